@@ -1,0 +1,69 @@
+"""The `hwnas` command: a table of commands, each imported only when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from hwnas.core.errors import HwnasError
+
+#: Command -> module and attribute. The one-line help stands here so that `hwnas --help`
+#: imports none of them.
+COMMANDS = {
+    "devices": ("hwnas.cli.devices:devices", "Show what this host can measure with, and how quiet it is."),
+    "measure": ("hwnas.cli.measure:measure", "Measure a campaign or a model; the default is the quick study."),
+    "report": ("hwnas.cli.report:report", "Show latencies, speedups and verdicts; draw the figures."),
+    "db": ("hwnas.cli.db:db", "Look into, export, import and merge latency databases."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of a user's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command table without importing the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 112})
+@click.version_option(package_name="hwnas")
+def cli() -> None:
+    """Hardware-aware neural architecture search: measure networks on your own machine.
+
+    A bare `hwnas measure` runs the quick study on PyTorch and OpenVINO.
+    """
+
+
+def main() -> None:
+    """Entry point: errors become one line and exit code 2, Ctrl-C exit code 130."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except HwnasError as error:
+        click.echo(f"hwnas: {error}", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("hwnas: stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (such as `head`) went away; nothing is left to say to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,194 @@
+"""One pass of one workload on one backend: raw samples and all that belongs to them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from hwnas.core.kernel import Kernel
+from hwnas.core.workload import Workload
+
+#: Raised when samples taken before and after a change must not be compared.
+PROTOCOL_VERSION = "1"
+
+
+class Status(StrEnum):
+    """What became of a cell."""
+
+    OK = "ok"
+    FAILED = "failed"  #: it was tried; `reason` says what happened
+    SKIPPED = "skipped"  #: the backend is not available on this host
+    REFUSED = "refused"  #: it would not fit into memory, so it was not started
+
+
+@dataclass(frozen=True)
+class Block:
+    """A short run of consecutive timed calls of one arm, between two canary readings.
+
+    Args:
+        round: Arms that ran in the same round of interleaving share this number.
+        start_s: Start of the first timed call [s], on a clock shared by the group's arms.
+        samples_s: Duration of one inference [s], one value a sample.
+        canary_before_s: Durations of the canary kernels [s] just before, by name.
+        canary_after_s: Durations of the canary kernels [s] just after, by name.
+        steal_ticks: Clock ticks that the hypervisor took from this machine during the block,
+            or None where the host does not tell.
+    """
+
+    round: int
+    start_s: float
+    samples_s: tuple[float, ...]
+    canary_before_s: Mapping[str, float] = field(default_factory=dict)
+    canary_after_s: Mapping[str, float] = field(default_factory=dict)
+    steal_ticks: int | None = None
+
+    @property
+    def median_s(self) -> float:
+        """Median duration of one inference in this block [s]."""
+        return statistics.median(self.samples_s)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary; durations are rounded to the clock's nanosecond."""
+        data = asdict(self)
+        data["start_s"] = round(self.start_s, 6)
+        data["samples_s"] = [round(s, 9) for s in self.samples_s]
+        for name in ("canary_before_s", "canary_after_s"):
+            data[name] = {k: round(v, 9) for k, v in getattr(self, name).items()}
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Block:
+        """Rebuild from :meth:`to_dict`."""
+        return cls(**{**data, "samples_s": tuple(data["samples_s"])})
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The proof that a backend computes what the reference computes.
+
+    Args:
+        passed: Whether the largest error is within the tolerance.
+        max_relative_error: max|y - y_ref| / max|y_ref|, dimensionless; None if not computed.
+        tolerance: The largest `max_relative_error` accepted.
+        reference: What it was compared with, for example ``torch float64, oneDNN off``.
+        reason: Why it failed or could not be computed, else empty.
+    """
+
+    passed: bool
+    max_relative_error: float | None
+    tolerance: float
+    reference: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What happened before the first timed call; never part of a latency.
+
+    Seconds and bytes; None where a backend has no such step.
+    """
+
+    build_s: float | None = None
+    convert_s: float | None = None
+    compile_s: float | None = None
+    first_inference_s: float | None = None
+    warmup_s: float | None = None
+    warmup_calls: int | None = None
+    warmup_settled: bool | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One pass of one workload on one backend with one thread count.
+
+    Args:
+        uid: Globally unique; importing the same measurement twice adds nothing.
+        group: Measurements that were interleaved with each other share this id, and their
+            blocks pair by :attr:`Block.round`.
+        workload: What ran.
+        backend: Backend id, for example ``openvino:cpu:fp32``.
+        threads: Threads asked for.
+        pass_index: 0 for the campaign's first pass; each pass uses fresh processes.
+        status: What became of the cell.
+        reason: Why, when `status` is not OK.
+        blocks: Raw samples, empty unless `status` is OK.
+        calls_per_sample: Inferences inside one sample; above 1 only for calls under 1 ms.
+        stop_reason: Why sampling ended, for example ``interval`` or ``budget``.
+        preparation: Convert, compile, first-inference and warm-up cost.
+        peak_memory_bytes: Largest resident size of the worker so far in this cell.
+        effective: What took effect: threads, streams, precision, affinity, primitives.
+        agreement: Proof of equal outputs; None when the cell did not get that far.
+        kernels: What really ran.
+        created_at: ISO 8601 time in UTC.
+        protocol: :data:`PROTOCOL_VERSION` of the code that measured.
+    """
+
+    uid: str
+    group: str
+    workload: Workload
+    backend: str
+    threads: int
+    pass_index: int
+    status: Status
+    reason: str = ""
+    blocks: tuple[Block, ...] = ()
+    calls_per_sample: int = 1
+    stop_reason: str = ""
+    preparation: Preparation = field(default_factory=Preparation)
+    peak_memory_bytes: int | None = None
+    effective: Mapping[str, Any] = field(default_factory=dict)
+    agreement: Agreement | None = None
+    kernels: tuple[Kernel, ...] = ()
+    created_at: str = ""
+    protocol: str = PROTOCOL_VERSION
+
+    @property
+    def samples_s(self) -> tuple[float, ...]:
+        """Every raw sample [s], in the order taken."""
+        return tuple(s for block in self.blocks for s in block.samples_s)
+
+    @property
+    def median_s(self) -> float | None:
+        """Median of the raw samples [s], or None without samples."""
+        return statistics.median(self.samples_s) if self.blocks else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary; :meth:`from_dict` gives the measurement back."""
+        return {
+            "uid": self.uid,
+            "group": self.group,
+            "workload": self.workload.to_dict(),
+            "backend": self.backend,
+            "threads": self.threads,
+            "pass_index": self.pass_index,
+            "status": str(self.status),
+            "reason": self.reason,
+            "blocks": [b.to_dict() for b in self.blocks],
+            "calls_per_sample": self.calls_per_sample,
+            "stop_reason": self.stop_reason,
+            "preparation": asdict(self.preparation),
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "effective": dict(self.effective),
+            "agreement": asdict(self.agreement) if self.agreement else None,
+            "kernels": [k.to_dict() for k in self.kernels],
+            "created_at": self.created_at,
+            "protocol": self.protocol,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Measurement:
+        """Rebuild from :meth:`to_dict`."""
+        return cls(
+            **{
+                **data,
+                "workload": Workload.from_dict(data["workload"]),
+                "status": Status(data["status"]),
+                "blocks": tuple(Block.from_dict(b) for b in data["blocks"]),
+                "preparation": Preparation(**data["preparation"]),
+                "agreement": Agreement(**data["agreement"]) if data["agreement"] else None,
+                "kernels": tuple(Kernel.from_dict(k) for k in data["kernels"]),
+            }
+        )

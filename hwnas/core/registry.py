@@ -1,0 +1,63 @@
+"""Names and what they stand for: built-in entries plus those of installed packages."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Any
+
+from hwnas.core.errors import UnknownName, UsageError
+
+
+class Registry:
+    """Maps names to objects that are imported only when asked for.
+
+    Args:
+        what: What the entries are, for messages, for example ``"backend"``.
+        group: Entry-point group that third parties add to, for example ``"hwnas.backends"``.
+        builtin: Name -> ``"package.module:attribute"``.
+    """
+
+    def __init__(self, what: str, group: str, builtin: dict[str, str]) -> None:
+        self.what = what
+        self.group = group
+        self._builtin = dict(builtin)
+
+    def names(self) -> list[str]:
+        """Every known name, built-in ones first, in order of registration."""
+        return list(self._targets())
+
+    def _targets(self) -> dict[str, str]:
+        targets = dict(self._builtin)
+        for entry in entry_points(group=self.group):
+            targets.setdefault(entry.name, entry.value)
+        return targets
+
+    def resolve(self, name: str) -> str:
+        """The full name for a full name or for its unambiguous first part.
+
+        ``torch-mkldnn`` stands for ``torch-mkldnn:cpu:fp32`` as long as no other entry
+        starts with ``torch-mkldnn:``.
+
+        Raises:
+            UnknownName: Nothing has that name.
+            UsageError: The short name stands for several entries.
+        """
+        names = self.names()
+        if name in names:
+            return name
+        matches = [full for full in names if full.startswith(f"{name}:")]
+        if len(matches) > 1:
+            raise UsageError(f"{self.what} {name!r} is ambiguous", f"Say which: {', '.join(matches)}")
+        if not matches:
+            raise UnknownName(self.what, name, names)
+        return matches[0]
+
+    def load(self, name: str) -> Any:
+        """The object that `name` (full or short) stands for; imports its module.
+
+        Raises:
+            UnknownName: Nothing has that name.
+        """
+        module, _, attribute = self._targets()[self.resolve(name)].partition(":")
+        return getattr(importlib.import_module(module), attribute)
