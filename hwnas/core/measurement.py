@@ -36,6 +36,7 @@ class Block:
         canary_after_s: Durations of the canary kernels [s] just after, by name.
         steal_ticks: Clock ticks that the hypervisor took from this machine during the block,
             or None where the host does not tell.
+        preemptions: How often the operating system took the CPU from the process during the block.
     """
 
     round: int
@@ -44,6 +45,7 @@ class Block:
     canary_before_s: Mapping[str, float] = field(default_factory=dict)
     canary_after_s: Mapping[str, float] = field(default_factory=dict)
     steal_ticks: int | None = None
+    preemptions: int | None = None
 
     @property
     def median_s(self) -> float:

@@ -1,0 +1,54 @@
+"""The base of the OpenVINO arms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hwnas.backends.protocol import Availability, Program, Session
+from hwnas.core.errors import MissingDependency
+
+
+class OpenVinoArm:
+    """What every OpenVINO device has in common; see `hwnas.backends.protocol.Backend`."""
+
+    id: str
+    description: str
+    tolerance: float
+    runs_files = True
+    #: OpenVINO's name of the device.
+    device: str
+    #: Value of INFERENCE_PRECISION_HINT: never left to the plugin, whose default varies by CPU.
+    precision: str
+    #: What to install where the device is not found.
+    remedy: str
+
+    def availability(self) -> Availability:
+        """Available where OpenVINO is installed and finds the device."""
+        try:
+            from hwnas.backends.openvino_session import device_availability
+        except (MissingDependency, ImportError) as error:
+            return Availability(False, str(error), "pip install openvino")
+        return device_availability(self.device, self.remedy)
+
+    def environment(self, threads: int) -> dict[str, str]:
+        """Conversion runs torch in this process; its pool must not compete with OpenVINO's."""
+        return {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+    def config(self, threads: int) -> dict[str, Any]:
+        """Properties for `compile_model`: lowest latency of one request at a time."""
+        return {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": "1",
+            "INFERENCE_PRECISION_HINT": self.precision,
+        }
+
+    def compile(self, program: Program, threads: int) -> Session:
+        """Convert, reshape to the static input and compile for the device.
+
+        Raises:
+            BackendUnavailable: The device is missing or cannot run the network.
+            UsageError: The model file cannot be read, or its input has another shape.
+        """
+        from hwnas.backends.openvino_session import OpenVinoSession
+
+        return OpenVinoSession(program, self.device, self.config(threads))

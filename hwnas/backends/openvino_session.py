@@ -1,0 +1,181 @@
+"""What the OpenVINO arms share: convert, compile, run, and read back what took effect."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hwnas.backends.openvino_runtime import import_openvino
+from hwnas.backends.protocol import Availability, Program
+from hwnas.core.errors import BackendUnavailable, UsageError
+from hwnas.core.kernel import Kernel
+
+ov = import_openvino()
+
+#: Read back after compilation; a device that lacks one simply does not list it.
+_READ_BACK = {
+    "INFERENCE_NUM_THREADS": "threads",
+    "NUM_STREAMS": "streams",
+    "INFERENCE_PRECISION_HINT": "precision",
+    "PERFORMANCE_HINT": "performance_hint",
+    "EXECUTION_MODE_HINT": "execution_mode",
+    "ENABLE_CPU_PINNING": "cpu_pinning",
+    "ENABLE_HYPER_THREADING": "hyper_threading",
+    "CPU_DENORMALS_OPTIMIZATION": "flush_denormal",
+    "EXECUTION_DEVICES": "devices",
+}
+
+
+class OpenVinoSession:
+    """One network compiled for one OpenVINO device.
+
+    Args:
+        program: Module or model file with its inputs.
+        device: OpenVINO device name, for example ``CPU``.
+        config: Properties for `compile_model`.
+
+    Raises:
+        BackendUnavailable: OpenVINO cannot convert or compile the network.
+        UsageError: The model file cannot be read, or its input has another shape.
+    """
+
+    def __init__(self, program: Program, device: str, config: Mapping[str, Any]) -> None:
+        self._core = ov.Core()
+        start = time.perf_counter()
+        model = self._read(program)
+        self._reshape(model, program)
+        self.convert_s: float | None = time.perf_counter() - start
+        start = time.perf_counter()
+        try:
+            self._compiled = self._core.compile_model(model, device, dict(config))
+        except RuntimeError as error:
+            raise BackendUnavailable(f"OpenVINO cannot compile the network for {device}: {_brief(error)}") from error
+        self.compile_s: float | None = time.perf_counter() - start
+        self._request = self._compiled.create_infer_request()
+        self._inputs = [np.ascontiguousarray(t.numpy()) for t in program.inputs]
+        for index, array in enumerate(self._inputs):
+            self._request.set_input_tensor(index, ov.Tensor(array, shared_memory=True))
+
+    def _read(self, program: Program) -> Any:
+        if program.path is not None:
+            try:
+                return self._core.read_model(program.path)
+            except RuntimeError as error:
+                raise UsageError(
+                    f"OpenVINO cannot read {program.path}: {_brief(error)}", "Give a valid ONNX or OpenVINO IR file"
+                ) from error
+        try:
+            return ov.convert_model(_exported(program), share_weights=True)
+        except BackendUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the converter raises many types, none of them public
+            raise BackendUnavailable(f"OpenVINO cannot convert the network: {_brief(error)}") from error
+
+    def _reshape(self, model: Any, program: Program) -> None:
+        shapes = [list(t.shape) for t in program.inputs]
+        if len(model.inputs) != len(shapes):
+            raise UsageError(
+                f"the network has {len(model.inputs)} inputs, {len(shapes)} were given", "Give one input shape for each"
+            )
+        try:
+            model.reshape({port: shape for port, shape in zip(model.inputs, shapes, strict=True)})
+        except RuntimeError as error:
+            expected = [str(port.partial_shape) for port in model.inputs]
+            raise UsageError(
+                f"input shape {shapes} does not fit the network, which takes {', '.join(expected)}", "Change --input"
+            ) from error
+
+    def run(self) -> None:
+        """One synchronous inference; outputs stay in the request, nothing is copied."""
+        self._request.infer(share_inputs=True, share_outputs=True)
+
+    def outputs(self) -> list[np.ndarray]:
+        """Outputs of the last run as float32 copies, in the network's order."""
+        return [np.array(self._request.get_output_tensor(i).data, dtype=np.float32) for i in range(len(self._compiled.outputs))]
+
+    def effective(self) -> dict[str, Any]:
+        """Properties of the compiled network as the plugin reports them."""
+        supported = set(self._compiled.get_property("SUPPORTED_PROPERTIES"))
+        found: dict[str, Any] = {}
+        for name, key in _READ_BACK.items():
+            if name in supported:
+                found[key] = _plain(self._compiled.get_property(name))
+        return found
+
+    def kernels(self) -> tuple[Kernel, ...]:
+        """The fused kernels of OpenVINO's execution graph, in order of execution."""
+        nodes = self._compiled.get_runtime_model().get_ordered_ops()
+        kernels = [_kernel(node) for node in nodes]
+        ordered = sorted((k for k in kernels if k is not None), key=lambda pair: pair[0])
+        return tuple(kernel for _, kernel in ordered)
+
+
+def _exported(program: Program) -> Any:
+    import torch
+
+    if program.module is None:
+        raise BackendUnavailable("nothing to convert: neither a module nor a file")
+    with torch.no_grad():
+        return torch.export.export(program.module, program.inputs, strict=False)
+
+
+def _kernel(node: Any) -> tuple[int, Kernel] | None:
+    info = {key: _plain(value.astype(str) if hasattr(value, "astype") else value) for key, value in node.get_rt_info().items()}
+    if "layerType" not in info or info["layerType"] in ("Const", "Parameter", "Result"):
+        return None
+    order = int(info.get("execOrder", -1))
+    time_us = info.get("execTimeMcs", "")
+    return order, Kernel(
+        position=order,
+        name=node.get_friendly_name(),
+        type=info["layerType"],
+        implementation=info.get("primitiveType", ""),
+        precision=info.get("runtimePrecision", ""),
+        layout=info.get("outputLayouts"),
+        fused=tuple(n for n in info.get("originalLayersNames", "").split(",") if n),
+        time_s=float(time_us) * 1e-6 if time_us.isdigit() else None,
+        attributes={
+            "input_shapes": [[int(d) for d in port.get_shape()] for port in node.inputs()],
+            "output_shapes": [[int(d) for d in port.get_shape()] for port in node.outputs()],
+            "output_precisions": info.get("outputPrecisions", ""),
+        },
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A JSON-ready form of an OpenVINO property value."""
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(v) for v in value]
+    name = getattr(value, "get_type_name", None)
+    return name() if callable(name) else getattr(value, "name", str(value))
+
+
+def _brief(error: Exception) -> str:
+    """The last line of an OpenVINO message that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(error).__name__
+
+
+def device_availability(device: str, remedy: str) -> Availability:
+    """Whether OpenVINO finds the device on this host.
+
+    Args:
+        device: OpenVINO device name, for example ``GPU``.
+        remedy: What to install where it is missing.
+    """
+    core = ov.Core()
+    found = [d for d in core.available_devices if d == device or d.startswith(f"{device}.")]
+    if not found:
+        seen = ", ".join(core.available_devices) or "none"
+        return Availability(False, f"OpenVINO {_version()} finds no {device} (devices found: {seen})", remedy)
+    name = core.get_property(found[0], "FULL_DEVICE_NAME")
+    return Availability(True, f"OpenVINO {_version()}, {name}")
+
+
+def _version() -> str:
+    return str(ov.__version__).partition("-")[0]

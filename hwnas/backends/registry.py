@@ -1,0 +1,30 @@
+"""The backends, by id. Third parties add theirs with the entry-point group ``hwnas.backends``."""
+
+from __future__ import annotations
+
+from hwnas.backends.protocol import Backend
+from hwnas.core.registry import Registry
+
+BACKENDS = Registry(
+    "backend",
+    "hwnas.backends",
+    {
+        "torch:cpu:fp32": "hwnas.backends.torch_eager:TorchEager",
+        "torch-nomkldnn:cpu:fp32": "hwnas.backends.torch_nomkldnn:TorchNoMkldnn",
+        "torch-mkldnn:cpu:fp32": "hwnas.backends.torch_mkldnn:TorchMkldnn",
+        "torch-channels-last:cpu:fp32": "hwnas.backends.torch_channels_last:TorchChannelsLast",
+        "openvino:cpu:fp32": "hwnas.backends.openvino_cpu:OpenVinoCpu",
+        "openvino:gpu:fp16": "hwnas.backends.openvino_gpu:OpenVinoGpu",
+        "openvino:npu:fp16": "hwnas.backends.openvino_npu:OpenVinoNpu",
+    },
+)
+
+
+def backend(name: str) -> Backend:
+    """The backend of a full id, or of an unambiguous short one such as ``torch-mkldnn``.
+
+    Raises:
+        UnknownName: No backend has that id; the message lists close ones.
+    """
+    instance: Backend = BACKENDS.load(name)()
+    return instance

@@ -1,0 +1,37 @@
+"""The base of the PyTorch arms on the CPU at FP32."""
+
+from __future__ import annotations
+
+from hwnas.backends.protocol import Availability, Program, Session
+
+
+class TorchArm:
+    """What every PyTorch arm on the CPU has in common; see `hwnas.backends.protocol.Backend`."""
+
+    id: str
+    description: str
+    tolerance = 1e-3
+    runs_files = False
+    needs_mkldnn = False
+
+    def availability(self) -> Availability:
+        """Available wherever torch is installed with what the arm needs."""
+        try:
+            from hwnas.backends.torch_session import torch_availability
+        except ImportError as error:
+            return Availability(False, f"torch cannot be imported: {error}", "pip install torch")
+        return torch_availability(self.needs_mkldnn)
+
+    def environment(self, threads: int) -> dict[str, str]:
+        """OpenMP reads its thread count once, when its library loads."""
+        return {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+
+    def compile(self, program: Program, threads: int) -> Session:
+        """Prepare the arm's own form of the module.
+
+        Raises:
+            BackendUnavailable: The program is a model file.
+        """
+        from hwnas.backends.torch_session import TorchSession, require_module
+
+        return TorchSession(require_module(program, self.id), program.inputs, threads)

@@ -1,0 +1,153 @@
+"""What PyTorch really ran: its profiler's operators, and oneDNN's primitives behind them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+
+import torch
+
+from hwnas.core.kernel import Kernel
+
+#: An operator hands its work on when one kind of child takes at least this share of its time.
+_DELEGATES = 0.5
+
+#: Allocation and views: they take time under a profiler, but are not what an operator is for.
+_BOOKKEEPING = frozenset(
+    f"aten::{name}"
+    for name in ("empty", "empty_like", "resize_", "as_strided", "as_strided_", "view", "select", "slice", "narrow")
+)
+
+
+@dataclass(frozen=True)
+class Primitive:
+    """One line of oneDNN's verbose output: ``convolution`` by ``brgconv:avx2``, for example."""
+
+    kind: str
+    implementation: str
+    memory: str
+    problem: str
+
+
+def parse_onednn_verbose(text: str) -> list[Primitive]:
+    """The executed primitives in oneDNN's verbose text, in order.
+
+    The position of each field is read from the ``template:`` line that oneDNN prints first.
+    """
+    fields: list[str] = []
+    primitives = []
+    for line in text.splitlines():
+        parts = line.strip().split(",")
+        if parts[0] != "onednn_verbose":
+            continue
+        if "primitive" in parts and "info" in parts and any(p.startswith("template:") for p in parts):
+            start = next(i for i, p in enumerate(parts) if p.startswith("template:"))
+            fields = [parts[start].removeprefix("template:"), *parts[start + 1 :]]
+        elif "primitive" in parts and "exec" in parts and fields:
+            values = dict(zip(fields, parts[parts.index("exec") :], strict=False))
+            primitives.append(
+                Primitive(
+                    values.get("primitive", ""),
+                    values.get("implementation", ""),
+                    values.get("memory_descriptors", ""),
+                    values.get("problem_desc", ""),
+                )
+            )
+    return primitives
+
+
+@contextmanager
+def _captured_stdout() -> Iterator[IO[str]]:
+    """Collect what native code writes to file descriptor 1."""
+    sys.stdout.flush()
+    with tempfile.TemporaryFile("w+") as sink:
+        saved = os.dup(1)
+        os.dup2(sink.fileno(), 1)
+        try:
+            yield sink
+        finally:
+            os.dup2(saved, 1)
+            os.close(saved)
+            sink.seek(0)
+
+
+def onednn_primitives(run: Callable[[], None]) -> list[Primitive]:
+    """The oneDNN primitives that one call of `run` executes; empty where torch has no oneDNN."""
+    if not torch.backends.mkldnn.is_available():
+        return []
+    with _captured_stdout() as sink:
+        # The level must be set and unset on the very switch that oneDNN reads.
+        with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
+            run()
+        os.fsync(1)
+        sink.seek(0)
+        text = sink.read()
+    return parse_onednn_verbose(text)
+
+
+def executed_kernels(run: Callable[[], None]) -> tuple[Kernel, ...]:
+    """Profile one call of `run`: one kernel for each operator that the network calls.
+
+    A kernel's `implementation` is the innermost operator that does the work, for example
+    ``aten::_slow_conv2d_forward``, or ``onednn:brgconv:avx2`` where oneDNN ran.
+    """
+    run()
+    primitives = onednn_primitives(run)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile:
+        run()
+    operators = [e for e in profile.events() if e.cpu_parent is None and e.name.startswith("aten::")]
+    leaves = [_working_operator(e) for e in operators]
+    named = _onednn_names(leaves, primitives)
+    return tuple(
+        Kernel(
+            position=position,
+            name=event.name,
+            type=event.name.removeprefix("aten::"),
+            implementation=named.get(position, leaf),
+            precision="f32",
+            attributes={"input_shapes": [list(s) for s in event.input_shapes if s]},
+        )
+        for position, (event, leaf) in enumerate(zip(operators, leaves, strict=True))
+    )
+
+
+def _working_operator(event: Any) -> str:
+    """Follow an operator down to the one that does its work."""
+    while True:
+        time_by_name: dict[str, float] = defaultdict(float)
+        longest: dict[str, Any] = {}
+        for child in event.cpu_children:
+            time_by_name[child.name] += child.cpu_time_total
+            best = longest.get(child.name)
+            if best is None or child.cpu_time_total > best.cpu_time_total:
+                longest[child.name] = child
+        candidates = {n: t for n, t in time_by_name.items() if n.startswith("aten::") and n not in _BOOKKEEPING}
+        if not candidates:
+            return str(event.name)
+        name = max(candidates, key=candidates.__getitem__)
+        if candidates[name] < _DELEGATES * event.cpu_time_total:
+            return str(event.name)
+        event = longest[name]
+
+
+def _onednn_names(leaves: list[str], primitives: list[Primitive]) -> dict[int, str]:
+    """Position -> oneDNN implementation, as far as operators and primitives can be matched.
+
+    Convolutions and matrix products run in the order in which they are called. Where the
+    numbers differ, naming one by one would be a guess, and only a common name is given.
+    """
+    named: dict[int, str] = {}
+    for kinds, marker in ((("convolution",), "convolution"), (("inner_product", "matmul"), "linear")):
+        places = [i for i, leaf in enumerate(leaves) if "mkldnn" in leaf and marker in leaf]
+        found = [p.implementation for p in primitives if p.kind in kinds]
+        if len(places) == len(found):
+            named.update({i: f"onednn:{name}" for i, name in zip(places, found, strict=True)})
+        elif len(set(found)) == 1:
+            named.update(dict.fromkeys(places, f"onednn:{found[0]}"))
+    return named

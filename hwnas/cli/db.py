@@ -1,0 +1,202 @@
+"""`hwnas db`: look into latency databases and carry measurements between them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from itertools import islice
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hwnas.cli.options import db_option, filter_options, filters
+from hwnas.core.errors import UsageError
+from hwnas.core.units import format_bytes, format_seconds
+from hwnas.store import ImportResult, LatencyStore, StoredMeasurement
+from hwnas.store.exchange import export as write_export
+from hwnas.store.exchange import import_file
+from hwnas.store.exchange import merge as merge_stores
+from hwnas.store.rows import workload_values
+
+#: Rows of a table for people, unless `--limit` asks for another number.
+_TABLE_ROWS = 50
+
+
+@click.group()
+def db() -> None:
+    """Look into, export, import and merge latency databases."""
+
+
+@db.command()
+@db_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(db: str | None, as_json: bool) -> None:
+    """Show where the database is, whether it is sound, and what it holds."""
+    with LatencyStore.open(db, create=False) as store:
+        store.database.check()
+        environments = [
+            {
+                "fingerprint": e.fingerprint,
+                "cpu_model": e.cpu_model,
+                "logical_cpus": e.logical_cpus,
+                "versions": dict(e.versions),
+                "measurements": n,
+            }
+            for e, n in store.environments()
+        ]
+        campaigns = [
+            {
+                "uid": c.uid,
+                "name": c.name,
+                "generation": c.generation,
+                "environment": c.environment,
+                "created_at": c.created_at,
+                "measurements": n,
+            }
+            for c, n in store.campaigns()
+        ]
+        facts = {
+            "location": store.location,
+            "revision": store.database.revision(),
+            "size_bytes": store.database.size_bytes(),
+            "counts": store.counts(),
+        }
+    if as_json:
+        _print_json({**facts, "environments": environments, "campaigns": campaigns})
+        return
+    click.echo(f"{facts['location']} (schema {facts['revision']}, {format_bytes(facts['size_bytes'])}, sound)")
+    click.echo(", ".join(f"{name} {count}" for name, count in facts["counts"].items()))
+    _print_table("Environments", ["fingerprint", "cpu_model", "logical_cpus", "measurements"], environments)
+    _print_table(
+        "Campaigns", ["name", "generation", "environment", "created_at", "measurements", "uid"], campaigns
+    )
+
+
+@db.command()
+@db_option
+@filter_options
+@click.option(
+    "--limit", type=click.IntRange(min=1), help=f"At most this many. [default: {_TABLE_ROWS} in a table]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+def query(db: str | None, limit: int | None, as_json: bool, as_csv: bool, **options: Any) -> None:
+    """List measurements; the median is that of the raw samples."""
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other", "Give one of them")
+    if limit is None and not (as_json or as_csv):
+        limit = _TABLE_ROWS
+    with LatencyStore.open(db, create=False) as store:
+        chosen = filters(store, **options)
+        total = store.count(**chosen)
+        stored = store.measurements(with_samples=False, with_kernels=False, **chosen)
+        rows = [_summary(s) for s in islice(stored, limit)]
+    if as_json:
+        _print_json(rows)
+    elif as_csv:
+        _print_csv(rows)
+    else:
+        _print_measurements(rows)
+        click.echo(f"{len(rows)} of {total} measurements", err=True)
+
+
+@db.command()
+@db_option
+@click.argument("file")
+@filter_options
+def export(db: str | None, file: str, **options: Any) -> None:
+    """Write measurements to FILE: .csv, .parquet, .jsonl, .jsonl.gz or .sqlite."""
+    with LatencyStore.open(db, create=False) as store:
+        chosen = filters(store, **options)
+        if not store.count(**chosen):
+            raise UsageError(f"no measurement in {store.location} matches", "See what there is: hwnas db query")
+        click.echo(f"{file}: {write_export(store, file, chosen)} written")
+
+
+@db.command("import")
+@db_option
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def import_files(db: str | None, files: tuple[str, ...]) -> None:
+    """Add the measurements of FILE...; what is already there is not added again."""
+    with LatencyStore.open(db) as store:
+        for file in files:
+            _print_result(file, import_file(store, file))
+
+
+@db.command()
+@db_option
+@click.argument("others", nargs=-1, required=True, metavar="OTHER_DB...")
+def merge(db: str | None, others: tuple[str, ...]) -> None:
+    """Add the measurements of OTHER_DB..., which stay as they are."""
+    with LatencyStore.open(db) as store:
+        for location in others:
+            with LatencyStore.open(location, create=False, read_only=True) as other:
+                _print_result(other.location, merge_stores(store, other))
+
+
+def _summary(stored: StoredMeasurement) -> dict[str, Any]:
+    m = stored.measurement
+    workload = workload_values(m.workload, stored.macs, stored.parameters)
+    columns = ("kind", "name", "batch", "depth", "width", "resolution", "macs", "parameters")
+    return {
+        "uid": m.uid,
+        "environment": stored.environment,
+        "campaign": stored.campaign,
+        "workload": m.workload.label,
+        **{name: workload[name] for name in columns},
+        "backend": m.backend,
+        "threads": m.threads,
+        "pass_index": m.pass_index,
+        "status": str(m.status),
+        "reason": m.reason,
+        "median_s": stored.median_s,
+        "sample_count": stored.sample_count,
+        "peak_memory_bytes": m.peak_memory_bytes,
+        "created_at": m.created_at,
+    }
+
+
+def _print_measurements(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        row["median"] = format_seconds(row["median_s"]) if row["median_s"] is not None else row["reason"]
+    columns = ["workload", "backend", "threads", "pass_index", "status", "median", "sample_count"]
+    if len({row["environment"] for row in rows}) > 1:
+        # Latencies of different machines in one list: say which is whose.
+        columns.insert(0, "environment")
+    _print_table("", columns, rows)
+
+
+def _print_table(title: str, columns: list[str], rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    for name in columns:
+        number = isinstance(rows[0][name], int)
+        table.add_column(name.replace("_", " "), justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        # Text: a reason may hold brackets, which are markup in a plain string.
+        table.add_row(*(Text(str(row[name])) for name in columns))
+    # A pipe has no width; do not cut what a program or a file gets.
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _print_csv(rows: list[dict[str, Any]]) -> None:
+    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _print_result(source: str, result: ImportResult) -> None:
+    line = f"{source}: {result.added} added, {result.already_there} already there"
+    if result.cell_taken:
+        line += f", {result.cell_taken} left out (this database has its own measurement of the same cell)"
+    click.echo(line)

@@ -1,0 +1,149 @@
+"""Which sources of last-level-cache misses this host has, and what is missing for the others."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwnas.host.cgroup import read_text
+
+#: System call number of perf_event_open (each architecture's unistd table).
+_SYSCALLS = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "ppc64le": 319, "s390x": 331, "armv7l": 364}
+
+# From the kernel's linux/perf_event.h.
+_TYPE_HARDWARE = 0
+_HARDWARE_CACHE_MISSES = 3
+_EXCLUDE_KERNEL = 1 << 5
+_EXCLUDE_HYPERVISOR = 1 << 6
+_FORMAT_TIMES = 0b11  # total time enabled and total time running
+_CLOSE_ON_EXEC = 1 << 3
+_ATTRIBUTE_BYTES = 64  # PERF_ATTR_SIZE_VER0, which every kernel accepts
+
+#: More than any cache holds, so that walking through it must miss.
+_WALK_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class CounterSource:
+    """One way to count cache misses.
+
+    Args:
+        name: ``pmu``, ``callgrind`` or ``model``.
+        available: Whether it works here and now.
+        detail: What was found.
+        remedy: What to do where it is not available, else empty.
+    """
+
+    name: str
+    available: bool
+    detail: str
+    remedy: str = ""
+
+
+def cache_miss_sources(root: Path = Path("/")) -> tuple[CounterSource, ...]:
+    """Try each source, the most direct one first.
+
+    Args:
+        root: Where /proc is looked for.
+    """
+    return (pmu_source(root), callgrind_source(), model_source())
+
+
+def count_own_cache_misses() -> tuple[int, int]:
+    """Let the CPU count the cache misses of walking through a large buffer.
+
+    Returns:
+        The count, and for how long the counter really ran [ns]; 0 means it never did.
+
+    Raises:
+        OSError: The kernel refuses the counter; `errno` says why.
+    """
+    number = _SYSCALLS.get(platform.machine())
+    if platform.system() != "Linux" or number is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    exclude = _EXCLUDE_KERNEL | _EXCLUDE_HYPERVISOR
+    # type, size, config, sample_period, sample_type, read_format, flag bits; the rest stays zero
+    fields = (_TYPE_HARDWARE, _ATTRIBUTE_BYTES, _HARDWARE_CACHE_MISSES, 0, 0, _FORMAT_TIMES, exclude)
+    attributes = ctypes.create_string_buffer(struct.pack("=IIQQQQQ", *fields), _ATTRIBUTE_BYTES)
+    syscall = ctypes.CDLL(None, use_errno=True).syscall
+    syscall.restype = ctypes.c_long
+    longs = [ctypes.c_long(value) for value in (0, -1, -1, _CLOSE_ON_EXEC)]  # this thread, any CPU, no group
+    descriptor = syscall(ctypes.c_long(number), attributes, *longs)
+    if descriptor < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    try:
+        bytearray(_WALK_BYTES).count(1)
+        misses, _, running_ns = struct.unpack("=QQQ", os.read(descriptor, 24))
+    finally:
+        os.close(descriptor)
+    return misses, running_ns
+
+
+def pmu_source(
+    root: Path = Path("/"), count_misses: Callable[[], tuple[int, int]] = count_own_cache_misses
+) -> CounterSource:
+    """The CPU's own counter, through perf_event_open.
+
+    Args:
+        root: Where /proc is looked for.
+        count_misses: Takes a sample count, as :func:`count_own_cache_misses` does.
+    """
+    paranoid = read_text(root / "proc/sys/kernel/perf_event_paranoid")
+    setting = f"kernel.perf_event_paranoid={paranoid}" if paranoid else "kernel.perf_event_paranoid unknown"
+    try:
+        misses, running_ns = count_misses()
+    except OSError as error:
+        code = errno.errorcode.get(error.errno or 0, str(error.errno))
+        remedy = _pmu_remedy(error.errno, paranoid)
+        return CounterSource("pmu", False, f"perf_event_open fails with {code} ({setting})", remedy)
+    if running_ns == 0:
+        remedy = "Stop other profilers; an NMI watchdog holds one too: sysctl kernel.nmi_watchdog=0"
+        return CounterSource("pmu", False, "the counter never ran: all hardware counters are taken", remedy)
+    if misses == 0:
+        remedy = "The hypervisor hides the counters: use a machine without one"
+        return CounterSource("pmu", False, "the counter stays at 0 whatever runs", remedy)
+    return CounterSource("pmu", True, f"hardware cache-misses ({setting})")
+
+
+def _pmu_remedy(code: int | None, paranoid: str | None) -> str:
+    if code in (errno.EACCES, errno.EPERM):
+        if paranoid is not None and int(paranoid) > 2:
+            return "As root: sysctl kernel.perf_event_paranoid=2"
+        return "A container's seccomp filter forbids it: start the container with --cap-add PERFMON"
+    if code in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+        return "The hypervisor hides the counters: use a machine without one, or a guest with a virtual PMU"
+    if code == errno.ENOSYS:
+        return "Needs a Linux kernel with perf events (CONFIG_PERF_EVENTS)"
+    return "See the manual page of perf_event_open"
+
+
+def callgrind_source() -> CounterSource:
+    """Valgrind's cache simulator, which runs the real binaries."""
+    program = shutil.which("valgrind")
+    if program is None:
+        return CounterSource("callgrind", False, "valgrind is not on PATH", "apt-get install valgrind")
+    remedy = "Install valgrind again: apt-get install --reinstall valgrind"
+    try:
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return CounterSource("callgrind", False, f"{program} does not start: {error}", remedy)
+    if answer.returncode != 0:
+        said = answer.stderr.strip() or f"exit code {answer.returncode}"
+        return CounterSource("callgrind", False, f"{program} --version fails: {said}", remedy)
+    if shutil.which("callgrind_control") is None:
+        return CounterSource("callgrind", False, "callgrind_control is not on PATH", remedy)
+    return CounterSource("callgrind", True, f"{answer.stdout.strip()}: simulated, for any cache geometry")
+
+
+def model_source() -> CounterSource:
+    """The analytic model, which needs nothing of the host."""
+    return CounterSource("model", True, "fused kernels' traffic through a modelled LRU cache, for any geometry")

@@ -1,0 +1,197 @@
+"""Experiment files: what a campaign measures, as YAML."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hwnas.backends.registry import BACKENDS
+from hwnas.core.errors import HwnasError, UnknownName, UsageError
+from hwnas.core.resources import find_data_file
+from hwnas.core.workload import Workload
+from hwnas.measure.settings import Settings
+from hwnas.workloads.models import parse_model, parse_shape
+from hwnas.workloads.patterns import pattern_workload
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A plan: every workload on every backend.
+
+    Args:
+        name: Of the campaign.
+        title: One line for people.
+        workloads: In the order of the file.
+        backends: Full ids; the first is the baseline that speedups refer to.
+        threads: Threads of every arm.
+        settings: The measuring protocol's parameters.
+    """
+
+    name: str
+    title: str
+    workloads: tuple[Workload, ...]
+    backends: tuple[str, ...]
+    threads: int
+    settings: Settings
+
+    def spec(self) -> dict[str, Any]:
+        """What makes two runs the same campaign, JSON-ready.
+
+        The budget of a run is part of it: samples taken under another protocol are another campaign.
+        """
+        return {
+            "name": self.name,
+            "workloads": [w.key for w in self.workloads],
+            "backends": list(self.backends),
+            "threads": self.threads,
+            "settings": self.settings.to_dict(),
+        }
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Sweep(_Strict):
+    """One product of pattern parameters; scalars and lists both work."""
+
+    patterns: list[str]
+    depth: list[int] | int
+    width: list[int] | int
+    batch: list[int] | int = 1
+    resolution: list[int] | int = 56
+    kernel: list[int] | int = 3
+    expansion: int | None = None
+    groups: int | None = None
+
+
+class _Model(_Strict):
+    model: str
+    input: str | None = None
+    batch: list[int] | int | None = None
+
+
+class _File(_Strict):
+    title: str = ""
+    backends: list[str] = Field(min_length=1)
+    threads: int = Field(default=1, ge=1)
+    seed: int = 0
+    sweeps: list[_Sweep] = []
+    models: list[_Model] = []
+    settings: dict[str, int | float] = {}
+
+
+def load_experiment(name: str) -> Experiment:
+    """Read a shipped experiment by name, or a user's own YAML file.
+
+    Raises:
+        UnknownName: No such experiment, pattern, model, backend or key.
+        UsageError: The file cannot be read, or a value in it is wrong; the message names file and key.
+    """
+    path = find_data_file("experiments", name, ".yaml")
+    try:
+        data = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}", "Give a readable YAML file") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UsageError(f"{path}{where}: not valid YAML", "Correct the syntax") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: not a mapping of keys to values", "See experiments/quick.yaml for the form")
+    try:
+        return _experiment(path, data)
+    except UnknownName as error:
+        raise UsageError(f"{path}: {error.message}", error.hint) from error
+    except HwnasError as error:
+        raise UsageError(f"{path}: {error.message}", error.hint) from error
+
+
+def _experiment(path: Path, data: Mapping[str, Any]) -> Experiment:
+    try:
+        file = _File.model_validate(data)
+    except ValidationError as error:
+        raise _plain(error) from error
+    if not file.sweeps and not file.models:
+        raise UsageError("it names nothing to measure", "Add 'sweeps' or 'models'")
+    workloads = [w for sweep in file.sweeps for w in _sweep(sweep, file.seed)]
+    workloads += [w for model in file.models for w in _models(model, file.seed)]
+    return Experiment(
+        name=path.stem,
+        title=file.title,
+        workloads=tuple(dict.fromkeys(workloads)),
+        backends=tuple(dict.fromkeys(BACKENDS.resolve(b) for b in file.backends)),
+        threads=file.threads,
+        settings=Settings.from_dict(file.settings),
+    )
+
+
+def _plain(error: ValidationError) -> HwnasError:
+    """The first fault of a file as one line that names the key."""
+    fault = error.errors()[0]
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        model: type[BaseModel] = {"sweeps": _Sweep, "models": _Model}.get(str(fault["loc"][0]), _File) if len(
+            fault["loc"]
+        ) > 1 else _File
+        return UnknownName("key", str(fault["loc"][-1]), model.model_fields)
+    return UsageError(f"key {key}: {fault['msg'].lower()} (found {fault['input']!r})", "Correct the value")
+
+
+def _sweep(sweep: _Sweep, seed: int) -> list[Workload]:
+    axes = [_listed(v) for v in (sweep.depth, sweep.width, sweep.batch, sweep.resolution, sweep.kernel)]
+    options = {k: v for k, v in (("expansion", sweep.expansion), ("groups", sweep.groups)) if v is not None}
+    return [
+        pattern_workload(
+            pattern, depth=depth, width=width, batch=batch, resolution=resolution, kernel=kernel, seed=seed, **options
+        )
+        for pattern, (depth, width, batch, resolution, kernel) in itertools.product(
+            sweep.patterns, itertools.product(*axes)
+        )
+    ]
+
+
+def _models(model: _Model, seed: int) -> list[Workload]:
+    shape = parse_shape(model.input) if model.input else None
+    return [
+        parse_model(model.model, input_shape=shape, batch=batch, seed=seed) for batch in _listed(model.batch)
+    ]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def adjusted(
+    experiment: Experiment,
+    *,
+    backends: tuple[str, ...] = (),
+    threads: int | None = None,
+    passes: int | None = None,
+    budget_s: float | None = None,
+    batch: int | None = None,
+) -> Experiment:
+    """The experiment with what the command line overrides; None and empty leave the file's value."""
+    settings = experiment.settings
+    if passes is not None:
+        settings = replace(settings, passes=passes)
+    if budget_s is not None:
+        settings = replace(settings, budget_s=budget_s)
+    workloads = experiment.workloads
+    if batch is not None:
+        workloads = tuple(
+            dict.fromkeys(replace(w, input_shape=(batch, *w.input_shape[1:])) for w in experiment.workloads)
+        )
+    return replace(
+        experiment,
+        workloads=workloads,
+        backends=tuple(dict.fromkeys(BACKENDS.resolve(b) for b in backends)) or experiment.backends,
+        threads=threads or experiment.threads,
+        settings=settings,
+    )

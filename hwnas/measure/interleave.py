@@ -1,0 +1,87 @@
+"""Arms take turns in random order until the stop rule is content."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from hwnas.core.measurement import Block
+from hwnas.measure.settings import Settings
+from hwnas.measure.stop_rule import StopRule
+
+
+class Arm(Protocol):
+    """Something that can be timed in turns."""
+
+    def turn(self, turn_s: float, block_s: float) -> list[Block]:
+        """Time calls for about `turn_s`; the blocks' round is set by the caller.
+
+        Raises:
+            CellError: The arm failed; it takes no further part.
+        """
+        ...
+
+
+@dataclass
+class Interleaved:
+    """What came out for the arms of one group.
+
+    Args:
+        blocks: Arm -> its blocks, in order.
+        failures: Arm -> what ended it.
+        stop_reason: Why sampling ended.
+        rounds: Rounds completed.
+    """
+
+    blocks: dict[str, list[Block]]
+    failures: dict[str, Exception]
+    stop_reason: str
+    rounds: int
+
+
+def interleave(
+    arms: Mapping[str, Arm],
+    settings: Settings,
+    rng: random.Random,
+    failures: tuple[type[Exception], ...],
+    clock: Callable[[], float] = time.monotonic,
+    on_round: Callable[[int], None] | None = None,
+) -> Interleaved:
+    """Give every arm one turn a round, in random order, until the stop rule says why to stop.
+
+    Args:
+        arms: Name -> arm; the first is the baseline that ratios refer to.
+        settings: Turn length, budget and precision asked for.
+        rng: Decides the order.
+        failures: Exceptions that cost an arm its cell without ending the others.
+        clock: Seconds; injected in tests.
+        on_round: Called after each round with the number of rounds.
+    """
+    blocks: dict[str, list[Block]] = {name: [] for name in arms}
+    failed: dict[str, Exception] = {}
+    rule = StopRule(settings)
+    start = clock()
+    rounds = 0
+    while True:
+        order = [name for name in arms if name not in failed]
+        if not order:
+            return Interleaved(blocks, failed, "failed", rounds)
+        rng.shuffle(order)
+        for name in order:
+            try:
+                taken = arms[name].turn(settings.turn_s, settings.block_s)
+            except failures as error:
+                failed[name] = error
+                blocks[name] = []
+                continue
+            blocks[name].extend(replace(block, round=rounds) for block in taken)
+        rounds += 1
+        if on_round:
+            on_round(rounds)
+        alive: Sequence[list[Block]] = [blocks[name] for name in arms if name not in failed]
+        reason = rule.decide(alive, rounds, clock() - start)
+        if reason:
+            return Interleaved(blocks, failed, reason, rounds)

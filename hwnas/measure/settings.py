@@ -1,0 +1,68 @@
+"""How a campaign measures: every knob of the protocol, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from hwnas.core.errors import UnknownName, UsageError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The measuring protocol's parameters. Times in seconds, sizes in bytes.
+
+    Args:
+        passes: How often the whole plan is measured, each time by fresh processes: memory
+            placement is drawn anew in each process and can shift a latency by a percent or two.
+        budget_s: Timed seconds for one arm in one pass of one cell.
+        turn_s: Length of one arm's turn before another arm runs. Short, so that arms meet the
+            same state of the host; long against the cost of refilling the caches.
+        block_s: Timed seconds between two canary readings. The host changes speed within
+            tens of milliseconds.
+        min_rounds: Rounds of interleaving before any stop rule applies.
+        target_half_width: Sampling stops once the 95 % interval of every ratio between arms is
+            within this relative half width.
+        warmup_s: Shortest warm-up; it goes on until two adjacent windows agree.
+        warmup_cap_s: Longest warm-up.
+        cell_timeout_s: A worker that does not answer within this time costs its cell.
+        memory_fraction: A cell may use this part of the memory available when it starts.
+        seed: Of the random order of arms and cells.
+    """
+
+    passes: int = 3
+    budget_s: float = 2.0
+    turn_s: float = 0.12
+    block_s: float = 0.012
+    min_rounds: int = 6
+    target_half_width: float = 0.01
+    warmup_s: float = 0.25
+    warmup_cap_s: float = 2.0
+    cell_timeout_s: float = 600.0
+    memory_fraction: float = 0.85
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value < 0 or (value == 0 and field.name not in ("warmup_s", "seed")):
+                raise UsageError(f"setting {field.name} is {value}", "Give a positive number")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Settings:
+        """Build from a mapping.
+
+        Raises:
+            UnknownName: A key is no setting.
+            UsageError: A value is out of range.
+        """
+        known = {f.name for f in fields(cls)}
+        for key in data:
+            if key not in known:
+                raise UnknownName("setting", key, known)
+        return cls(**data)

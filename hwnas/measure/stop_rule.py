@@ -1,0 +1,97 @@
+"""When to stop sampling: enough is known, nothing more is to be learned, or the budget is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from hwnas.core.measurement import Block
+from hwnas.measure.drift import BlockSeries, fit_drift
+from hwnas.measure.settings import Settings
+
+INTERVAL = "interval"  #: every interval is narrow enough
+STABLE = "stable noise"  #: the interval has stopped getting narrower
+BUDGET = "budget"  #: the time is spent
+
+_CONFIDENCE = 0.95
+#: The interval of n independent rounds narrows by 1/sqrt(n). When a quarter more rounds (10.6 %
+#: expected) bring less than a fifth of that, the noise has settled at a level that more time will not lower.
+_STABLE_SHRINK = 0.02
+
+
+class StopRule:
+    """Decides after each round. Arms are compared with the first one, as the verdicts will be.
+
+    Args:
+        settings: Precision asked for, budget and fewest rounds.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._history: dict[int, float] = {}
+
+    def decide(self, arms: Sequence[Sequence[Block]], rounds: int, elapsed_s: float) -> str:
+        """Why to stop now, or an empty string to go on.
+
+        Args:
+            arms: Blocks of each arm so far, the baseline first.
+            rounds: Rounds completed.
+            elapsed_s: Time spent on this group [s]; the budget is per arm.
+        """
+        if not arms:
+            return BUDGET
+        if rounds >= self._settings.min_rounds:
+            half_width = interval_half_width(arms)
+            self._history[rounds] = half_width
+            if half_width <= self._settings.target_half_width:
+                return INTERVAL
+            if self._settled(rounds, half_width):
+                return STABLE
+        return BUDGET if elapsed_s >= self._settings.budget_s * len(arms) else ""
+
+    def _settled(self, rounds: int, half_width: float) -> bool:
+        if rounds < 5 * self._settings.min_rounds:
+            return False
+        earlier = self._history.get(round(rounds / 1.25))
+        return earlier is not None and earlier >= half_width > earlier * (1 - _STABLE_SHRINK)
+
+
+def interval_half_width(arms: Sequence[Sequence[Block]]) -> float:
+    """Half width of the widest 95 % interval, as a fraction of the latency.
+
+    For several arms these are the intervals of the ratios to the first arm, paired by round;
+    for one arm that of its drift-corrected latency. Student's t over rounds, with the
+    variance inflated by the correlation of neighbouring rounds.
+    """
+    levels = [_round_levels(arm) for arm in arms]
+    if len(levels) == 1:
+        return _half_width(np.array(list(levels[0].values())))
+    widest = 0.0
+    for other in levels[1:]:
+        common = sorted(levels[0].keys() & other.keys())
+        widest = max(widest, _half_width(np.array([other[r] - levels[0][r] for r in common])))
+    return widest
+
+
+def _round_levels(blocks: Sequence[Block]) -> dict[int, float]:
+    """Round -> mean corrected log latency."""
+    series = BlockSeries.of(blocks)
+    fit = fit_drift(series)
+    level = fit.tamed - fit.slope * (series.index - series.index.mean())
+    return {int(r): float(level[series.round == r].mean()) for r in np.unique(series.round)}
+
+
+def _half_width(values: np.ndarray) -> float:
+    n = len(values)
+    if n < 3:
+        return float("inf")
+    centred = values - values.mean()
+    variance = float((centred**2).sum() / (n - 1))
+    if variance == 0.0:
+        return 0.0
+    correlation = float((centred[1:] * centred[:-1]).sum() / (centred**2).sum())
+    inflation = (1 + correlation) / (1 - correlation) if 0 < correlation < 0.9 else 19.0 if correlation >= 0.9 else 1.0
+    quantile = float(student_t.ppf((1 + _CONFIDENCE) / 2, n - 1))
+    return quantile * float(np.sqrt(variance / n * inflation))

@@ -1,0 +1,141 @@
+"""The worker process: one arm, one network at a time, told what to do over a pipe.
+
+Started as ``python -m hwnas.measure.worker READ_FD WRITE_FD``. It knows nothing of campaigns.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from hwnas.core.errors import CellError, HwnasError, UsageError
+from hwnas.core.workload import Workload
+from hwnas.measure.wire import receive, send
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Worker:
+    """Answers the commands of one campaign; each method is one command."""
+
+    def __init__(self) -> None:
+        self._backend: Any = None
+        self._threads = 1
+        self._cell: Any = None
+        self._canary: Any = None
+
+    def hello(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
+        """Become the arm of one backend."""
+        from hwnas.host.canary import Canary
+
+        sys.path[:] = message["sys_path"]
+        module, _, attribute = message["target"].partition(":")
+        self._backend = getattr(importlib.import_module(module), attribute)()
+        self._threads = message["threads"]
+        self._canary = Canary()
+        return {"pid": os.getpid(), "canary": list(self._canary.names)}
+
+    def prepare(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
+        """Build, compile, prove agreement, warm up."""
+        from hwnas.measure.prepared import PreparedCell
+
+        self._cell = None
+        gc.collect()
+        reset_peak_memory()
+        workload = Workload.from_dict(message["workload"])
+        self._cell = PreparedCell.create(
+            self._backend, self._threads, workload, blob, Path(message["scratch"]), self._canary
+        )
+        self._cell.warm_up(message["warmup_s"], message["warmup_cap_s"])
+        return self._cell.describe()
+
+    def kernels(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
+        """List what really runs; disturbs timing, so it is a command of its own."""
+        return {"kernels": [k.to_dict() for k in self._cell.session.kernels()]}
+
+    def turn(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
+        """Time calls for a while, with canary readings in between."""
+        return {"blocks": self._cell.turn(message["turn_s"], message["block_s"]), "peak_memory": peak_memory_bytes()}
+
+    def release(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
+        """Forget the network."""
+        self._cell = None
+        gc.collect()
+        return {}
+
+
+def reset_peak_memory() -> None:
+    """Start the kernel's high-water mark of this process anew, where the kernel can."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident size of this process since the last reset [bytes]."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to kill this process when the campaign dies, even by kill -9."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, (CellError, UsageError)):
+        return {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+    if isinstance(error, HwnasError):
+        return {"error": "BackendUnavailable", "message": error.message, "hint": error.hint}
+    if isinstance(error, MemoryError):
+        return {"error": "OutOfMemory", "message": "the worker ran out of memory", "hint": ""}
+    first = (str(error).strip() or "no message").splitlines()[0]
+    return {"error": "CellError", "message": f"{type(error).__name__}: {first[:300]}", "hint": ""}
+
+
+def serve(source: IO[bytes], sink: IO[bytes]) -> None:
+    """Answer commands until the campaign closes the pipe."""
+    worker = Worker()
+    while True:
+        try:
+            message, blob = receive(source)
+        except EOFError:
+            return
+        start = time.perf_counter()
+        try:
+            answer = getattr(worker, message["command"])(message, blob)
+        except Exception as error:  # noqa: BLE001 - whatever a runtime or a user's model raises costs one cell
+            answer = _failure(error)
+        answer["wall_s"] = time.perf_counter() - start
+        send(sink, answer)
+
+
+def main() -> None:
+    """Entry point of the process."""
+    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    read_fd, write_fd = int(sys.argv[1]), int(sys.argv[2])
+    if os.getppid() == 1:
+        return
+    with os.fdopen(read_fd, "rb") as source, os.fdopen(write_fd, "wb") as sink:
+        serve(source, sink)
+
+
+if __name__ == "__main__":
+    main()

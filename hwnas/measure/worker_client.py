@@ -1,0 +1,196 @@
+"""The campaign's side of a worker process: start it, ask it, watch it, end it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from typing import IO, Any
+
+import psutil
+
+from hwnas.core import errors
+from hwnas.core.errors import CellError, CellTimeout, OutOfMemory, WorkerDied
+from hwnas.measure.wire import receive, send
+
+#: How often a waiting campaign looks at the worker's memory. Rare, so that it disturbs nothing.
+_WATCH_S = 0.25
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class WorkerClient:
+    """One worker process that runs one backend.
+
+    Args:
+        backend_id: For messages.
+        target: ``package.module:Class`` of the backend.
+        threads: Threads the arm may use.
+        environment: Variables the backend needs at process start.
+        cpus: Logical CPUs the process is bound to, or None for no binding.
+        start_timeout_s: Longest time for importing the runtime.
+
+    Raises:
+        CellError: The worker did not come up.
+    """
+
+    def __init__(
+        self,
+        backend_id: str,
+        target: str,
+        threads: int,
+        environment: Mapping[str, str],
+        cpus: tuple[int, ...] | None,
+        start_timeout_s: float = 120.0,
+    ) -> None:
+        self.backend_id = backend_id
+        self.threads = threads
+        #: Seconds that the worker has spent inside commands, by command.
+        self.command_s: dict[str, float] = {}
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        to_worker, self._sink = _pipe()
+        self._source, from_worker = _pipe()
+        variables = {k: v for k, v in os.environ.items() if k not in _THREAD_VARIABLES}
+        # NumPy's pool serves the canary alone, which is one thread's work.
+        variables.update({"OPENBLAS_NUM_THREADS": "1", **environment})
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hwnas.measure.worker", str(to_worker.fileno()), str(from_worker.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                env=variables,
+                pass_fds=(to_worker.fileno(), from_worker.fileno()),
+                start_new_session=True,
+            )
+        finally:
+            to_worker.close()
+            from_worker.close()
+        if cpus is not None and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(self._process.pid, cpus)
+        try:
+            self.call("hello", timeout_s=start_timeout_s, target=target, threads=threads, sys_path=sys.path)
+        except CellError:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Process id of the worker."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def call(
+        self,
+        command: str,
+        *,
+        timeout_s: float,
+        memory_limit_bytes: int | None = None,
+        blob: bytes = b"",
+        **message: Any,
+    ) -> dict[str, Any]:
+        """Send one command and wait for its answer.
+
+        Raises:
+            CellTimeout: No answer in time; the worker was killed.
+            OutOfMemory: The worker grew beyond the limit and was killed.
+            WorkerDied: The process ended.
+            CellError: The command failed inside the worker, which lives on.
+        """
+        try:
+            send(self._sink, {"command": command, **message}, blob)
+            self._await_answer(command, timeout_s, memory_limit_bytes)
+            answer, _ = receive(self._source)
+        except (EOFError, BrokenPipeError) as error:
+            raise self._death() from error
+        self.command_s[command] = self.command_s.get(command, 0.0) + answer["wall_s"]
+        if "error" in answer:
+            kind = getattr(errors, answer["error"], CellError)
+            raise kind(answer["message"], answer["hint"])
+        return answer
+
+    def _await_answer(self, command: str, timeout_s: float, memory_limit_bytes: int | None) -> None:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            ready, _, _ = select.select([self._source], [], [], min(_WATCH_S, max(0.0, deadline - time.monotonic())))
+            if ready:
+                return
+            used = self._resident_bytes() if memory_limit_bytes is not None else 0
+            if memory_limit_bytes is not None and used > memory_limit_bytes:
+                self.close()
+                raise OutOfMemory(
+                    f"the worker of {self.backend_id} used {used / 2**30:.1f} GiB, "
+                    f"more than its limit of {memory_limit_bytes / 2**30:.1f} GiB",
+                    "Lower batch, width or resolution",
+                )
+            if time.monotonic() >= deadline:
+                self.close()
+                raise CellTimeout(
+                    f"the worker of {self.backend_id} gave no answer to '{command}' within {timeout_s:.0f} s",
+                    "Raise cell_timeout_s, or lower depth, batch or resolution",
+                )
+
+    def _resident_bytes(self) -> int:
+        try:
+            return int(psutil.Process(self._process.pid).memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    def _death(self) -> CellError:
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.close()
+            code = self._process.returncode
+        tail = self.log_tail()
+        said = f"; last words: {tail}" if tail else ""
+        if code == -signal.SIGKILL:
+            return OutOfMemory(f"the worker of {self.backend_id} was killed (signal 9), most likely out of memory{said}")
+        how = f"signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"exit code {code}"
+        return WorkerDied(f"the worker of {self.backend_id} ended with {how}{said}")
+
+    def log_tail(self, length: int = 300) -> str:
+        """The last line that the worker printed, for a reason that helps."""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - 4096))
+        lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
+        return lines[-1][-length:] if lines else ""
+
+    def close(self) -> None:
+        """End the process now; safe to call twice."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._sink.close()
+        self._source.close()
+
+
+def _pipe() -> tuple[IO[bytes], IO[bytes]]:
+    read, write = os.pipe()
+    return os.fdopen(read, "rb", buffering=0), os.fdopen(write, "wb", buffering=0)
+
+
+def scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for what the workers of one campaign share; it goes with the campaign."""
+    return tempfile.TemporaryDirectory(prefix="hwnas-")
+
+
+def usable_cpus(threads: int) -> tuple[int, ...] | None:
+    """The CPUs to bind a worker to: the last ones allowed, since interrupts favour the first.
+
+    Bound, the canary and the network meet the same core. None where all CPUs are wanted or the
+    system has no affinity.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    allowed = sorted(os.sched_getaffinity(0))
+    return None if threads >= len(allowed) else tuple(allowed[-threads:])

@@ -1,0 +1,176 @@
+"""Carries measurements between databases and files.
+
+| suffix | what it is for |
+|---|---|
+| `.jsonl`, `.jsonl.gz` | exchange and archives: one measurement a line |
+| `.csv`, `.parquet` | spreadsheets and data frames: flat columns, samples as JSON |
+| `.sqlite` | a database of its own |
+
+All of them keep everything, so all of them can be imported.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from hwnas.core.errors import UnknownName, UsageError
+from hwnas.store import flat_tables, json_lines
+from hwnas.store.latency_store import LatencyStore
+from hwnas.store.records import Entry, Filters, ImportResult
+from hwnas.store.writing import CellTakenError
+
+
+class _Format(NamedTuple):
+    write: Callable[[Path, Iterable[Entry]], int]
+    read: Callable[[Path], Iterator[Entry]] | None  #: None for a database, which is merged
+
+
+def export(store: LatencyStore, path: str | Path, filters: Filters | None = None) -> int:
+    """Write the measurements that `filters` admit to a file in the format of its suffix.
+
+    A file of that name is replaced, once the new one is complete; a database is not.
+
+    Returns:
+        How many measurements were written.
+
+    Raises:
+        DatabaseError: The database cannot be read.
+        UnknownName: The suffix stands for no format.
+        UsageError: The file cannot be written, or is a database.
+    """
+    target = Path(path)
+    chosen = _format(target)
+    if chosen.write is _write_database and target.exists():
+        raise UsageError(
+            f"{target} exists", f"To add to it, run: hwnas db merge --db {target} {store.location}"
+        )
+    with _replacing(target) as part:
+        return chosen.write(part, entries(store, filters))
+
+
+def import_file(store: LatencyStore, path: str | Path) -> ImportResult:
+    """Add the measurements of a file to a database: all of them or, after an error, none.
+
+    Raises:
+        DatabaseError: The database cannot be written.
+        UnknownName: The suffix stands for no format.
+        UsageError: The file cannot be read; the message names its line and field.
+    """
+    source = Path(path)
+    read = _format(source).read
+    if read is None:
+        with LatencyStore.open(source, create=False, read_only=True) as other:
+            return merge(store, other)
+    try:
+        return _take_in(store, read(source))
+    except (EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise UsageError(
+            f"{source} is damaged or not what its suffix says ({error})", "Export it again"
+        ) from error
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read ({error.strerror or error})", "Check the path") from error
+
+
+def merge(store: LatencyStore, other: LatencyStore) -> ImportResult:
+    """Add the measurements of another database: all of them or, after an error, none.
+
+    Raises:
+        DatabaseError: One of the databases cannot be used.
+        UsageError: Both are the same.
+    """
+    if store.location == other.location or _same_file(store, other):
+        raise UsageError(f"{other.location} is the database itself", "Give another one to merge")
+    return _take_in(store, entries(other))
+
+
+def entries(store: LatencyStore, filters: Filters | None = None) -> Iterator[Entry]:
+    """The measurements that `filters` admit, each with its environment and campaign.
+
+    Raises:
+        DatabaseError: The database cannot be read.
+    """
+    environments = {e.fingerprint: e for e, _ in store.environments()}
+    campaigns = {record.uid: record for record, _ in store.campaigns()}
+    references = store.canary_references()
+    for stored in store.measurements(**(filters or {})):
+        yield Entry(
+            measurement=stored.measurement,
+            environment=environments[stored.environment],
+            campaign=campaigns[stored.campaign_uid] if stored.campaign_uid else None,
+            macs=stored.macs,
+            parameters=stored.parameters,
+            canary_reference=references.get((stored.environment, stored.measurement.protocol)),
+        )
+
+
+def _take_in(store: LatencyStore, arriving: Iterable[Entry]) -> ImportResult:
+    added = already_there = cell_taken = 0
+    with store.writing() as writer:
+        for entry in arriving:
+            try:
+                new = writer.entry(entry)
+            except CellTakenError:
+                cell_taken += 1
+            else:
+                added += new
+                already_there += not new
+    return ImportResult(added, already_there, cell_taken)
+
+
+def _write_database(path: Path, written: Iterable[Entry]) -> int:
+    with LatencyStore.open(path) as target:
+        return _take_in(target, written).added
+
+
+def _write_parquet(path: Path, written: Iterable[Entry]) -> int:
+    from hwnas.store import parquet  # pyarrow is needed for this format only
+
+    return parquet.write(path, written)
+
+
+def _read_parquet(path: Path) -> Iterator[Entry]:
+    from hwnas.store import parquet
+
+    return parquet.read(path)
+
+
+_FORMATS = {
+    ".jsonl": _Format(json_lines.write, json_lines.read),
+    ".jsonl.gz": _Format(json_lines.write, json_lines.read),
+    ".csv": _Format(flat_tables.write_csv, flat_tables.read_csv),
+    ".parquet": _Format(_write_parquet, _read_parquet),
+    ".sqlite": _Format(_write_database, None),
+}
+
+
+def _format(path: Path) -> _Format:
+    suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
+    if suffix not in _FORMATS:
+        raise UnknownName("suffix of a file of measurements", path.name, _FORMATS)
+    return _FORMATS[suffix]
+
+
+def _same_file(store: LatencyStore, other: LatencyStore) -> bool:
+    ours, theirs = store.database.path, other.database.path
+    return ours is not None and theirs is not None and ours.samefile(theirs)
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """A new file that takes the place of `target` when the block ends well."""
+    # The suffix stays: it tells whether to compress.
+    part = target.with_name(f".part-{os.getpid()}-{target.name}")
+    try:
+        yield part
+        part.replace(target)
+    except OSError as error:
+        raise UsageError(
+            f"{target} cannot be written ({error.strerror or error})", "Give another file"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)

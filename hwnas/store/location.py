@@ -1,0 +1,84 @@
+"""Where a latency database is: a SQLite file or a PostgreSQL server."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from hwnas.core.errors import UsageError
+
+#: Names the database of a user who gives no `--db`.
+VARIABLE = "HWNAS_DB"
+
+#: Stands for the tables that come with hwnas, so a file cannot be called so.
+SHIPPED = "shipped"
+
+_EXAMPLE = "Write a path, or a URL such as postgresql://user@host/database"
+
+
+@dataclass(frozen=True)
+class Location:
+    """A resolved location; ``str()`` gives it for people, without password.
+
+    Args:
+        path: The SQLite file, or None.
+        url: The PostgreSQL database, or None.
+    """
+
+    path: Path | None = None
+    url: URL | None = None
+
+    def __str__(self) -> str:
+        if self.url is None:
+            return str(self.path)
+        # libpq takes options, and with them passwords, in the query part too.
+        return self.url.set(query={}).render_as_string(hide_password=True).replace("+psycopg", "", 1)
+
+
+def default_location() -> str:
+    """``$HWNAS_DB`` where it is set, else a file in the platform's folder for user data."""
+    folder = Path(platformdirs.user_data_dir("hwnas", appauthor=False))
+    return os.environ.get(VARIABLE) or str(folder / "latency.sqlite")
+
+
+def resolve(location: str | Path | None) -> Location:
+    """What a user's `--db` means; None stands for :func:`default_location`.
+
+    Raises:
+        UsageError: The reserved word ``shipped``, or a URL that is not understood.
+    """
+    text = str(location) if location is not None else default_location()
+    if text == SHIPPED:
+        raise UsageError(
+            f"the database name {SHIPPED!r} is reserved for the tables that come with hwnas",
+            f"For a file of that name, write ./{SHIPPED}",
+        )
+    if "://" not in text:
+        return _file(text)
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        # The message would repeat the URL, and with it the password.
+        raise UsageError("the database URL cannot be read", _EXAMPLE) from None
+    dialect = url.drivername.partition("+")[0]
+    if dialect == "sqlite":
+        if not url.database or url.database == ":memory:":
+            raise UsageError("a SQLite URL without a file keeps nothing", "Write sqlite:///PATH, or just PATH")
+        return _file(url.database)
+    if dialect in ("postgresql", "postgres"):
+        return Location(url=url.set(drivername="postgresql+psycopg"))
+    raise UsageError(f"the database URL starts with {dialect!r}, but sqlite and postgresql are known", _EXAMPLE)
+
+
+def _file(text: str) -> Location:
+    if not text.strip() or "\0" in text:
+        raise UsageError(f"the database path {text!r} is not a file name", _EXAMPLE)
+    try:
+        return Location(path=Path(text).expanduser().absolute())
+    except RuntimeError as error:  # ~nobody
+        raise UsageError(f"the database path {text!r} cannot be read: {error}", _EXAMPLE) from error

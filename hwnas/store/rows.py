@@ -1,0 +1,143 @@
+"""Measurements and workloads as rows of tables, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from hwnas.core.errors import UsageError
+from hwnas.core.kernel import Kernel
+from hwnas.core.measurement import Measurement, Preparation, Status
+from hwnas.core.workload import Workload
+from hwnas.store.records import StoredMeasurement
+
+_PREPARATION = tuple(f.name for f in fields(Preparation))
+#: Fields of a measurement that are one column of the same name.
+_PLAIN = tuple(
+    f.name
+    for f in fields(Measurement)
+    if f.name not in ("group", "workload", "blocks", "preparation", "kernels")
+)
+_KERNEL = tuple(f.name for f in fields(Kernel))
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON; NaN and infinities, which JSON does not have, become null."""
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), separators=(",", ":"), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def storable(text: str) -> str:
+    """Text that every database and file can hold: what a crashed process printed may not be.
+
+    PostgreSQL has no NUL character, and UTF-8 has no lone surrogates, which stand for the
+    undecodable bytes of a file name.
+    """
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def check(measurement: Measurement) -> None:
+    """Refuse what cannot be a measurement.
+
+    Raises:
+        UsageError: Names the field and the value.
+    """
+    for name, value, lowest in (
+        ("threads", measurement.threads, 1),
+        ("pass_index", measurement.pass_index, 0),
+        ("calls_per_sample", measurement.calls_per_sample, 1),
+    ):
+        if value < lowest:
+            raise UsageError(f"measurement {measurement.uid!r}: {name} is {value}, below {lowest}")
+    if measurement.status is Status.OK and not measurement.samples_s:
+        raise UsageError(f"measurement {measurement.uid!r}: the status is ok, but there are no samples")
+    wrong = [s for s in measurement.samples_s if not (math.isfinite(s) and s > 0)]
+    if wrong:
+        raise UsageError(f"measurement {measurement.uid!r}: a sample of {wrong[0]} s is not a duration")
+
+
+def measurement_values(measurement: Measurement) -> dict[str, Any]:
+    """Column values, without ids of other rows."""
+    data = measurement.to_dict()
+    elsewhere = ("workload", "kernels", "preparation", "group")
+    return {
+        **{name: value for name, value in data.items() if name not in elsewhere},
+        **data["preparation"],
+        "group_uid": measurement.group,
+        "reason": storable(measurement.reason),
+        "stop_reason": storable(measurement.stop_reason),
+        "median_s": measurement.median_s,
+        "sample_count": len(measurement.samples_s),
+    }
+
+
+def kernel_values(kernel: Kernel) -> dict[str, Any]:
+    """Column values, without the measurement's id."""
+    return {k: storable(v) if isinstance(v, str) else v for k, v in kernel.to_dict().items()}
+
+
+def workload_values(workload: Workload, macs: int | None, parameters: int | None) -> dict[str, Any]:
+    """Column values; `macs` and `parameters` where they are known."""
+    shape = workload.input_shape
+    return {
+        "key": workload.key,
+        "kind": workload.kind,
+        "name": storable(workload.name),
+        "batch": workload.batch,
+        "depth": _whole(workload.params.get("depth")),
+        "width": _whole(workload.params.get("width")),
+        "resolution": shape[2] if len(shape) == 4 else None,
+        "spec": workload.to_dict(),
+        "macs": macs,
+        "parameters": parameters,
+    }
+
+
+def _whole(value: Any) -> int | None:
+    """A parameter as a column of integers can hold it; models may give theirs another type."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def to_kernel(values: Mapping[Any, Any]) -> Kernel:
+    """The kernel of a row of the kernel table."""
+    return Kernel.from_dict({name: values[name] for name in _KERNEL})
+
+
+def to_stored(values: Mapping[Any, Any], kernels: Iterable[Kernel]) -> StoredMeasurement:
+    """The measurement of a row joined with its workload, environment and campaign.
+
+    A row without the column ``blocks`` gives a measurement without samples.
+    """
+    data = {
+        **{name: values[name] for name in _PLAIN},
+        "group": values["group_uid"],
+        "workload": values["spec"],
+        "blocks": values.get("blocks", []),
+        "preparation": {name: values[name] for name in _PREPARATION},
+        "kernels": [],
+    }
+    return StoredMeasurement(
+        measurement=replace(Measurement.from_dict(data), kernels=tuple(kernels)),
+        environment=values["fingerprint"],
+        campaign=values["campaign"],
+        campaign_uid=values["campaign_uid"],
+        macs=values["macs"],
+        parameters=values["parameters"],
+        median_s=values["median_s"],
+        sample_count=values["sample_count"],
+    )
