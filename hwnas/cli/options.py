@@ -99,6 +99,6 @@ def _known(store: LatencyStore, what: str, field: str, name: str, kind: str | No
     longer = [value for value in values if value.startswith(f"{name}:")]
     if len(longer) > 1:
         raise UsageError(f"{what} {name!r} is ambiguous", f"Say which: {', '.join(longer)}")
-    if not longer:
-        raise UnknownName(f"{what} in {store.location}", name, values)
-    return longer[0]
+    if not longer and values:
+        raise UnknownName(f"measured {what}", name, values)
+    return longer[0] if longer else name

@@ -59,5 +59,23 @@ class Registry:
         Raises:
             UnknownName: Nothing has that name.
         """
-        module, _, attribute = self._targets()[self.resolve(name)].partition(":")
+        module, _, attribute = self.target(name).partition(":")
         return getattr(importlib.import_module(module), attribute)
+
+    def target(self, name: str) -> str:
+        """``package.module:attribute`` of `name` (full or short), without importing it.
+
+        Raises:
+            UnknownName: Nothing has that name.
+        """
+        return self._targets()[self.resolve(name)]
+
+    def add(self, name: str, target: str) -> None:
+        """Register one more entry for this process, for example from a script or a notebook.
+
+        Args:
+            name: A new name, or a known one to replace.
+            target: ``package.module:attribute``; importable here and, for backends, by workers,
+                which get this process's `sys.path`.
+        """
+        self._builtin[name] = target

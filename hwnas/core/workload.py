@@ -14,7 +14,7 @@ from hwnas.core.errors import UsageError
 Scalar = str | int | float | bool
 
 #: Where a workload's definition lives. ``module`` is a live object passed to
-#: :func:`hwnas.measure`; only its digest is stored, so it cannot be rebuilt later.
+#: :func:`hwnas.measuring`; only its digest is stored, so it cannot be rebuilt later.
 KINDS = ("pattern", "torchvision", "timm", "factory", "file", "module")
 
 

@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError
 
-from hwnas.core.errors import DatabaseError, UsageError
+from hwnas.core.errors import DatabaseError
 from hwnas.store.location import Location
 
 DAMAGED = (
@@ -57,18 +57,12 @@ def explained(location: Location) -> Iterator[None]:
 
     Raises:
         DatabaseError: The database could not be read or written.
-        UsageError: A value is nothing that JSON can hold.
     """
     try:
         yield
     except DBAPIError as error:
         what, hint = _reason(error.orig)
         raise DatabaseError(f"latency database {location}: {what}", hint) from error
-    except StatementError as error:
-        # SQLAlchemy failed to prepare a value before the driver saw it.
-        raise UsageError(
-            f"a value cannot be stored: {error.orig}", "Use numbers, text, lists and dicts"
-        ) from error
 
 
 def _reason(cause: BaseException | None) -> tuple[str, str]:

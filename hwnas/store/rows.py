@@ -69,6 +69,10 @@ def check(measurement: Measurement) -> None:
     wrong = [s for s in measurement.samples_s if not (math.isfinite(s) and s > 0)]
     if wrong:
         raise UsageError(f"measurement {measurement.uid!r}: a sample of {wrong[0]} s is not a duration")
+    try:
+        to_json([dict(measurement.effective), [dict(k.attributes) for k in measurement.kernels]])
+    except TypeError as error:
+        raise UsageError(f"measurement {measurement.uid!r} cannot be stored: {error}") from error
 
 
 def measurement_values(measurement: Measurement) -> dict[str, Any]:

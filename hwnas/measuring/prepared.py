@@ -12,8 +12,8 @@ from hwnas.backends.protocol import Backend, Program, Session
 from hwnas.core.measurement import Agreement, Preparation
 from hwnas.core.workload import Workload
 from hwnas.host.interruptions import read_interruptions
-from hwnas.measure.agreement import prove_agreement
-from hwnas.measure.warmup import warm_up
+from hwnas.measuring.agreement import prove_agreement
+from hwnas.measuring.warmup import warm_up
 from hwnas.workloads.build import load_program
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from hwnas.core.measurement import Block
-from hwnas.measure.drift import BlockSeries, fit_drift
-from hwnas.measure.settings import Settings
+from hwnas.measuring.drift import BlockSeries, fit_drift
+from hwnas.measuring.settings import Settings
 
 INTERVAL = "interval"  #: every interval is narrow enough
 STABLE = "stable noise"  #: the interval has stopped getting narrower

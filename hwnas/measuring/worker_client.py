@@ -16,7 +16,7 @@ import psutil
 
 from hwnas.core import errors
 from hwnas.core.errors import CellError, CellTimeout, OutOfMemory, WorkerDied
-from hwnas.measure.wire import receive, send
+from hwnas.measuring.wire import receive, send
 
 #: How often a waiting campaign looks at the worker's memory. Rare, so that it disturbs nothing.
 _WATCH_S = 0.25
@@ -60,7 +60,7 @@ class WorkerClient:
         variables.update({"OPENBLAS_NUM_THREADS": "1", **environment})
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hwnas.measure.worker", str(to_worker.fileno()), str(from_worker.fileno())],
+                [sys.executable, "-m", "hwnas.measuring.worker", str(to_worker.fileno()), str(from_worker.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,

@@ -1,6 +1,6 @@
 """The worker process: one arm, one network at a time, told what to do over a pipe.
 
-Started as ``python -m hwnas.measure.worker READ_FD WRITE_FD``. It knows nothing of campaigns.
+Started as ``python -m hwnas.measuring.worker READ_FD WRITE_FD``. It knows nothing of campaigns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from hwnas.core.errors import CellError, HwnasError, UsageError
 from hwnas.core.workload import Workload
-from hwnas.measure.wire import receive, send
+from hwnas.measuring.wire import receive, send
 
 _PR_SET_PDEATHSIG = 1
 
@@ -45,7 +45,7 @@ class Worker:
 
     def prepare(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
         """Build, compile, prove agreement, warm up."""
-        from hwnas.measure.prepared import PreparedCell
+        from hwnas.measuring.prepared import PreparedCell
 
         self._cell = None
         gc.collect()

@@ -15,7 +15,7 @@ from hwnas.backends.registry import BACKENDS
 from hwnas.core.errors import HwnasError, UnknownName, UsageError
 from hwnas.core.resources import find_data_file
 from hwnas.core.workload import Workload
-from hwnas.measure.settings import Settings
+from hwnas.measuring.settings import Settings
 from hwnas.workloads.models import parse_model, parse_shape
 from hwnas.workloads.patterns import pattern_workload
 

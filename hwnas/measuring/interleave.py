@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from hwnas.core.measurement import Block
-from hwnas.measure.settings import Settings
-from hwnas.measure.stop_rule import StopRule
+from hwnas.measuring.settings import Settings
+from hwnas.measuring.stop_rule import StopRule
 
 
 class Arm(Protocol):

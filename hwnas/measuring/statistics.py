@@ -16,7 +16,7 @@ import numpy as np
 
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Measurement
-from hwnas.measure.drift import BlockSeries, DriftFit, fit_drift, reference_index
+from hwnas.measuring.drift import BlockSeries, DriftFit, fit_drift, reference_index
 
 _DRAWS = 2000
 _RUN_ROUNDS = 3

@@ -1,0 +1,39 @@
+"""Hardware-aware neural architecture search: measure, predict and search under a latency limit.
+
+Names are loaded when first used; `import hwnas` alone loads no heavy library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["HwnasError", "Measurements", "Workload", "__version__", "measure"]
+
+if TYPE_CHECKING:
+    from hwnas.core.errors import HwnasError
+    from hwnas.core.workload import Workload
+    from hwnas.measuring.api import Measurements, measure
+
+    __version__: str
+
+_HOMES = {
+    "HwnasError": "hwnas.core.errors",
+    "Measurements": "hwnas.measuring.api",
+    "Workload": "hwnas.core.workload",
+    "measure": "hwnas.measuring.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("hwnas")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'hwnas' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

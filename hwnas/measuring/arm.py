@@ -1,0 +1,83 @@
+"""One arm of a group as the campaign sees it: a worker that holds a prepared network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hwnas.core.kernel import Kernel
+from hwnas.core.measurement import Agreement, Block, Preparation
+from hwnas.core.workload import Workload
+from hwnas.measuring.settings import Settings
+from hwnas.measuring.worker_client import WorkerClient
+
+
+class WorkerArm:
+    """Prepares a network in a worker and times it in turns.
+
+    Args:
+        worker: A running worker.
+        settings: The measuring protocol's parameters.
+        memory_limit_bytes: The worker is killed above this resident size.
+    """
+
+    def __init__(self, worker: WorkerClient, settings: Settings, memory_limit_bytes: int | None) -> None:
+        self._worker = worker
+        self._settings = settings
+        self._memory_limit = memory_limit_bytes
+        self.preparation = Preparation()
+        self.agreement: Agreement | None = None
+        self.effective: dict[str, Any] = {}
+        self.calls_per_sample = 1
+        self.peak_memory_bytes: int | None = None
+        self.kernels: tuple[Kernel, ...] = ()
+
+    def prepare(self, workload: Workload, blob: bytes, scratch: str) -> None:
+        """Build, compile, prove agreement and warm up.
+
+        Raises:
+            CellError: The arm cannot run the network, or computes something else.
+            UsageError: The model or its input is wrong.
+        """
+        answer = self._call(
+            "prepare",
+            blob=blob,
+            workload=workload.to_dict(),
+            scratch=scratch,
+            warmup_s=self._settings.warmup_s,
+            warmup_cap_s=self._settings.warmup_cap_s,
+        )
+        self.preparation = Preparation(**answer["preparation"])
+        self.agreement = Agreement(**answer["agreement"])
+        self.effective = answer["effective"]
+        self.calls_per_sample = answer["calls_per_sample"]
+
+    def turn(self, turn_s: float, block_s: float) -> list[Block]:
+        """Time calls for about `turn_s`, at least one.
+
+        Raises:
+            CellError: The worker failed.
+        """
+        answer = self._call("turn", turn_s=turn_s, block_s=block_s)
+        self.peak_memory_bytes = answer["peak_memory"]
+        return [Block.from_dict({**block, "round": 0}) for block in answer["blocks"]]
+
+    def read_kernels(self) -> None:
+        """Ask what really ran; after timing, since it disturbs.
+
+        Raises:
+            CellError: The worker failed.
+        """
+        self.kernels = tuple(Kernel.from_dict(k) for k in self._call("kernels")["kernels"])
+
+    def release(self) -> None:
+        """Let the worker forget the network.
+
+        Raises:
+            CellError: The worker failed.
+        """
+        self._call("release")
+
+    def _call(self, command: str, **message: Any) -> dict[str, Any]:
+        return self._worker.call(
+            command, timeout_s=self._settings.cell_timeout_s, memory_limit_bytes=self._memory_limit, **message
+        )

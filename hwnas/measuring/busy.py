@@ -1,0 +1,45 @@
+"""Noticing that the machine does something else while it is being measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hwnas.core.measurement import Measurement
+
+#: Share of blocks in which another process took the CPU. A quiet machine's own services stay far below.
+_PREEMPTED = 0.2
+#: Linux accounts stolen time in ticks of 1/100 s.
+_TICK_S = 0.01
+#: Share of the timed period that the hypervisor gave to other guests.
+_STOLEN = 0.02
+
+
+class BusyWatch:
+    """Looks at each group's interruptions, and speaks when a new kind of trouble begins."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def judge(self, measurements: Sequence[Measurement]) -> str:
+        """A sentence about what disturbs this machine, or an empty string.
+
+        The same trouble is told once, until a group goes by without it.
+        """
+        blocks = [b for m in measurements for b in m.blocks]
+        if not blocks:
+            return ""
+        seen = set()
+        preempted = [b.preemptions > 0 for b in blocks if b.preemptions is not None]
+        timed_s = sum(sum(b.samples_s) for b in blocks)
+        stolen_s = _TICK_S * sum(b.steal_ticks or 0 for b in blocks)
+        if preempted and sum(preempted) / len(preempted) > _PREEMPTED:
+            seen.add("preempted")
+        if timed_s and stolen_s / timed_s > _STOLEN:
+            seen.add("stolen")
+        new = seen - self._said
+        self._said = seen
+        texts = {
+            "preempted": "this machine is busy: other processes took the CPU in many samples; close them, or expect wide intervals",
+            "stolen": "the hypervisor gives CPU time to other guests; intervals get wider, and verdicts may be UNCLEAR",
+        }
+        return "; ".join(texts[kind] for kind in sorted(new))

@@ -1,0 +1,159 @@
+"""A campaign: passes over a plan, every group stored as soon as it is measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hwnas.core.environment import Environment
+from hwnas.core.measurement import PROTOCOL_VERSION, Measurement, Status
+from hwnas.measuring.busy import BusyWatch
+from hwnas.measuring.crew import Crew
+from hwnas.measuring.events import Progress, Watcher
+from hwnas.measuring.group import GroupRun
+from hwnas.measuring.plan import Group, Plan
+from hwnas.measuring.worker_client import scratch_folder
+from hwnas.store import LatencyStore
+
+
+@dataclass
+class Outcome:
+    """What one run of a campaign did.
+
+    Args:
+        campaign_uid: The campaign in the database.
+        resumed: Cells that an earlier run had finished.
+        counts: Status -> cells of this run.
+        elapsed_s: Wall time of this run [s].
+        inference_s: Part of it spent inside inference: warm-up, canary and timed calls [s].
+        measurements: What this run stored.
+    """
+
+    campaign_uid: str
+    resumed: int
+    counts: dict[Status, int] = field(default_factory=dict)
+    elapsed_s: float = 0.0
+    inference_s: float = 0.0
+    measurements: list[Measurement] = field(default_factory=list)
+
+
+class Campaign:
+    """Runs a plan on this machine and stores what comes out.
+
+    The caller holds the measuring lock.
+
+    Args:
+        plan: What to measure.
+        store: Where it goes.
+        environment: This machine.
+        watcher: Told of progress.
+        blobs: Workload key -> serialised live module, for ``module`` workloads.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: LatencyStore,
+        environment: Environment,
+        watcher: Watcher,
+        blobs: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self._plan = plan
+        self._experiment = plan.experiment
+        self._store = store
+        self._environment = environment
+        self._watcher = watcher
+        self._blobs = blobs or {}
+        self._busy = BusyWatch()
+        self._expected_so_far_s = 0.0
+        self._start = 0.0
+
+    def run(self, *, fresh: bool = False) -> Outcome:
+        """Measure what is not in the database yet.
+
+        Args:
+            fresh: Start a new generation of the campaign, and measure everything.
+
+        Raises:
+            DatabaseError: The results cannot be stored; what was stored before stays.
+        """
+        self._start = time.monotonic()
+        record = self._store.campaign(self._experiment.name, self._experiment.spec(), self._environment, fresh=fresh)
+        self._plan.mark_stored(self._store, record.uid)
+        outcome = Outcome(record.uid, resumed=self._plan.total - self._plan.remaining)
+        with scratch_folder() as scratch:
+            for pass_index in range(self._experiment.settings.passes):
+                self._pass(pass_index, scratch, outcome)
+        outcome.elapsed_s = time.monotonic() - self._start
+        return outcome
+
+    def _pass(self, pass_index: int, scratch: str, outcome: Outcome) -> None:
+        groups = self._plan.groups(pass_index)
+        if not groups:
+            return
+        with Crew(self._experiment.threads) as crew:
+            for group in groups:
+                cost = self._plan.cost(group.workload)
+                blob = self._blobs.get(group.workload.key, b"")
+                self._tell(group, "preparing")
+                run = GroupRun(
+                    group, cost, self._experiment.settings, self._experiment.threads, crew, blob, scratch
+                )
+                measurements = run.measure(on_timing=lambda group=group: self._tell(group, "timing"))  # type: ignore[misc]
+                self._keep(measurements, outcome)
+                self._expected_so_far_s += cost.total_s * len(group.backends)
+        outcome.inference_s += crew.command_s.get("turn", 0.0)
+        self._set_reference(outcome)
+
+    def _keep(self, measurements: list[Measurement], outcome: Outcome) -> None:
+        """Store a group in one transaction: arms that were interleaved are found together or not at all."""
+        with self._store.writing() as writer:
+            for m in measurements:
+                cost = self._plan.costs[m.workload.key]
+                writer.measurement(
+                    m,
+                    self._environment,
+                    campaign_uid=outcome.campaign_uid,
+                    macs=cost.macs,
+                    parameters=cost.parameters,
+                )
+        for m in measurements:
+            self._plan.mark(m.workload.key, m.backend, m.pass_index, m.status)
+            outcome.counts[m.status] = outcome.counts.get(m.status, 0) + 1
+            outcome.inference_s += m.preparation.warmup_s or 0.0
+        outcome.measurements.extend(measurements)
+        self._watcher.finished(measurements)
+        notice = self._busy.judge(measurements)
+        if notice:
+            self._watcher.notice(notice)
+
+    def _set_reference(self, outcome: Outcome) -> None:
+        """After the first pass on this host, fix the canary speed that corrected latencies refer to.
+
+        It is the median speed met so far: typical speed keeps corrections small.
+        """
+        if self._store.canary_reference(self._environment, PROTOCOL_VERSION) is not None:
+            return
+        readings = [b.canary_before_s for m in outcome.measurements for b in m.blocks]
+        if readings:
+            medians = {name: float(np.median([r[name] for r in readings])) for name in readings[0]}
+            self._store.set_canary_reference(self._environment, PROTOCOL_VERSION, medians)
+
+    def _tell(self, group: Group, activity: str) -> None:
+        elapsed = time.monotonic() - self._start
+        pace = elapsed / self._expected_so_far_s if self._expected_so_far_s else None
+        self._watcher.progress(
+            Progress(
+                done=self._plan.total - self._plan.remaining,
+                total=self._plan.total,
+                elapsed_s=elapsed,
+                remaining_s=self._plan.remaining_s() * pace if pace else None,
+                workload=group.workload,
+                pass_index=group.pass_index,
+                passes=self._experiment.settings.passes,
+                activity=activity,
+            )
+        )

@@ -1,0 +1,64 @@
+"""The workers of one pass: started when first needed, replaced when they die, ended together."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from hwnas.backends.registry import BACKENDS, backend
+from hwnas.measuring.worker_client import WorkerClient, usable_cpus
+
+
+class Crew:
+    """One worker an arm.
+
+    Args:
+        threads: Threads of every arm.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._cpus = usable_cpus(threads)
+        self._workers: dict[str, WorkerClient] = {}
+        #: Seconds inside worker commands so far, by command, those of ended workers included.
+        self.command_s: dict[str, float] = {}
+
+    @property
+    def cpus(self) -> tuple[int, ...] | None:
+        """CPUs that the workers are bound to, or None."""
+        return self._cpus
+
+    def worker(self, backend_id: str) -> WorkerClient:
+        """The arm's running worker.
+
+        Raises:
+            CellError: A new worker did not come up.
+        """
+        known = self._workers.get(backend_id)
+        if known and known.alive:
+            return known
+        if known:
+            self._retire(known)
+        worker = WorkerClient(
+            backend_id,
+            BACKENDS.target(backend_id),
+            self._threads,
+            backend(backend_id).environment(self._threads),
+            self._cpus,
+        )
+        self._workers[backend_id] = worker
+        return worker
+
+    def _retire(self, worker: WorkerClient) -> None:
+        for command, seconds in worker.command_s.items():
+            self.command_s[command] = self.command_s.get(command, 0.0) + seconds
+        worker.close()
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers.values():
+            self._retire(worker)
+        self._workers.clear()

@@ -1,0 +1,131 @@
+"""Measuring one group: prepare its arms, interleave them, and say what became of each."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from hwnas.core.errors import BackendUnavailable, CellError, UsageError
+from hwnas.core.measurement import Measurement, Status
+from hwnas.core.units import format_bytes
+from hwnas.host.memory import available_memory_bytes
+from hwnas.measuring.arm import WorkerArm
+from hwnas.measuring.crew import Crew
+from hwnas.measuring.estimate import CellCost
+from hwnas.measuring.interleave import interleave
+from hwnas.measuring.plan import Group
+from hwnas.measuring.settings import Settings
+
+#: What ends one cell and not the campaign.
+CELL_FAILURES = (CellError, UsageError)
+
+
+class GroupRun:
+    """One workload in one pass on its arms.
+
+    Args:
+        group: What to measure.
+        cost: Expected cost of one arm.
+        settings: The measuring protocol's parameters.
+        threads: Threads of every arm.
+        crew: The workers of this pass.
+        blob: Serialised live module of a ``module`` workload, else empty.
+        scratch: Folder that workers share.
+    """
+
+    def __init__(
+        self, group: Group, cost: CellCost, settings: Settings, threads: int, crew: Crew, blob: bytes, scratch: str
+    ) -> None:
+        self._group = group
+        self._cost = cost
+        self._settings = settings
+        self._threads = threads
+        self._crew = crew
+        self._blob = blob
+        self._scratch = scratch
+        self._identity = str(uuid.uuid4())
+        self._fates: dict[str, Measurement] = {}
+
+    def measure(self, on_timing: Callable[[], None]) -> list[Measurement]:
+        """Every arm's measurement, whatever became of it, in the group's order.
+
+        Args:
+            on_timing: Called when the arms are ready and timing begins.
+        """
+        arms = self._prepare()
+        if arms:
+            on_timing()
+            self._time(arms)
+        return [self._fates[b] for b in self._group.backends]
+
+    def _prepare(self) -> dict[str, WorkerArm]:
+        limit = int(available_memory_bytes() * self._settings.memory_fraction)
+        arms: dict[str, WorkerArm] = {}
+        for backend_id in self._group.backends:
+            # All arms hold the network at the same time.
+            needed = self._cost.memory_bytes * (len(arms) + 1)
+            if needed > limit:
+                reason = f"would need about {format_bytes(needed)} of memory, {format_bytes(limit)} may be used"
+                self._decide(backend_id, Status.REFUSED, reason)
+                continue
+            try:
+                arm = WorkerArm(self._crew.worker(backend_id), self._settings, limit)
+                arm.prepare(self._group.workload, self._blob, self._scratch)
+            except CELL_FAILURES as error:
+                self._decide(backend_id, _status_of(error), str(error))
+            else:
+                arms[backend_id] = arm
+        return arms
+
+    def _time(self, arms: dict[str, WorkerArm]) -> None:
+        rng = random.Random(f"{self._settings.seed}/{self._group.workload.key}/{self._group.pass_index}")
+        result = interleave(arms, self._settings, rng, CELL_FAILURES)
+        for backend_id, arm in arms.items():
+            failure = result.failures.get(backend_id) or self._wind_up(arm)
+            if failure is not None:
+                self._decide(backend_id, _status_of(failure), str(failure))
+                continue
+            self._fates[backend_id] = replace(
+                self._bare(backend_id, Status.OK, ""),
+                blocks=tuple(result.blocks[backend_id]),
+                stop_reason=result.stop_reason,
+                calls_per_sample=arm.calls_per_sample,
+                preparation=arm.preparation,
+                peak_memory_bytes=arm.peak_memory_bytes,
+                effective={**arm.effective, "cpus": list(self._crew.cpus) if self._crew.cpus else None},
+                agreement=arm.agreement,
+                kernels=arm.kernels,
+            )
+
+    def _wind_up(self, arm: WorkerArm) -> Exception | None:
+        """Read what really ran, once a campaign, and let the network go."""
+        try:
+            if self._group.pass_index == 0:
+                arm.read_kernels()
+            arm.release()
+        except CELL_FAILURES as error:
+            return error
+        return None
+
+    def _decide(self, backend_id: str, status: Status, reason: str) -> None:
+        self._fates[backend_id] = self._bare(backend_id, status, reason)
+
+    def _bare(self, backend_id: str, status: Status, reason: str) -> Measurement:
+        return Measurement(
+            uid=str(uuid.uuid4()),
+            group=self._identity,
+            workload=self._group.workload,
+            backend=backend_id,
+            threads=self._threads,
+            pass_index=self._group.pass_index,
+            status=status,
+            reason=reason,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+
+def _status_of(error: Exception) -> Status:
+    return Status.SKIPPED if isinstance(error, BackendUnavailable) else Status.FAILED

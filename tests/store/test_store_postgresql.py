@@ -1,0 +1,68 @@
+"""What only a server does; the contract runs on it as well, in test_store_contract.py."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from hwnas.core.errors import DatabaseError
+from hwnas.store import LatencyStore
+from hwnas.store.exchange import merge
+from hwnas.testing.examples import example_environment, example_measurement
+
+
+def run_sql(url: str, *statements: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_read_only(postgresql: str) -> None:
+    with pytest.raises(DatabaseError, match="no latency database"):
+        LatencyStore.open(postgresql, read_only=True)
+    with pytest.raises(DatabaseError, match="no latency database"):
+        LatencyStore.open(postgresql, create=False)
+    LatencyStore.open(postgresql).close()
+    with LatencyStore.open(postgresql, read_only=True) as store:
+        assert store.count() == 0
+        assert store.database.size_bytes() > 0
+        store.database.check()
+        with pytest.raises(DatabaseError, match="read-only"):
+            store.add(example_measurement(), example_environment())
+
+
+def test_tables_of_another_program(postgresql: str) -> None:
+    run_sql(postgresql, "CREATE TABLE recipe (id INTEGER)")
+    LatencyStore.open(postgresql).close()  # a neighbour is no harm
+    run_sql(postgresql, "DROP TABLE hwnas_schema")
+    with pytest.raises(DatabaseError, match="another program"):
+        LatencyStore.open(postgresql)
+
+
+def test_newer_schema(postgresql: str) -> None:
+    LatencyStore.open(postgresql).close()
+    run_sql(postgresql, "UPDATE hwnas_schema SET version_num = '9999'")
+    with pytest.raises(DatabaseError, match=r"newer hwnas.*9999"):
+        LatencyStore.open(postgresql)
+
+
+def test_unknown_database(postgresql: str) -> None:
+    url = make_url(postgresql).set(database="hwnas_no_such_database").render_as_string(hide_password=False)
+    with pytest.raises(DatabaseError, match="hwnas_no_such_database"):
+        LatencyStore.open(url)
+
+
+def test_merge_from_sqlite_and_back(postgresql: str, store: LatencyStore, tmp_path: Path) -> None:
+    environment = example_environment()
+    uid = store.campaign("depth", {"b": 1, "a": 2}, environment).uid
+    store.add(example_measurement(), environment, campaign_uid=uid, macs=3)
+    store.set_canary_reference(environment, "1", {"compute": 0.1})
+    with LatencyStore.open(postgresql) as server, LatencyStore.open(tmp_path / "back.sqlite") as back:
+        assert merge(server, store) == (1, 0, 0)
+        assert merge(server, store) == (0, 1, 0)
+        assert merge(back, server) == (1, 0, 0)
+        assert list(back.measurements()) == list(store.measurements())
+        assert back.campaigns() == store.campaigns()
+        assert back.canary_references() == store.canary_references()
