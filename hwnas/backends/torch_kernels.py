@@ -24,6 +24,19 @@ _BOOKKEEPING = frozenset(
     for name in ("empty", "empty_like", "resize_", "as_strided", "as_strided_", "view", "select", "slice", "narrow")
 )
 
+_ONEDNN_3_FIELDS = (
+    "operation",
+    "engine",
+    "primitive",
+    "implementation",
+    "prop_kind",
+    "memory_descriptors",
+    "attributes",
+    "auxiliary",
+    "problem_desc",
+    "exec_time",
+)
+
 
 @dataclass(frozen=True)
 class Primitive:
@@ -38,9 +51,10 @@ class Primitive:
 def parse_onednn_verbose(text: str) -> list[Primitive]:
     """The executed primitives in oneDNN's verbose text, in order.
 
-    The position of each field is read from the ``template:`` line that oneDNN prints first.
+    Fields are named by the ``template:`` line that oneDNN prints once a process; text without it
+    is read in the order of oneDNN 3.
     """
-    fields: list[str] = []
+    fields = list(_ONEDNN_3_FIELDS)
     primitives = []
     for line in text.splitlines():
         parts = line.strip().split(",")
@@ -49,7 +63,7 @@ def parse_onednn_verbose(text: str) -> list[Primitive]:
         if "primitive" in parts and "info" in parts and any(p.startswith("template:") for p in parts):
             start = next(i for i, p in enumerate(parts) if p.startswith("template:"))
             fields = [parts[start].removeprefix("template:"), *parts[start + 1 :]]
-        elif "primitive" in parts and "exec" in parts and fields:
+        elif "primitive" in parts and "exec" in parts:
             values = dict(zip(fields, parts[parts.index("exec") :], strict=False))
             primitives.append(
                 Primitive(
@@ -74,7 +88,6 @@ def _captured_stdout() -> Iterator[IO[str]]:
         finally:
             os.dup2(saved, 1)
             os.close(saved)
-            sink.seek(0)
 
 
 def onednn_primitives(run: Callable[[], None]) -> list[Primitive]:
@@ -85,7 +98,6 @@ def onednn_primitives(run: Callable[[], None]) -> list[Primitive]:
         # The level must be set and unset on the very switch that oneDNN reads.
         with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
             run()
-        os.fsync(1)
         sink.seek(0)
         text = sink.read()
     return parse_onednn_verbose(text)
@@ -101,7 +113,7 @@ def executed_kernels(run: Callable[[], None]) -> tuple[Kernel, ...]:
     primitives = onednn_primitives(run)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile:
         run()
-    operators = [e for e in profile.events() if e.cpu_parent is None and e.name.startswith("aten::")]
+    operators = [e for e in profile.events() if _is_outermost(e)]
     leaves = [_working_operator(e) for e in operators]
     named = _onednn_names(leaves, primitives)
     return tuple(
@@ -115,6 +127,18 @@ def executed_kernels(run: Callable[[], None]) -> tuple[Kernel, ...]:
         )
         for position, (event, leaf) in enumerate(zip(operators, leaves, strict=True))
     )
+
+
+def _is_outermost(event: Any) -> bool:
+    """Whether the event is an operator that no other operator called; scripted modules add frames of their own."""
+    if not event.name.startswith("aten::"):
+        return False
+    parent = event.cpu_parent
+    while parent is not None:
+        if parent.name.startswith("aten::"):
+            return False
+        parent = parent.cpu_parent
+    return True
 
 
 def _working_operator(event: Any) -> str:

@@ -10,12 +10,13 @@ import numpy as np
 
 
 class Canary:
-    """Four kernels of about 0.1 ms each, timed one after the other.
+    """Five kernels of about 0.1 ms each, timed one after the other.
 
     A virtual CPU loses speed to a neighbour on the same core, to a smaller share of the cache, or
     to memory traffic, and networks feel these unlike each other. The kernels cover what inference
     lives on: a matrix product in the first-level cache, vector arithmetic, gathers from the
-    second-level cache, and strided reads from the last-level cache. They stay small, so that
+    second-level cache, strided reads from the last-level cache, and the interpreter's branches and
+    integers, which stand for a runtime's own code. They stay small, so that
     reading them leaves most of a network's working set in the caches.
 
     Buffers are filled, since untouched zero pages would all be one page.
@@ -47,8 +48,20 @@ class Canary:
         def stride() -> None:
             large.sum()
 
-        self._kernels: Mapping[str, Callable[[], None]] = MappingProxyType(
-            {"matrix": matrix, "arithmetic": arithmetic, "gather": gather, "stride": stride}
+        def interpreter() -> int:
+            total = 0
+            for i in range(2500):
+                total += i
+            return total
+
+        self._kernels: Mapping[str, Callable[[], object]] = MappingProxyType(
+            {
+                "matrix": matrix,
+                "arithmetic": arithmetic,
+                "gather": gather,
+                "stride": stride,
+                "interpreter": interpreter,
+            }
         )
         for kernel in self._kernels.values():
             kernel()

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cloudpickle
-
 from hwnas.backends.registry import BACKENDS
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION, Measurement, Status
@@ -23,7 +21,8 @@ from hwnas.measuring.plan import Plan
 from hwnas.measuring.settings import Settings
 from hwnas.measuring.statistics import Comparison, Estimate, compare, estimate
 from hwnas.store import LatencyStore
-from hwnas.workloads.live import workload_of_module
+from hwnas.workloads.cost import WorkloadCost, module_cost
+from hwnas.workloads.live import dump_module, workload_of_module
 
 if TYPE_CHECKING:
     import torch
@@ -141,12 +140,14 @@ def measure(
         ['ok', 'ok']
     """
     blobs: dict[str, bytes] = {}
+    costs: dict[str, WorkloadCost] = {}
     if isinstance(model, Workload):
         workload = model
     else:
         inputs = _inputs(example_input)
         workload = workload_of_module(model, inputs)
-        blobs[workload.key] = cloudpickle.dumps((model, inputs))
+        blobs[workload.key] = dump_module(model, inputs)
+        costs[workload.key] = module_cost(model, inputs)
     experiment = Experiment(
         name=workload.name,
         title="",
@@ -155,7 +156,7 @@ def measure(
         threads=threads,
         settings=settings or Settings(passes=2, budget_s=4.0),
     )
-    plan = Plan.of(experiment, modules={workload.key: (model, inputs)} if blobs else None)
+    plan = Plan.of(experiment, costs)
     notices = Silent()
     environment = probe_environment()
     opened = store if isinstance(store, LatencyStore) else LatencyStore.open("sqlite://" if store is None else store)

@@ -25,7 +25,7 @@ PRIOR_SLOPE = 0.6
 PRIOR_SLOPE_SD = 0.3
 
 #: Residuals beyond this many standard deviations count with this size, no more (Huber's rule).
-_HUBER = 1.5
+_HUBER = 2.5
 _ITERATIONS = 10
 
 

@@ -21,7 +21,7 @@ WORKER_BYTES = 600 * 2**20
 _WEIGHT_COPIES = 4
 _ACTIVATION_COPIES = 2
 
-#: Importing, building, converting and compiling one network on one arm, and per layer of it.
+#: Building, converting and compiling one network on one arm.
 _PREPARE_S = 1.0
 
 

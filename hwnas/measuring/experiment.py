@@ -168,6 +168,29 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def experiment_of_models(models: tuple[str, ...], input_text: str | None, batch: int | None) -> Experiment:
+    """A plan for models named on the command line, on PyTorch and OpenVINO.
+
+    Model files run on OpenVINO alone.
+
+    Raises:
+        UnknownName: No such model.
+        UsageError: The input cannot be read, or a model needs one.
+    """
+    shape = parse_shape(input_text) if input_text else None
+    workloads = tuple(parse_model(m, input_shape=shape, batch=batch) for m in models)
+    files_only = all(w.kind == "file" for w in workloads)
+    openvino = ("openvino:cpu:fp32", "openvino:gpu:fp16")
+    return Experiment(
+        name=Path(workloads[0].name).name if len(workloads) == 1 else "models",
+        title=", ".join(w.label for w in workloads),
+        workloads=workloads,
+        backends=openvino if files_only else ("torch:cpu:fp32", *openvino),
+        threads=1,
+        settings=Settings(passes=2, budget_s=4.0),
+    )
+
+
 def adjusted(
     experiment: Experiment,
     *,

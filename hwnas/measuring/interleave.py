@@ -67,8 +67,6 @@ def interleave(
     rounds = 0
     while True:
         order = [name for name in arms if name not in failed]
-        if not order:
-            return Interleaved(blocks, failed, "failed", rounds)
         rng.shuffle(order)
         for name in order:
             try:
@@ -78,6 +76,8 @@ def interleave(
                 blocks[name] = []
                 continue
             blocks[name].extend(replace(block, round=rounds) for block in taken)
+        if len(failed) == len(arms):
+            return Interleaved(blocks, failed, "failed", rounds)
         rounds += 1
         if on_round:
             on_round(rounds)

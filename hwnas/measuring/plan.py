@@ -44,13 +44,21 @@ class Plan:
         self._dropped: set[tuple[str, str]] = set()
 
     @classmethod
-    def of(cls, experiment: Experiment) -> Plan:
+    def of(cls, experiment: Experiment, known: Mapping[str, WorkloadCost] | None = None) -> Plan:
         """Count every workload of the experiment.
+
+        Args:
+            experiment: What to measure.
+            known: Workload key -> cost, for what cannot be counted from its declaration.
 
         Raises:
             UsageError: A model cannot be built, or does not take its input.
         """
-        return cls(experiment, {w.key: workload_cost(w) for w in experiment.workloads})
+        costs = dict(known or {})
+        for workload in experiment.workloads:
+            if workload.key not in costs:
+                costs[workload.key] = workload_cost(workload)
+        return cls(experiment, costs)
 
     def mark_stored(self, store: LatencyStore, campaign_uid: str) -> None:
         """Leave out what this campaign has stored."""

@@ -40,15 +40,14 @@ class StopRule:
             rounds: Rounds completed.
             elapsed_s: Time spent on this group [s]; the budget is per arm.
         """
-        if not arms:
-            return BUDGET
-        if rounds >= self._settings.min_rounds:
-            half_width = interval_half_width(arms)
-            self._history[rounds] = half_width
-            if half_width <= self._settings.target_half_width:
-                return INTERVAL
-            if self._settled(rounds, half_width):
-                return STABLE
+        if rounds < self._settings.min_rounds:
+            return ""
+        half_width = interval_half_width(arms)
+        self._history[rounds] = half_width
+        if half_width <= self._settings.target_half_width:
+            return INTERVAL
+        if self._settled(rounds, half_width):
+            return STABLE
         return BUDGET if elapsed_s >= self._settings.budget_s * len(arms) else ""
 
     def _settled(self, rounds: int, half_width: float) -> bool:

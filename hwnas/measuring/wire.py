@@ -16,7 +16,10 @@ def send(stream: IO[bytes], message: dict[str, Any], blob: bytes = b"") -> None:
         BrokenPipeError: The other side is gone.
     """
     body = json.dumps(message).encode()
-    stream.write(_HEADER.pack(len(body), len(blob)) + body + blob)
+    left = memoryview(_HEADER.pack(len(body), len(blob)) + body + blob)
+    while left:
+        # An unbuffered pipe takes what fits.
+        left = left[stream.write(left) :]
     stream.flush()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -31,7 +31,7 @@ class Location:
     """
 
     path: Path | None = None
-    url: URL | None = None
+    url: URL | None = field(default=None, repr=False)  # its query may hold a password
 
     def __str__(self) -> str:
         if self.url is None:

@@ -6,7 +6,7 @@ A module of its own, because Alembic takes longer to import than a query takes.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from alembic import command
@@ -74,17 +74,18 @@ def _back_up(path: Path, revision: str) -> None:
     """Copy a database that only the caller may write now; earlier copies stay."""
     target = path.with_name(f"{path.name}.bak-{revision}")
     count = 1
-    while target.exists():
-        count += 1
-        target = path.with_name(f"{path.name}.bak-{revision}-{count}")
     try:
+        while target.exists():
+            count += 1
+            target = path.with_name(f"{path.name}.bak-{revision}-{count}")
         with (
             closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as source,
             closing(sqlite3.connect(target)) as copy,
         ):
             source.backup(copy)
-    except sqlite3.Error as error:
-        target.unlink(missing_ok=True)
+    except (OSError, sqlite3.Error) as error:
+        with suppress(OSError):
+            target.unlink()
         raise DatabaseError(
             f"latency database {path} cannot be copied to {target.name} before its migration ({error})",
             "Free some space or make its folder writable; the database is unchanged",

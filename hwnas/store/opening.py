@@ -52,18 +52,19 @@ def connect(location: Location, *, create: bool, read_only: bool) -> Engine:
 
 
 def _check_file(path: Path, *, create: bool) -> None:
-    if path.is_dir():
-        raise DatabaseError(f"{path} is a directory, not a latency database", "Give a file in it with --db")
-    if path.exists():
-        return
-    if not create:
-        raise _missing(path)
     try:
+        if path.is_dir():
+            raise DatabaseError(f"{path} is a directory, not a latency database", "Give a file in it with --db")
+        if path.exists():
+            return
+        if not create:
+            raise _missing(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     except OSError as error:
+        what = "created" if create else "opened"
         raise DatabaseError(
-            f"latency database {path} cannot be created ({error.strerror})", "Give another file with --db"
+            f"latency database {path} cannot be {what} ({error.strerror})", "Give another file with --db"
         ) from error
 
 

@@ -1,0 +1,1 @@
+"""What can be measured: design-pattern stacks, zoo networks and models of one's own."""

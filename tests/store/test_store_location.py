@@ -35,7 +35,7 @@ def test_postgresql_url_uses_psycopg_and_hides_the_password(scheme: str) -> None
     assert location.url.password == "secret"
     assert location.url.query["options"] == "-csearch_path=x"
     assert str(location) == "postgresql://me:***@host:5433/lat"
-    assert "secret" not in repr(location.url)
+    assert "secret" not in repr(location)
 
 
 @pytest.mark.parametrize(

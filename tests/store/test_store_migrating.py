@@ -69,6 +69,11 @@ def old_database(database: Path) -> Path:
     return database
 
 
+def dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
 def revision_of(path: Path) -> str:
     with closing(sqlite3.connect(path)) as connection:
         return str(connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()[0])
@@ -77,7 +82,7 @@ def revision_of(path: Path) -> str:
 def test_older_database_is_copied_and_migrated(
     old_database: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    content = old_database.read_bytes()
+    content = dump(old_database)
     (tmp_path / "latency.sqlite.bak-0001").write_text("an earlier copy stays")
     add_migration(monkeypatch, tmp_path)
     with LatencyStore.open(old_database, create=False) as store:
@@ -85,7 +90,7 @@ def test_older_database_is_copied_and_migrated(
         assert [s.measurement for s in store.measurements()] == [example_measurement()]
     assert revision_of(old_database) == "0002"
     copy = tmp_path / "latency.sqlite.bak-0001-2"
-    assert copy.read_bytes() == content
+    assert dump(copy) == content
     assert (tmp_path / "latency.sqlite.bak-0001").read_text() == "an earlier copy stays"
 
 

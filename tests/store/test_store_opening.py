@@ -171,14 +171,20 @@ def test_full_disk_loses_nothing(store: LatencyStore) -> None:
     def fill(connection: DBAPIConnection, record: object) -> None:
         connection.cursor().execute("PRAGMA max_page_count = 1")  # that is: the pages it has now
 
-    event.listen(store.database._engine, "connect", fill)
-    with pytest.raises(DatabaseError, match=r"disk is full.*what was stored before is kept"):
+    added = ["u0"]
+
+    def add_until_full() -> None:
         for i in range(1, 1000):
             store.add(example_measurement(f"u{i}"), environment)
+            added.append(f"u{i}")
+
+    event.listen(store.database._engine, "connect", fill)
+    with pytest.raises(DatabaseError, match=r"disk is full.*what was stored before is kept"):
+        add_until_full()
     event.remove(store.database._engine, "connect", fill)
     store.database.check()
-    assert [s.measurement.uid for s in store.measurements()] == [f"u{k}" for k in range(i)]
-    assert store.add(example_measurement(f"u{i}"), environment)
+    assert [s.measurement.uid for s in store.measurements()] == added
+    assert store.add(example_measurement("after"), environment)
 
 
 def test_file_that_was_moved_away_does_not_come_back_empty(store: LatencyStore, database: Path) -> None:
@@ -236,3 +242,9 @@ def test_postgresql_without_server() -> None:
         LatencyStore.open("postgresql://me:secret@127.0.0.1:1/db")
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_name_that_no_file_can_have(create: bool, tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match=r"cannot be (created|opened) \(File name too long\)"):
+        LatencyStore.open(tmp_path / ("x" * 300), create=create)

@@ -1,0 +1,189 @@
+"""`hwnas measure`: run an experiment or measure models, and keep what comes out."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from hwnas.cli.options import db_option
+from hwnas.cli.progress import watcher_for
+from hwnas.core.errors import UsageError
+from hwnas.core.measurement import Status
+from hwnas.core.resources import data_folder
+from hwnas.core.units import format_bytes, format_count, format_duration, parse_seconds
+from hwnas.host.lock import measuring_lock
+from hwnas.host.machine import probe_environment
+from hwnas.measuring.campaign import Campaign, Outcome
+from hwnas.measuring.experiment import Experiment, adjusted, experiment_of_models, load_experiment
+from hwnas.measuring.plan import Plan
+from hwnas.store import LatencyStore
+
+
+@click.command()
+@click.argument("experiment", default="quick", required=False)
+@click.option("--model", "models", multiple=True, metavar="MODEL", help="torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml, instead of an experiment. May be given several times.")
+@click.option("--input", "input_shape", metavar="SHAPE", help="Input of the models, such as 1x3x224x224.")
+@click.option("--batch", type=click.IntRange(min=1), help="Batch size, instead of the file's.")
+@click.option("--backend", "backends", multiple=True, metavar="ID", help="Backends, instead of the file's; the first is the baseline. `hwnas devices` lists them.")
+@click.option("--threads", metavar="N|all", help="Threads of every backend.  [default: the file's, else 1]")
+@click.option("--passes", type=click.IntRange(min=1), help="Passes, each by fresh processes.")
+@click.option("--budget", metavar="TIME", help="Longest time for one backend in one pass of one cell, such as 4s.")
+@click.option("--fresh", is_flag=True, help="Measure everything again instead of resuming.")
+@click.option("--retry-failed", is_flag=True, help="Try again what failed, was refused or skipped before.")
+@click.option("--dry-run", is_flag=True, help="Print the plan with its expected time and memory; measure nothing.")
+@click.option("--list", "list_only", is_flag=True, help="List the experiments that ship with hwnas.")
+@db_option
+def measure(
+    experiment: str,
+    models: tuple[str, ...],
+    input_shape: str | None,
+    batch: int | None,
+    backends: tuple[str, ...],
+    threads: str | None,
+    passes: int | None,
+    budget: str | None,
+    fresh: bool,
+    retry_failed: bool,
+    dry_run: bool,
+    list_only: bool,
+    db: str | None,
+) -> None:
+    """Measure EXPERIMENT: the name of a shipped one (quick, depth, width) or a YAML file.
+
+    What is finished is kept; run the same command again to resume.
+    """
+    console = Console()
+    if list_only:
+        _list_experiments(console)
+        return
+    plan = Plan.of(_chosen(experiment, models, input_shape, batch, backends, threads, passes, budget))
+    if dry_run:
+        _print_plan(plan, console)
+        return
+    environment = probe_environment()
+    with LatencyStore.open(db) as store, measuring_lock(" ".join(["hwnas", *sys.argv[1:]])):
+        chosen = plan.experiment
+        if retry_failed and not fresh:
+            record = store.campaign(chosen.name, chosen.spec(), environment)
+            store.retry(record.uid, [Status.FAILED, Status.REFUSED, Status.SKIPPED])
+        try:
+            with watcher_for(console) as watcher:
+                outcome = Campaign(plan, store, environment, watcher).run(fresh=fresh)
+        except KeyboardInterrupt:
+            console.print(f"Stopped. What is finished is kept in {store.location}; run the same command to resume.", highlight=False, soft_wrap=True)
+            raise
+        _print_outcome(plan, outcome, store, console)
+        _print_report(chosen.name, outcome.campaign_uid, store, console)
+    if outcome.counts and not any(m.status is Status.OK for m in outcome.measurements):
+        sys.exit(1)
+
+
+def _chosen(
+    name: str,
+    models: tuple[str, ...],
+    input_shape: str | None,
+    batch: int | None,
+    backends: tuple[str, ...],
+    threads: str | None,
+    passes: int | None,
+    budget: str | None,
+) -> Experiment:
+    if models:
+        if click.get_current_context().get_parameter_source("experiment") == click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"both the experiment {name!r} and --model were given", "Give one of them")
+        base = experiment_of_models(models, input_shape, batch)
+        batch = None
+    elif input_shape:
+        raise UsageError("--input goes with --model", "An experiment's file states its own input")
+    else:
+        base = load_experiment(name)
+    return adjusted(
+        base,
+        backends=backends,
+        threads=_thread_count(threads),
+        passes=passes,
+        budget_s=None if budget is None else parse_seconds(budget),
+        batch=batch,
+    )
+
+
+def _thread_count(text: str | None) -> int | None:
+    if text is None:
+        return None
+    usable = probe_environment().logical_cpus
+    if text == "all":
+        return usable
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(f"--threads {text!r} is not a number of threads", "Give a positive number or 'all'")
+    if int(text) > usable:
+        raise UsageError(f"--threads {text}: this process may use {usable} CPUs", f"Give at most {usable}")
+    return int(text)
+
+
+def _list_experiments(console: Console) -> None:
+    for path in sorted(data_folder("experiments").glob("*.yaml")):
+        found = load_experiment(path.stem)
+        cells = len(found.workloads) * len(found.backends) * found.settings.passes
+        console.print(f"{path.stem:10} {found.title} ({cells} cells)", highlight=False, soft_wrap=True)
+
+
+def _print_plan(plan: Plan, console: Console) -> None:
+    experiment = plan.experiment
+    table = Table(title=experiment.title or experiment.name)
+    for heading in ("workload", "input", "MACs", "parameters", "per inference", "memory"):
+        table.add_column(heading, justify="left" if heading in ("workload", "input") else "right")
+    for workload in experiment.workloads:
+        counts, cost = plan.costs[workload.key], plan.cost(workload)
+        table.add_row(
+            workload.label,
+            "x".join(map(str, workload.input_shape)),
+            format_count(counts.macs) if counts.macs is not None else "not known",
+            format_count(counts.parameters) if counts.parameters is not None else "not known",
+            f"about {cost.inference_s * 1e3:.3g} ms",
+            f"about {format_bytes(cost.memory_bytes)}",
+        )
+    console.print(table)
+    settings = experiment.settings
+    console.print(
+        f"{len(experiment.workloads)} workloads x {len(experiment.backends)} backends "
+        f"({', '.join(experiment.backends)}) x {settings.passes} passes = {plan.total} cells, "
+        f"{experiment.threads} thread(s), at most {settings.budget_s:g} s timed per cell.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    peak = max(plan.cost(w).memory_bytes for w in experiment.workloads) * len(experiment.backends)
+    console.print(
+        f"Expected: about {format_duration(plan.remaining_s())}, up to {format_bytes(peak)} of memory. "
+        "Rough guesses: progress corrects the time once cells are finished.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _print_outcome(plan: Plan, outcome: Outcome, store: LatencyStore, console: Console) -> None:
+    if not outcome.counts:
+        console.print(
+            f"All {plan.total} cells of '{plan.experiment.name}' are in {store.location} already; --fresh measures them again.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return
+    counts = ", ".join(f"{number} {status}" for status, number in outcome.counts.items())
+    resumed = f", {outcome.resumed} from earlier runs" if outcome.resumed else ""
+    share = outcome.inference_s / outcome.elapsed_s if outcome.elapsed_s else 0.0
+    console.print(
+        f"Measured {counts}{resumed} in {format_duration(outcome.elapsed_s)} "
+        f"({share:.0%} of it inside inference). Kept in {store.location}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _print_report(name: str, campaign_uid: str, store: LatencyStore, console: Console) -> None:
+    from hwnas.cli.report import print_table
+
+    print_table(store, console, campaign_uid=campaign_uid)
+    console.print(f"Figures: hwnas report --campaign {name}", highlight=False, soft_wrap=True)

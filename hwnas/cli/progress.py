@@ -1,0 +1,111 @@
+"""How a running campaign shows: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from hwnas.core.measurement import Measurement, Status
+from hwnas.core.units import format_duration, format_seconds
+from hwnas.measuring.events import Progress as Step
+
+
+class TerminalWatcher:
+    """A progress bar with the current cell and the time left.
+
+    It is drawn when the campaign moves on and never by a thread, which would disturb timing.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total} cells"),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.description}"),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task = self._bar.add_task("starting", total=None, left="")
+
+    def __enter__(self) -> TerminalWatcher:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def progress(self, progress: Step) -> None:
+        """Move the bar."""
+        self._bar.update(
+            self._task,
+            completed=progress.done,
+            total=progress.total,
+            left=_left(progress),
+            description=f"pass {progress.pass_index + 1}/{progress.passes}: {progress.activity} {progress.workload.label}",
+        )
+        self._bar.refresh()
+
+    def finished(self, measurements: list[Measurement]) -> None:
+        """Print what failed above the bar; a skipped device is told once, at the end."""
+        for m in measurements:
+            if m.status in (Status.FAILED, Status.REFUSED):
+                self._console.print(f"{m.workload.label} on {m.backend}: {m.status}: {m.reason}", highlight=False)
+
+    def notice(self, text: str) -> None:
+        """Print above the bar."""
+        self._console.print(f"note: {text}", highlight=False)
+
+
+class LineWatcher:
+    """One plain line a group, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._step: Step | None = None
+
+    def __enter__(self) -> LineWatcher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def progress(self, progress: Step) -> None:
+        """Remember where the campaign stands."""
+        self._step = progress
+
+    def finished(self, measurements: list[Measurement]) -> None:
+        """Print the group's raw medians, or what became of it."""
+        step = self._step
+        where = f"[{step.done + len(measurements)}/{step.total}] " if step else ""
+        left = f" ({_left(step)})" if step and step.remaining_s is not None else ""
+        parts = []
+        for m in measurements:
+            median = m.median_s
+            parts.append(f"{m.backend} {format_seconds(median) if median is not None else m.status}")
+        self._console.print(f"{where}{measurements[0].workload.label}: {', '.join(parts)}{left}", highlight=False, soft_wrap=True)
+        for m in measurements:
+            if m.status in (Status.FAILED, Status.REFUSED):
+                self._console.print(f"  {m.backend} {m.status}: {m.reason}", highlight=False, soft_wrap=True)
+
+    def notice(self, text: str) -> None:
+        """Print as a line."""
+        self._console.print(f"note: {text}", highlight=False, soft_wrap=True)
+
+
+def _left(progress: Step) -> str:
+    if progress.remaining_s is None:
+        return "time left: not known yet"
+    return f"about {format_duration(progress.remaining_s)} left"
+
+
+def watcher_for(console: Console) -> TerminalWatcher | LineWatcher:
+    """The watcher that suits where the output goes."""
+    return TerminalWatcher(console) if console.is_terminal else LineWatcher(console)

@@ -1,0 +1,241 @@
+"""From stored passes to cells: one number with its interval, and one verdict, for each."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hwnas.core.environment import Environment
+from hwnas.core.errors import UnknownName, UsageError
+from hwnas.core.measurement import PROTOCOL_VERSION, Agreement, Measurement, Status
+from hwnas.core.workload import Workload
+from hwnas.measuring.statistics import Comparison, Estimate, compare, estimate
+from hwnas.report.order import cell_order
+from hwnas.store import CampaignRecord, LatencyStore, StoredMeasurement
+
+DEFAULT_BASELINE = "torch:cpu:fp32"
+
+#: Block medians that scatter more than this after the drift correction make a cell noisy.
+NOISY = 0.05
+#: Share of blocks that lost their CPU to another process; `hwnas measure` warns at the same share.
+PREEMPTED = 0.2
+
+#: Why the baseline itself has no comparison.
+IS_BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """All passes of one workload on one backend, from one generation of one campaign.
+
+    Args:
+        workload: What ran.
+        backend: Full id.
+        threads: Threads asked for.
+        status: OK when at least one pass has samples.
+        reason: Why, when `status` is not OK; else what became of passes that have no samples.
+        estimate: The latency; None unless `status` is OK.
+        comparison: Against the baseline arm; None where `no_comparison` says why.
+        no_comparison: Why there is no comparison, else empty.
+        macs: Multiply-adds of one inference, or None where nobody counted them.
+        parameters: Parameters of the network, or None where nobody counted them.
+        agreement: The worst proof of equal outputs among the passes; None without any.
+        campaign: Name of the campaign, or None for measurements without one.
+        generation: Generation of that campaign.
+    """
+
+    workload: Workload
+    backend: str
+    threads: int
+    status: Status
+    reason: str = ""
+    estimate: Estimate | None = None
+    comparison: Comparison | None = None
+    no_comparison: str = ""
+    macs: int | None = None
+    parameters: int | None = None
+    agreement: Agreement | None = None
+    campaign: str | None = None
+    generation: int | None = None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What makes the latency less trustworthy: ``noisy``, ``preempted``."""
+        if self.estimate is None:
+            return ()
+        noisy = ("noisy",) if self.estimate.residual_noise > NOISY else ()
+        preempted = ("preempted",) if self.estimate.preempted > PREEMPTED else ()
+        return noisy + preempted
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The cells of a report and what they have in common.
+
+    Args:
+        cells: In the order in which people read them.
+        environment: The only one they are true for.
+        baseline: Full id of the arm that speedups refer to.
+        campaigns: The campaigns they were taken from, oldest first.
+        superseded: Cells that older campaigns or generations had measured as well.
+        has_reference: Whether latencies refer to the environment's canary reference; else each
+            refers to the speed that the machine had during its own measurement.
+    """
+
+    cells: tuple[Cell, ...]
+    environment: Environment
+    baseline: str
+    campaigns: tuple[CampaignRecord, ...]
+    superseded: int
+    has_reference: bool
+
+
+_CellKey = tuple[str, str, int]  # workload key, backend, threads
+_Passes = Mapping[str | None, list[StoredMeasurement]]  # by campaign uid
+
+
+def select_cells(
+    store: LatencyStore,
+    environment: str,
+    *,
+    baseline: str = DEFAULT_BASELINE,
+    campaign: str | None = None,
+    backend: str | None = None,
+    status: str | None = None,
+    **filters: Any,
+) -> Selection:
+    """Estimate every cell that the filters admit.
+
+    A cell that several campaigns measured is taken from the newest of them, never from several.
+
+    Args:
+        store: Where the measurements are.
+        environment: Fingerprint; measurements of other environments take no part.
+        baseline: Full id of the arm that speedups refer to.
+        campaign: Only campaigns of this name, or the one whose uid begins so.
+        backend: Only this arm's cells; the baseline is read all the same.
+        status: Only cells with this outcome.
+        **filters: Further ones of :class:`hwnas.store.Filters`.
+
+    Raises:
+        UnknownName: No such campaign in this environment.
+        UsageError: No measurement matches.
+    """
+    records = _campaigns(store, environment, campaign)
+    arms = [backend, baseline] if backend and backend != baseline else [backend]
+    where = [{**filters, "environment": environment, "backend": arm} for arm in arms]
+    passes = _by_cell(
+        stored
+        for chosen in where
+        for stored in store.measurements(with_samples=False, with_kernels=False, **chosen)
+        if stored.campaign_uid in records or (campaign is None and stored.campaign_uid is None)
+    )
+    rank = {uid: (record.created_at, record.generation) for uid, record in records.items()}
+    newest = {key: _newest(found, rank) for key, found in passes.items()}
+    samples = {
+        stored.measurement.uid: stored.measurement
+        for uid in set(newest.values())
+        for chosen in where
+        for stored in store.measurements(with_kernels=False, **{**chosen, "campaign_uid": uid})
+        if stored.campaign_uid == uid
+    }
+    reference = store.canary_reference(environment, PROTOCOL_VERSION)
+    cells = []
+    for key, uid in newest.items():
+        if backend and key[1] != backend:
+            continue
+        own = passes[key][uid]
+        partners = passes.get((key[0], baseline, key[2]), {}).get(uid, [])
+        cell = _cell(own, partners, samples, baseline, reference)
+        cells.append(replace(cell, generation=records[uid].generation if uid else None))
+    chosen_cells = [c for c in cells if status is None or c.status == status]
+    if not chosen_cells:
+        raise UsageError(
+            f"no measurement in {store.location} matches", "See what there is: hwnas db query, hwnas db info"
+        )
+    return Selection(
+        cells=tuple(sorted(chosen_cells, key=cell_order)),
+        environment=next(e for e, _ in store.environments() if e.fingerprint == environment),
+        baseline=baseline,
+        campaigns=tuple(sorted((records[u] for u in set(newest.values()) if u), key=lambda r: r.created_at)),
+        superseded=sum(len(found) > 1 for found in passes.values()),
+        has_reference=reference is not None,
+    )
+
+
+def _campaigns(store: LatencyStore, environment: str, name: str | None) -> dict[str, CampaignRecord]:
+    """The campaigns that may be shown, by uid."""
+    here = [record for record, _ in store.campaigns() if record.environment == environment]
+    if name is None:
+        return {record.uid: record for record in here}
+    found = {r.uid: r for r in here if r.name == name}
+    found = found or {r.uid: r for r in here if len(name) >= 4 and r.uid.startswith(name)}
+    if not found:
+        raise UnknownName(f"campaign in {store.location}", name, {r.name for r in here})
+    return found
+
+
+def _by_cell(
+    measurements: Iterable[StoredMeasurement],
+) -> dict[_CellKey, dict[str | None, list[StoredMeasurement]]]:
+    found: dict[_CellKey, dict[str | None, list[StoredMeasurement]]] = defaultdict(lambda: defaultdict(list))
+    for stored in measurements:
+        m = stored.measurement
+        found[m.workload.key, m.backend, m.threads][stored.campaign_uid].append(stored)
+    return found
+
+
+def _newest(passes: _Passes, rank: Mapping[str, tuple[str, int]]) -> str | None:
+    """The uid of the campaign that began last; measurements without a campaign come after those of any."""
+    return max(passes, key=lambda uid: rank[uid] if uid is not None else ("", 0))
+
+
+def _cell(
+    own: Sequence[StoredMeasurement],
+    partners: Sequence[StoredMeasurement],
+    samples: Mapping[str, Measurement],
+    baseline: str,
+    reference: Mapping[str, float] | None,
+) -> Cell:
+    passes = [samples[s.measurement.uid] for s in own]
+    first = passes[0]
+    usable = [m for m in passes if m.status is Status.OK]
+    lost = [m for m in passes if m.status is not Status.OK]
+    cell = Cell(
+        workload=first.workload,
+        backend=first.backend,
+        threads=first.threads,
+        status=Status.OK if usable else lost[0].status,
+        reason=_reason(lost, len(passes)) if usable else lost[0].reason,
+        macs=own[0].macs,
+        parameters=own[0].parameters,
+        agreement=_worst_agreement(passes),
+        campaign=own[0].campaign,
+    )
+    if not usable:
+        return replace(cell, no_comparison="no latency to compare")
+    cell = replace(cell, estimate=estimate(usable, reference))
+    if first.backend == baseline:
+        return replace(cell, no_comparison=IS_BASELINE)
+    base = [samples[s.measurement.uid] for s in partners]
+    groups = {m.group for m in base if m.status is Status.OK}
+    paired = [m for m in usable if m.group in groups]
+    if paired:
+        return replace(cell, comparison=compare(base, paired))
+    bad = next((m for m in base if m.status is not Status.OK), None)
+    if bad is not None:
+        return replace(cell, no_comparison=f"{baseline} {bad.status}: {bad.reason}")
+    return replace(cell, no_comparison=f"not measured side by side with {baseline}")
+
+
+def _reason(lost: Sequence[Measurement], passes: int) -> str:
+    """What became of the passes that the estimate lacks."""
+    kinds = Counter((m.status, m.reason) for m in lost)
+    return "; ".join(f"{n} of {passes} passes {status}: {reason}" for (status, reason), n in kinds.items())
+
+
+def _worst_agreement(passes: Sequence[Measurement]) -> Agreement | None:
+    proofs = [m.agreement for m in passes if m.agreement]
+    return max(proofs, key=lambda a: (not a.passed, a.max_relative_error or 0.0), default=None)

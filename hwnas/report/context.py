@@ -1,0 +1,167 @@
+"""What a report must say besides its numbers: where, with what and how they were measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hwnas.core.measurement import Status
+from hwnas.measuring.statistics import MARGIN
+from hwnas.report.cells import IS_BASELINE, NOISY, PREEMPTED, Cell, Selection
+
+_RUNTIMES = ("torch", "openvino", "hwnas")
+
+
+@dataclass(frozen=True)
+class Omission:
+    """Cells that share one reason for having no latency.
+
+    Args:
+        status: What became of them.
+        reason: Why.
+        cells: Those cells.
+    """
+
+    status: Status
+    reason: str
+    cells: tuple[Cell, ...]
+
+    def __str__(self) -> str:
+        backends = list(dict.fromkeys(c.backend for c in self.cells))
+        reason = " ".join(self.reason.split()) or "no reason was recorded"
+        return f"{self.status} on {', '.join(backends)}, {plural(len(self.cells), 'cell')}: {reason}"
+
+
+def omissions(cells: Iterable[Cell]) -> list[Omission]:
+    """Why cells have no latency, one entry a reason, in the order of the cells."""
+    groups: dict[tuple[Status, str], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        if cell.estimate is None:
+            groups[cell.status, cell.reason].append(cell)
+    return [Omission(status, reason, tuple(found)) for (status, reason), found in groups.items()]
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """``1 cell``, ``2 cells``, ``3 passes``."""
+    return f"{count} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def host(selection: Selection) -> str:
+    """The machine in one line."""
+    e = selection.environment
+    parts = [e.cpu_model, plural(e.logical_cpus, "logical CPU")]
+    if e.cgroup_cpus is not None:
+        parts.append(f"limited to {e.cgroup_cpus:g}")
+    return ", ".join([*parts, *([e.virtualisation] if e.virtualisation else [])])
+
+
+def versions(selection: Selection) -> str:
+    """The runtimes' versions in one line."""
+    known = selection.environment.versions
+    return ", ".join(f"{name} {known[name]}" for name in _RUNTIMES if name in known)
+
+
+def threads(cells: Iterable[Cell]) -> str:
+    """``1 thread`` or ``1 and 2 threads``."""
+    counts = sorted({c.threads for c in cells})
+    return f"{' and '.join(map(str, counts))} {'thread' if counts == [1] else 'threads'}"
+
+
+def passes(cells: Iterable[Cell]) -> str:
+    """``2 passes``, or ``1 to 2 passes`` where cells differ."""
+    counts = sorted({c.estimate.passes for c in cells if c.estimate})
+    if not counts:
+        return "no passes"
+    return plural(counts[0], "pass", "passes") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} passes"
+
+
+def protocol(selection: Selection) -> str:
+    """How it was measured, in one line."""
+    number = selection.environment.versions.get("protocol", "unknown")
+    return f"protocol {number}, {threads(selection.cells)}, {passes(selection.cells)}"
+
+
+def statement(selection: Selection) -> list[tuple[str, str]]:
+    """Everything a reader must know, as headings and sentences."""
+    measured = [c for c in selection.cells if c.estimate]
+    lines = [
+        ("Host", host(selection)),
+        ("Environment", selection.environment.fingerprint),
+        ("Versions", versions(selection) or "not recorded"),
+        ("Campaigns", _campaigns(selection)),
+        ("Protocol", _protocol(selection, measured)),
+        ("Noise", _noise(measured)),
+        ("Outputs", _agreement(measured)),
+        (
+            "Intervals",
+            "[low, high] hold with 95 % confidence: bootstrap over rounds, widened by what passes differ",
+        ),
+        ("Latency", _reference(selection)),
+        ("Verdicts", _verdicts(selection)),
+    ]
+    flags = {flag for c in measured for flag in c.flags}
+    if "noisy" in flags:
+        lines.append(("noisy", f"block medians scatter by more than {NOISY:.0%} even after drift correction"))
+    if "preempted" in flags:
+        lines.append(("preempted", f"another process took the CPU in more than {PREEMPTED:.0%} of the blocks"))
+    missing = dict.fromkeys(c.no_comparison for c in measured if c.no_comparison not in ("", IS_BASELINE))
+    lines += [("No speedup", reason) for reason in missing]
+    lines += [("Passes lost", f"{c.workload.label} on {c.backend}: {c.reason}") for c in measured if c.reason]
+    return [(heading, text) for heading, text in lines if text]
+
+
+def _campaigns(selection: Selection) -> str:
+    named = [
+        f"{r.name}{f' (generation {r.generation})' if r.generation else ''} of {r.created_at[:10]}"
+        for r in selection.campaigns
+    ]
+    alone = any(c.campaign is None for c in selection.cells)
+    text = ", ".join([*named, *(["measurements without a campaign"] if alone else [])])
+    if selection.superseded:
+        cells = plural(selection.superseded, "cell")
+        text += f"; {cells} measured more than once: the newest campaign counts (--campaign chooses another)"
+    return text
+
+
+def _protocol(selection: Selection, measured: Sequence[Cell]) -> str:
+    samples = sum(c.estimate.samples for c in measured if c.estimate)
+    return (
+        f"{protocol(selection)} in fresh processes, {plural(samples, 'sample')}; "
+        "arms take turns in random order, with a canary between them"
+    )
+
+
+def _noise(measured: Sequence[Cell]) -> str:
+    if not measured:
+        return ""
+    raw = statistics.median(c.estimate.noise for c in measured if c.estimate)
+    left = statistics.median(c.estimate.residual_noise for c in measured if c.estimate)
+    return f"block medians scatter by {raw:.1%}, after drift correction by {left:.1%} (medians over cells)"
+
+
+def _agreement(measured: Sequence[Cell]) -> str:
+    errors = [c.agreement.max_relative_error for c in measured if c.agreement and c.agreement.passed]
+    known = [e for e in errors if e is not None]
+    unproved = len(measured) - len(known)
+    parts = [f"agree with the reference, largest relative error {max(known):.1g}"] if known else []
+    parts += [f"not compared with a reference in {plural(unproved, 'cell')}"] if unproved else []
+    return "; ".join(parts)
+
+
+def _reference(selection: Selection) -> str:
+    if selection.has_reference:
+        return (
+            "corrected for drift to the speed at which the canary was when this environment was first measured"
+        )
+    return "corrected for drift within each cell only: this environment has no canary reference"
+
+
+def _verdicts(selection: Selection) -> str:
+    if not any(c.comparison for c in selection.cells):
+        return ""
+    return (
+        f"against {selection.baseline}: FASTER and SLOWER by more than {MARGIN:.1%} with an interval that "
+        f"excludes 1, SAME with the whole interval within {MARGIN:.1%}, else UNCLEAR: measure longer"
+    )

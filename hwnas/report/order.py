@@ -1,0 +1,99 @@
+"""The order and the names in which people meet networks and backends."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from hwnas.backends.registry import BACKENDS
+from hwnas.core.workload import KINDS, Workload
+from hwnas.workloads.patterns import PATTERNS
+
+if TYPE_CHECKING:
+    from hwnas.report.cells import Cell
+
+#: Parameters that have a column or an axis of their own.
+_AXES = ("depth", "width")
+_DIGITS = 8
+
+
+def cell_order(cell: Cell) -> tuple[Any, ...]:
+    """Sort key: patterns as the study lists them, then size, then backends as the registry does."""
+    w = cell.workload
+    patterns = list(PATTERNS)
+    place = patterns.index(w.name) if w.kind == "pattern" and w.name in patterns else len(patterns)
+    return (
+        KINDS.index(w.kind),
+        place,
+        w.name,
+        w.input_shape[1:],
+        sorted((k, str(v)) for k, v in w.params.items() if k not in _AXES),
+        w.seed,
+        *(number(w, axis) or 0 for axis in _AXES),
+        w.batch,
+        w.key,
+        cell.threads,
+        backend_place(cell.backend),
+    )
+
+
+def backend_place(backend: str) -> tuple[int, str]:
+    """Sort key of a backend; one that is no longer installed comes last."""
+    names = BACKENDS.names()
+    return (names.index(backend) if backend in names else len(names), backend)
+
+
+def number(workload: Workload, axis: str) -> int | None:
+    """The workload's ``depth`` or ``width``, or None where it has none."""
+    value = workload.params.get(axis)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def image(workload: Workload) -> str:
+    """Height and width of the input, ``56x56``; the whole shape where the input is no image."""
+    shape = workload.input_shape
+    return "x".join(str(d) for d in (shape[2:] if len(shape) == 4 else shape[1:]))
+
+
+def network_names(workloads: Iterable[Workload]) -> dict[str, str]:
+    """A name for each workload, by key; depth, width, batch and input are told elsewhere.
+
+    Parameters appear where two workloads of one name differ in them: ``grouped groups=4``.
+    """
+    families: dict[str, dict[str, Workload]] = defaultdict(dict)
+    for workload in workloads:
+        families[_family(workload)][workload.key] = workload
+    names = {}
+    for family, members in families.items():
+        traits = {key: _traits(w) for key, w in members.items()}
+        keys = dict.fromkeys(k for t in traits.values() for k in t)
+        telling = [k for k in keys if len({t.get(k) for t in traits.values()}) > 1]
+        for key, own in traits.items():
+            names[key] = " ".join([family, *(f"{k}={own[k]}" for k in telling if k in own)])
+    return names
+
+
+def _family(workload: Workload) -> str:
+    if workload.kind in ("torchvision", "timm"):
+        return f"{workload.kind}:{workload.name}"
+    return PurePath(workload.name).name if workload.kind == "file" else workload.name
+
+
+def _traits(workload: Workload) -> dict[str, str]:
+    traits = {k: str(v) for k, v in workload.params.items() if k not in _AXES}
+    # A digest tells two versions of a model apart by its first digits.
+    short = {k: v[:_DIGITS] if k in ("digest", "sha256") else v for k, v in traits.items()}
+    return {**short, "seed": str(workload.seed)}
+
+
+def short_backends(backends: Sequence[str]) -> dict[str, str]:
+    """The shortest first part of each id that stands for it alone, as the command line takes it."""
+    known = {*BACKENDS.names(), *backends}
+    short = {}
+    for name in backends:
+        parts = name.split(":")
+        starts = (":".join(parts[:n]) for n in range(1, len(parts)))
+        short[name] = next((s for s in starts if sum(k.startswith(f"{s}:") for k in known) == 1), name)
+    return short

@@ -1,0 +1,116 @@
+"""What every backend must keep: subclass it and override the `backend` fixture."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from hwnas.backends.protocol import Backend, Program
+
+
+def small_network() -> torch.nn.Module:
+    """Convolutions of three kinds, batch norm, ReLU6 and a classifier, with weights from a fixed seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(3, 16, 3, padding=1),
+            torch.nn.BatchNorm2d(16),
+            torch.nn.ReLU6(),
+            torch.nn.Conv2d(16, 16, 3, padding=1, groups=16),
+            torch.nn.Conv2d(16, 32, 1),
+            torch.nn.ReLU(),
+            torch.nn.AdaptiveAvgPool2d(1),
+            torch.nn.Flatten(),
+            torch.nn.Linear(32, 10),
+        ).eval()
+
+
+def small_input(batch: int = 2) -> torch.Tensor:
+    """Normal values of shape ``(batch, 3, 24, 24)`` from a fixed seed."""
+    return torch.randn(batch, 3, 24, 24, generator=torch.Generator().manual_seed(1))
+
+
+class BackendContract:
+    """Tests that a backend keeps the protocol of `hwnas.backends.protocol`."""
+
+    @pytest.fixture
+    def backend(self) -> Backend:
+        """The backend under test; a device that is missing skips, with the backend's own reason.
+
+        Raises:
+            TypeError: The subclass does not say which backend it tests.
+        """
+        raise TypeError(f"{type(self).__name__} must override the fixture 'backend'")
+
+    @pytest.fixture
+    def available(self, backend: Backend) -> Backend:
+        """The backend, where this host can run it."""
+        found = backend.availability()
+        if not found.available:
+            pytest.skip(f"{backend.id}: {found.detail}. {found.remedy}")
+        return backend
+
+    def test_names_runtime_device_and_precision(self, backend: Backend) -> None:
+        """The id has three parts."""
+        assert len(backend.id.split(":")) == 3
+        assert backend.description
+        assert 0 < backend.tolerance < 1
+
+    def test_says_how_to_get_what_is_missing(self, backend: Backend) -> None:
+        """An unavailable backend names a remedy."""
+        found = backend.availability()
+        assert found.detail
+        assert found.available or found.remedy
+
+    def test_environment_is_text(self, backend: Backend) -> None:
+        """Variables for a process are strings."""
+        for name, value in backend.environment(1).items():
+            assert isinstance(name, str)
+            assert isinstance(value, str)
+
+    def test_computes_what_the_module_computes(self, available: Backend) -> None:
+        """Outputs agree with eager PyTorch within the backend's own tolerance, for every image."""
+        module, images = small_network(), small_input()
+        with torch.inference_mode():
+            expected = module(images).numpy()
+        session = available.compile(Program((images,), module), threads=1)
+        session.run()
+        (found,) = session.outputs()
+        assert found.shape == expected.shape
+        assert found.dtype == np.float32
+        assert np.abs(found - expected).max() <= available.tolerance * np.abs(expected).max()
+
+    def test_runs_again_with_the_same_result(self, available: Backend) -> None:
+        """Nothing is left over from one run to the next."""
+        session = available.compile(Program((small_input(),), small_network()), threads=1)
+        session.run()
+        first = session.outputs()[0]
+        session.run()
+        np.testing.assert_array_equal(first, session.outputs()[0])
+
+    def test_reads_back_what_took_effect(self, available: Backend) -> None:
+        """Effective settings can be stored and name the precision."""
+        effective = available.compile(Program((small_input(1),), small_network()), threads=1).effective()
+        assert json.loads(json.dumps(dict(effective)))
+        assert effective["precision"]
+
+    def test_lists_kernels_that_ran(self, available: Backend) -> None:
+        """Kernels come in order of execution, name their implementation and contain the convolutions."""
+        session = available.compile(Program((small_input(1),), small_network()), threads=1)
+        session.run()
+        kernels = session.kernels()
+        assert [k.position for k in kernels] == sorted(k.position for k in kernels)
+        assert sum("conv" in k.type.lower() for k in kernels) >= 3
+        assert all(k.implementation for k in kernels)
+        json.dumps([k.to_dict() for k in kernels])
+
+    def test_leaves_the_random_state_alone(self, available: Backend) -> None:
+        """Measuring must not change what a training script draws next."""
+        before = torch.random.get_rng_state()
+        available.compile(Program((small_input(1),), small_network()), threads=1).run()
+        assert torch.equal(before, torch.random.get_rng_state())
+
+

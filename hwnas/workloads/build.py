@@ -1,0 +1,123 @@
+"""Rebuilds a workload from its declaration: the network, its weights and its input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from hwnas.core.errors import UsageError
+from hwnas.core.workload import Workload
+from hwnas.workloads.dry_run import run
+from hwnas.workloads.files import model_file
+from hwnas.workloads.initialisation import calibration, shift_norms, untrained_norms
+from hwnas.workloads.live import load_module
+from hwnas.workloads.patterns import PatternStack
+from hwnas.workloads.randomness import example_input
+from hwnas.workloads.stack_module import stack_module
+
+#: Statistics of a single image say too little, and more than four cost time for nothing.
+_CALIBRATION_BATCH = (2, 4)
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """A network ready to run.
+
+    Args:
+        module: In eval mode.
+        inputs: Float32, batch first.
+    """
+
+    module: nn.Module
+    inputs: tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True)
+class LoadedProgram:
+    """A network of any kind: either `module` or `path` is given.
+
+    Args:
+        inputs: Float32, batch first.
+        module: In eval mode; None for a model file.
+        path: ONNX or OpenVINO IR file; None for a module.
+    """
+
+    inputs: tuple[torch.Tensor, ...]
+    module: nn.Module | None = None
+    path: Path | None = None
+
+
+def load_program(workload: Workload, blob: bytes = b"") -> LoadedProgram:
+    """Build a workload of any kind, or find its file.
+
+    Args:
+        workload: What to load.
+        blob: :func:`hwnas.workloads.live.dump_module` of a ``module`` workload, else empty.
+
+    Raises:
+        OutOfMemory: It does not fit into memory.
+        UsageError: The model, its file, its code or its input cannot be used.
+    """
+    if workload.kind == "file":
+        return LoadedProgram((example_input(workload),), path=model_file(workload))
+    if workload.kind == "module":
+        module, inputs = load_module(workload, blob)
+        return LoadedProgram(inputs, module)
+    built = build(workload)
+    return LoadedProgram(built.inputs, built.module)
+
+
+def build(workload: Workload) -> BuiltModel:
+    """Build a pattern, a zoo network or a factory's network; the same workload gives the same one.
+
+    Weights are initialised, and batch normalisations that have never seen data are set to
+    the statistics of their own activations, so that outputs keep their variance through any depth.
+
+    Args:
+        workload: Of the kind ``pattern``, ``torchvision``, ``timm`` or ``factory``.
+
+    Raises:
+        OutOfMemory: It does not fit into memory.
+        UnknownName: No such pattern or network.
+        UsageError: Another kind, code that fails, or an input that the network cannot run on.
+    """
+    module = _module(workload)
+    norms = untrained_norms(module)
+    if workload.kind != "pattern":
+        shift_norms(norms)
+    fewest, most = _CALIBRATION_BATCH
+    batch = max(min(workload.batch, most), fewest if norms else 1)
+    with calibration(norms):
+        try:
+            run(model_name(workload), module, (example_input(workload, batch),))
+        except UsageError:
+            if batch == workload.batch:
+                raise
+            # The network may insist on its batch.
+            run(model_name(workload), module, (example_input(workload),))
+    return BuiltModel(module, (example_input(workload),))
+
+
+def _module(workload: Workload) -> nn.Module:
+    match workload.kind:
+        case "pattern":
+            return stack_module(PatternStack.of(workload), workload.seed)
+        case "torchvision" | "timm":
+            # timm and torchvision take seconds to import.
+            from hwnas.workloads.zoo import zoo_module
+
+            return zoo_module(workload)
+        case "factory":
+            from hwnas.workloads.factory import factory_module
+
+            return factory_module(workload)
+        case kind:
+            raise UsageError(f"{workload.name!r} is a {kind} workload, which cannot be built from its declaration")
+
+
+def model_name(workload: Workload) -> str:
+    """The model as users write it, such as ``torchvision:resnet18``."""
+    return f"{workload.kind}:{workload.name}" if workload.kind in ("torchvision", "timm") else workload.name

@@ -1,0 +1,122 @@
+"""What a workload costs, known without running it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from hwnas.core.errors import UsageError
+from hwnas.core.workload import Workload
+from hwnas.workloads.build import model_name
+from hwnas.workloads.counting import count
+from hwnas.workloads.files import file_parts
+from hwnas.workloads.memory import activation_memory, weights_bytes
+from hwnas.workloads.patterns import FLOAT_BYTES, PatternStack
+from hwnas.workloads.randomness import example_input
+
+
+@dataclass(frozen=True)
+class WorkloadCost:
+    """Work and memory of one inference of the whole batch.
+
+    Args:
+        macs: Multiply-adds; None for a model file, which is not read here.
+        parameters: Trainable or not; None for a model file.
+        weights_bytes: Parameters and buffers; a model file's size.
+        peak_activation_bytes: Most that inputs and intermediate results take at once in eager
+            PyTorch; for a model file a lower bound, its input.
+        activation_bytes: What the operators of eager PyTorch read and write in total; None for
+            a model file.
+        uncounted: Operators missing in `macs`, with their calls.
+    """
+
+    macs: int | None
+    parameters: int | None
+    weights_bytes: int
+    peak_activation_bytes: int
+    activation_bytes: int | None
+    uncounted: Mapping[str, int] = field(default_factory=dict)
+
+
+def workload_cost(workload: Workload) -> WorkloadCost:
+    """Cost of a workload from its declaration, without allocating its tensors where possible.
+
+    Raises:
+        UnknownName: No such pattern or network.
+        UsageError: The model or its input cannot be used, or it is a live module: see :func:`module_cost`.
+    """
+    match workload.kind:
+        case "pattern":
+            stack = PatternStack.of(workload)
+            return WorkloadCost(
+                stack.macs,
+                stack.parameters,
+                stack.weights_bytes,
+                stack.peak_activation_bytes,
+                stack.activation_bytes,
+            )
+        case "torchvision" | "timm":
+            return _zoo_cost(workload)
+        case "factory":
+            from hwnas.workloads.factory import factory_module
+
+            return module_cost(factory_module(workload), (example_input(workload),), workload.name)
+        case "file":
+            size = sum(part.stat().st_size for part in file_parts(workload.name))
+            return WorkloadCost(None, None, size, FLOAT_BYTES * math.prod(workload.input_shape), None)
+        case kind:
+            raise UsageError(f"{workload.name!r} is a {kind} workload, whose cost only its live object tells")
+
+
+def _zoo_cost(workload: Workload) -> WorkloadCost:
+    from hwnas.workloads.zoo import zoo_module, zoo_skeleton
+
+    shape = torch.empty(workload.input_shape, device="meta")
+    try:
+        return module_cost(zoo_skeleton(workload), (shape,), model_name(workload))
+    except UsageError:
+        # Either the input is wrong, or the network computes with values: the real one tells.
+        return module_cost(zoo_module(workload), (example_input(workload),), model_name(workload))
+
+
+def module_cost(module: nn.Module, inputs: tuple[torch.Tensor, ...], name: str = "the model") -> WorkloadCost:
+    """Cost of a live module.
+
+    Args:
+        module: In eval mode; it is not changed.
+        inputs: On the module's device, batch first.
+        name: The model as the user knows it, for messages.
+
+    Raises:
+        OutOfMemory: The module looks at values, and a real run did not fit.
+        UsageError: The module cannot run on these inputs.
+    """
+    counts = count(module, inputs, name)
+    activations = activation_memory(module, inputs, name)
+    return WorkloadCost(
+        counts.macs,
+        counts.parameters,
+        weights_bytes(module),
+        activations.peak_bytes,
+        activations.traffic_bytes,
+        counts.uncounted,
+    )
+
+
+def estimate_memory_bytes(workload: Workload) -> int:
+    """Weights and activations of one inference in eager PyTorch, to refuse what cannot fit [bytes].
+
+    Runtimes add their own copies and scratch memory.
+
+    Raises:
+        UnknownName: No such pattern or network.
+        UsageError: As :func:`workload_cost`.
+    """
+    cost = workload_cost(workload)
+    # Building calibrates batch normalisations on at least two images.
+    images = max(workload.batch, 2) / workload.batch
+    return cost.weights_bytes + math.ceil(cost.peak_activation_bytes * images)

@@ -1,0 +1,46 @@
+"""Digests that tell whether two torch networks are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+
+import torch
+from torch import nn
+
+_DIGITS = 16
+
+
+def network_digest(module: nn.Module, *, weights: bool = False) -> str:
+    """16 hexadecimal digits over what a network computes.
+
+    Covers the printed architecture, the source of every module class outside torch itself, and
+    names, shapes and types of parameters and buffers.
+
+    Args:
+        module: The network.
+        weights: Cover the values of parameters and buffers too.
+    """
+    digest = hashlib.sha256()
+    # Functions print with their address.
+    digest.update(re.sub(r" at 0x[0-9a-f]+", "", repr(module)).encode())
+    classes = {type(m) for m in module.modules() if not type(m).__module__.startswith("torch.")}
+    for source in sorted(_source(cls) for cls in classes):
+        digest.update(source.encode())
+    for name, tensor in sorted(module.state_dict().items()):
+        if not isinstance(tensor, torch.Tensor):
+            continue  # extra state, which a module may add in any form
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        if weights:
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:_DIGITS]
+
+
+def _source(cls: type[nn.Module]) -> str:
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    try:
+        return name + inspect.getsource(cls)
+    except (OSError, TypeError):
+        # Typed at a prompt: no source to be found.
+        return name

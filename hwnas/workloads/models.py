@@ -1,0 +1,75 @@
+"""Models as users name them on the command line and in experiment files."""
+
+from __future__ import annotations
+
+import re
+
+from hwnas.core.errors import UsageError
+from hwnas.core.workload import Workload
+from hwnas.workloads.files import SUFFIXES, file_digest
+
+FORMS = "torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml"
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """``"1x3x224x224"`` as a shape, batch first.
+
+    Raises:
+        UsageError: Not positive integers joined by ``x``.
+    """
+    if not re.fullmatch(r"\s*0*[1-9]\d*(\s*[xX]\s*0*[1-9]\d*)*\s*", text, re.ASCII):
+        raise UsageError(f"cannot read the input shape {text!r}", "Write it like --input 1x3x224x224, batch first")
+    return tuple(int(size) for size in re.split("[xX]", text))
+
+
+def parse_model(text: str, *, input_shape: tuple[int, ...] | None, batch: int | None, seed: int = 0) -> Workload:
+    """Declare the model that `text` names.
+
+    Networks of torchvision and timm are looked up, a factory is called once, and a file is
+    read once, so that the workload's key changes when the model does.
+
+    Args:
+        text: ``torchvision:NAME``, ``timm:NAME``, ``package.module:factory``, ``FILE.onnx`` or ``FILE.xml``.
+        input_shape: ``(batch, ...)``; None for a zoo network's own size. This layer does not
+            read the shape that a file may state: its caller does.
+        batch: Replaces the first dimension; None leaves it, 1 by default.
+        seed: Seed of random weights and of the input.
+
+    Raises:
+        UnknownName: No such network in the zoo.
+        UsageError: The text, the factory, the file or the batch cannot be used, or the shape is missing.
+    """
+    if batch is not None and batch < 1:
+        raise UsageError(f"batch {batch} is below 1", "Give a positive batch")
+    kind, name = _kind(text)
+    params: dict[str, str] = {}
+    if kind in ("torchvision", "timm"):
+        from hwnas.workloads import zoo
+
+        zoo.check_name(kind, name)
+        shape = input_shape or (1, *zoo.default_image(kind, name))
+    elif input_shape is None:
+        raise UsageError(f"the input shape of {text} is not known", "Give it with --input, such as --input 1x3x224x224")
+    else:
+        shape = input_shape
+    if kind == "factory":
+        from hwnas.workloads.digest import network_digest
+        from hwnas.workloads.factory import call_factory
+
+        params = {"digest": network_digest(call_factory(name, seed))}
+    elif kind == "file":
+        params = {"sha256": file_digest(name)}
+    return Workload(kind, name, (batch, *shape[1:]) if batch else shape, params, seed)
+
+
+def _kind(text: str) -> tuple[str, str]:
+    """Kind and name of a workload."""
+    prefix, colon, rest = text.partition(":")
+    if prefix in ("torchvision", "timm") and rest:
+        return prefix, rest
+    if text.lower().endswith(SUFFIXES):
+        return "file", text
+    if colon and all(part.isidentifier() for part in (*prefix.split("."), *rest.split("."))):
+        return "factory", text
+    hint = f"Write torchvision:{text} or timm:{text}" if text.isidentifier() else f"Write {FORMS}"
+    raise UsageError(f"cannot read the model {text!r}", hint)

@@ -1,0 +1,55 @@
+"""Random numbers that leave torch's global generator alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from hwnas.core.errors import UsageError
+from hwnas.core.workload import Workload
+
+
+def generator(seed: int) -> torch.Generator:
+    """A CPU generator of its own.
+
+    Raises:
+        UsageError: The seed is negative or does not fit into 63 bits.
+    """
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"seed {seed} is out of range", "Give a seed from 0 to 2**63 - 1")
+    return torch.Generator().manual_seed(seed)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's CPU generator inside the block, and put its state back afterwards.
+
+    Raises:
+        UsageError: The seed is negative or does not fit into 63 bits.
+    """
+    state = generator(seed).get_state()
+    with torch.random.fork_rng(devices=[]):
+        torch.set_rng_state(state)
+        yield
+
+
+def example_input(workload: Workload, batch: int | None = None) -> torch.Tensor:
+    """Standard normal float32 values of the workload's input shape, from its seed.
+
+    Images are drawn one after the other, so a smaller batch holds the first images of a larger one.
+
+    Args:
+        workload: Gives shape and seed.
+        batch: Images, where not the workload's own number.
+
+    Raises:
+        UsageError: The workload's seed is out of range.
+    """
+    # The weights use the seed itself.
+    source = generator(workload.seed + 1)
+    values = torch.empty((batch or workload.batch, *workload.input_shape[1:]))
+    for image in values:
+        image.normal_(generator=source)
+    return values

@@ -1,0 +1,165 @@
+"""Every registered backend keeps the contract."""
+
+import os
+
+import pytest
+import torch
+
+from hwnas.backends.protocol import Backend, Program
+from hwnas.backends.registry import BACKENDS, backend
+from hwnas.core.errors import BackendUnavailable, UnknownName, UsageError
+from hwnas.testing.backend_contract import BackendContract, small_input, small_network
+
+pytestmark = [
+    # torch.utils.mkldnn scripts its modules.
+    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _restore_torch():
+    """The arms change switches of their process; tests share one."""
+    enabled, threads = torch.backends.mkldnn.enabled, torch.get_num_threads()
+    yield
+    torch.backends.mkldnn.set_flags(enabled)
+    torch.set_num_threads(threads)
+
+
+class TestTorchEager(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return backend("torch:cpu:fp32")
+
+
+class TestTorchNoMkldnn(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return backend("torch-nomkldnn")
+
+    def test_runs_no_onednn_primitive(self, backend):
+        session = backend.compile(Program((small_input(1),), small_network()), threads=1)
+        session.run()
+        assert session.effective()["mkldnn_enabled"] is False
+        assert not [k for k in session.kernels() if "mkldnn" in k.implementation or "onednn" in k.implementation]
+
+
+class TestTorchMkldnn(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return backend("torch-mkldnn")
+
+    def test_runs_every_convolution_in_onednn_and_says_what_it_cannot(self, backend):
+        session = backend.compile(Program((small_input(1),), small_network()), threads=1)
+        session.run()
+        convolutions = [k for k in session.kernels() if "convolution" in k.type]
+        assert len(convolutions) == 3
+        assert all(k.implementation.startswith("onednn:") for k in convolutions)
+        assert "hardtanh" in session.effective()["dense_operators"]
+
+
+class TestTorchChannelsLast(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return backend("torch-channels-last")
+
+
+class TestOpenVinoCpu(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return backend("openvino:cpu:fp32")
+
+    def test_one_stream_the_threads_asked_for_and_true_fp32(self, backend):
+        session = backend.compile(Program((small_input(1),), small_network()), threads=1)
+        effective = session.effective()
+        assert (effective["threads"], effective["streams"], effective["precision"]) == (1, 1, "f32")
+
+    def test_fuses_the_activation_into_the_convolution(self, backend):
+        session = backend.compile(Program((small_input(1),), small_network()), threads=1)
+        fused = [k for k in session.kernels() if k.type == "Convolution" and len(k.fused) > 1]
+        assert fused
+
+    def test_wrong_input_shape_of_a_file_is_one_line(self, backend, tmp_path):
+        path = _ir(tmp_path)
+        with pytest.raises(UsageError, match="--input"):
+            backend.compile(Program((torch.randn(1, 5, 24, 24),), path=path), threads=1)
+
+    def test_corrupt_file_is_one_line(self, backend, tmp_path):
+        path = tmp_path / "broken.onnx"
+        path.write_bytes(b"not an onnx file")
+        with pytest.raises(UsageError, match="broken.onnx") as caught:
+            backend.compile(Program((small_input(1),), path=path), threads=1)
+        assert "\n" not in str(caught.value)
+
+    def test_runs_its_own_ir(self, backend, tmp_path):
+        session = backend.compile(Program((small_input(1),), path=_ir(tmp_path)), threads=1)
+        session.run()
+        with torch.inference_mode():
+            expected = small_network()(small_input(1)).numpy()
+        assert abs(session.outputs()[0] - expected).max() < 1e-4
+
+
+class TestOpenVinoGpu(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return backend("openvino:gpu:fp16")
+
+
+class TestOpenVinoNpu(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return backend("openvino:npu:fp16")
+
+
+def _ir(folder):
+    from hwnas.backends.openvino_runtime import import_openvino
+
+    ov = import_openvino()
+    exported = torch.export.export(small_network(), (small_input(1),), strict=False)
+    path = folder / "small.xml"
+    ov.save_model(ov.convert_model(exported), path, compress_to_fp16=False)
+    return path
+
+
+def test_every_registered_backend_is_tested_and_carries_its_own_id():
+    tested = {"TestTorchEager", "TestTorchNoMkldnn", "TestTorchMkldnn", "TestTorchChannelsLast"}
+    tested |= {"TestOpenVinoCpu", "TestOpenVinoGpu", "TestOpenVinoNpu"}
+    for name in BACKENDS.names():
+        instance = backend(name)
+        assert isinstance(instance, Backend)
+        assert instance.id == name
+        assert f"Test{type(instance).__name__}" in tested
+
+
+def test_an_unknown_backend_lists_close_names():
+    with pytest.raises(UnknownName, match="openvino:cpu:fp32"):
+        backend("openvino:cpu:fp23")
+
+
+def test_an_ambiguous_short_name_lists_the_choices():
+    with pytest.raises(UsageError, match="openvino:gpu:fp16"):
+        backend("openvino")
+
+
+def test_torch_refuses_a_model_file(tmp_path):
+    with pytest.raises(BackendUnavailable, match="openvino"):
+        backend("torch:cpu:fp32").compile(Program((small_input(1),), path=tmp_path / "x.onnx"), threads=1)
+
+
+def test_openvino_leaves_no_telemetry_behind(tmp_path):
+    """Import, conversion and compilation write nothing under the home folder and load no telemetry."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys\n"
+        "from hwnas.backends.registry import backend\n"
+        "from hwnas.backends.protocol import Program\n"
+        "from hwnas.testing.backend_contract import small_input, small_network\n"
+        "backend('openvino:cpu:fp32').compile(Program((small_input(1),), small_network()), 1).run()\n"
+        "assert sys.modules.get('openvino_telemetry') is None, 'telemetry loaded'\n"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "HOME": str(home)}, timeout=300)
+    assert [p for p in home.rglob("*") if p.is_file() and "intel" in str(p).lower()] == []

@@ -1,0 +1,90 @@
+"""Interleaving and the stop rule, replayed on a simulated host with its own clock."""
+
+import random
+from collections import Counter
+
+import pytest
+from simulation import SimulatedHost
+
+from hwnas.core.errors import CellTimeout
+from hwnas.core.measurement import Block
+from hwnas.measuring.interleave import interleave
+from hwnas.measuring.settings import Settings
+from hwnas.measuring.stop_rule import BUDGET, INTERVAL, STABLE, StopRule
+
+
+class SimulatedArm:
+    def __init__(self, host, latency_s, order, name, fails_at=None):
+        self.host, self.latency_s, self.order, self.name, self.fails_at = host, latency_s, order, name, fails_at
+        self.turns = 0
+
+    def turn(self, turn_s, block_s):
+        self.turns += 1
+        self.order.append(self.name)
+        if self.turns == self.fails_at:
+            raise CellTimeout("hangs")
+        return self.host.turn(self.latency_s, 0.6, 0, turn_s, block_s)
+
+
+def _run(settings, latencies, seed=0, fails_at=None, **host):
+    machine, order = SimulatedHost(seed, **host), []
+    arms = {n: SimulatedArm(machine, s, order, n, (fails_at or {}).get(n)) for n, s in latencies.items()}
+    result = interleave(arms, settings, random.Random(seed), (CellTimeout,), clock=lambda: machine.now)
+    return result, order, machine
+
+
+def test_a_quiet_host_stops_on_its_interval_and_a_noisy_one_on_its_budget():
+    settings = Settings(budget_s=4.0)
+    quiet, _, machine = _run(settings, {"a": 2e-3, "b": 4e-3}, contention=0.0, noise=0.002)
+    assert quiet.stop_reason == INTERVAL
+    assert quiet.rounds >= settings.min_rounds
+    assert machine.now < 4.0
+    noisy, _, machine = _run(settings, {"a": 2e-3, "b": 4e-3}, contention=0.0, noise=0.5)
+    assert noisy.stop_reason == BUDGET
+    assert 8.0 <= machine.now < 8.6
+
+
+def test_noise_that_no_longer_shrinks_is_said():
+    rule = StopRule(Settings(min_rounds=4, budget_s=1e9))
+    rng, reason, blocks = random.Random(0), "", []
+    level = 0.0
+    for round_ in range(400):
+        level += 0.02 * rng.gauss(0, 1)  # a random walk: its mean never settles
+        blocks.append(Block(round_, round_, (1e-3 * 2.718281828**level,)))
+        reason = rule.decide([blocks], round_ + 1, 0.0)
+        if reason:
+            break
+    assert reason == STABLE
+
+
+def test_the_order_is_random_and_every_arm_runs_once_a_round():
+    _, order, _ = _run(Settings(budget_s=2.0, target_half_width=1e-6), {"a": 1e-3, "b": 1e-3, "c": 1e-3})
+    rounds = [tuple(order[i : i + 3]) for i in range(0, len(order), 3)]
+    assert all(sorted(r) == ["a", "b", "c"] for r in rounds)
+    assert len(Counter(rounds)) > 3
+
+
+def test_blocks_carry_their_round_and_rounds_pair_across_arms():
+    result, _, _ = _run(Settings(budget_s=1.0), {"a": 1e-3, "b": 3e-3})
+    assert {b.round for b in result.blocks["a"]} == {b.round for b in result.blocks["b"]} == set(range(result.rounds))
+
+
+def test_an_arm_that_fails_costs_itself_alone():
+    result, order, _ = _run(Settings(budget_s=1.0), {"a": 1e-3, "b": 1e-3}, fails_at={"b": 3})
+    assert isinstance(result.failures["b"], CellTimeout)
+    assert result.blocks["b"] == []
+    assert len(result.blocks["a"]) > 20
+    assert order.count("b") == 3
+
+
+def test_when_all_fail_it_ends():
+    result, _, _ = _run(Settings(), {"a": 1e-3}, fails_at={"a": 1})
+    assert result.stop_reason == "failed"
+
+
+def test_a_long_call_still_gets_its_rounds():
+    settings = Settings(budget_s=2.0, min_rounds=4)
+    result, _, machine = _run(settings, {"a": 5.0})
+    assert result.rounds == 4
+    assert result.stop_reason in (BUDGET, INTERVAL)
+    assert machine.now == pytest.approx(20.0, rel=0.6)

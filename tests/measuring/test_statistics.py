@@ -1,0 +1,142 @@
+"""Estimates, comparisons and verdicts, on simulated hosts whose truth is known."""
+
+import numpy as np
+import pytest
+from simulation import CANARY, SimulatedHost, interleaved, measurement
+
+from hwnas.core.errors import UsageError
+from hwnas.measuring.drift import PRIOR_SLOPE, BlockSeries, fit_drift
+from hwnas.measuring.statistics import MARGIN, Verdict, compare, estimate, judge
+
+
+def test_the_corrected_latency_repeats_four_times_better_than_the_raw_median():
+    raw, corrected = [], []
+    for seed in range(8):
+        passes = interleaved(seed, {"a": 8e-3}, passes=1, rounds=30, dwell=1.5)["a"]
+        found = estimate(passes, CANARY)
+        raw.append(found.raw_median_s)
+        corrected.append(found.latency_s)
+    assert np.std(raw) / np.mean(raw) > 0.03
+    assert np.std(corrected) / np.mean(corrected) < 0.25 * np.std(raw) / np.mean(raw)
+
+
+def test_the_corrected_latency_is_the_one_at_the_reference_speed():
+    found = estimate(interleaved(3, {"a": 8e-3}, rounds=30)["a"], CANARY)
+    assert found.latency_s == pytest.approx(8e-3, rel=0.02)
+    slower_reference = {k: v * 1.1 for k, v in CANARY.items()}
+    slower = estimate(interleaved(3, {"a": 8e-3}, rounds=30)["a"], slower_reference)
+    assert slower.latency_s > found.latency_s * 1.04
+
+
+def test_the_interval_contains_the_truth_most_of_the_time():
+    hits = 0
+    for seed in range(40):
+        found = estimate(interleaved(seed, {"a": 5e-3}, rounds=12)["a"], CANARY)
+        hits += found.low_s <= 5e-3 * 1.004 and 5e-3 * 0.996 <= found.high_s
+        assert found.low_s < found.latency_s < found.high_s
+    assert hits >= 34
+
+
+def test_two_equal_arms_are_the_same():
+    verdicts = []
+    for seed in range(40):
+        found = interleaved(seed, {"a": 8e-3, "b": 8e-3})
+        verdicts.append(compare(found["a"], found["b"]).verdict)
+    assert verdicts.count(Verdict.SAME) >= 38
+    assert Verdict.FASTER not in verdicts
+    assert Verdict.SLOWER not in verdicts
+
+
+def test_five_percent_are_found():
+    verdicts = []
+    for seed in range(20):
+        found = interleaved(seed, {"a": 8e-3, "b": 8e-3 * 1.05})
+        verdicts.append(compare(found["a"], found["b"]).verdict)
+    assert verdicts.count(Verdict.SLOWER) >= 18
+
+
+def test_a_comparison_is_symmetric():
+    found = interleaved(1, {"a": 8e-3, "b": 4e-3})
+    forth, back = compare(found["a"], found["b"]), compare(found["b"], found["a"])
+    assert forth.verdict is Verdict.FASTER
+    assert back.verdict is Verdict.SLOWER
+    assert forth.speedup * back.speedup == pytest.approx(1, rel=1e-9)
+    assert forth.low < 2 < forth.high
+
+
+def test_passes_that_disagree_widen_the_interval():
+    together = interleaved(5, {"a": 8e-3}, passes=2)["a"]
+    apart = [together[0], measurement("a", 1, SimulatedHost(9).turn(9e-3, 0.6, 0, turn_s=2.0), "other")]
+    narrow, wide = estimate(together, CANARY), estimate(apart, CANARY)
+    assert wide.high_s / wide.low_s > 3 * (narrow.high_s / narrow.low_s - 1) + 1
+
+
+def test_a_latency_without_canary_is_left_as_it_was():
+    blocks = SimulatedHost(0, contention=0.0).turn(8e-3, 0.6, 0, turn_s=1.0)
+    bare = [type(b)(b.round, b.start_s, b.samples_s) for b in blocks]
+    found = estimate([measurement("a", 0, bare, "g")], CANARY)
+    assert found.latency_s == pytest.approx(8e-3, rel=0.01)
+
+
+def test_outliers_do_not_move_the_latency():
+    quiet = interleaved(2, {"a": 8e-3}, passes=1, contention=0.0)["a"][0]
+    blocks = list(quiet.blocks)
+    spoiled = [
+        type(b)(b.round, b.start_s, tuple(10 * s for s in b.samples_s), b.canary_before_s, b.canary_after_s)
+        if i % 12 == 0
+        else b
+        for i, b in enumerate(blocks)
+    ]
+    found = estimate([measurement("a", 0, spoiled, "g")], CANARY)
+    assert found.latency_s == pytest.approx(8e-3, rel=0.02)
+    assert found.samples == len(quiet.samples_s)
+
+
+def test_the_slope_is_that_of_the_network():
+    for slope in (0.3, 1.1):
+        blocks = interleaved(4, {"a": 8e-3}, passes=1, slope=slope)["a"][0].blocks
+        assert fit_drift(BlockSeries.of(blocks)).slope == pytest.approx(slope, abs=0.15)
+
+
+def test_few_blocks_lean_on_the_usual_slope():
+    blocks = SimulatedHost(1).turn(8e-3, 2.0, 0, turn_s=0.03)
+    assert fit_drift(BlockSeries.of(blocks)).slope == pytest.approx(PRIOR_SLOPE, abs=0.3)
+
+
+def test_different_cells_are_never_averaged():
+    found = interleaved(1, {"a": 8e-3, "b": 8e-3})
+    with pytest.raises(UsageError, match="different cells"):
+        estimate([*found["a"], *found["b"]], CANARY)
+
+
+def test_arms_that_never_met_are_not_compared():
+    first, second = interleaved(1, {"a": 8e-3})["a"], interleaved(2, {"b": 8e-3})["b"]
+    with pytest.raises(UsageError, match="share no pass"):
+        compare(first, second)
+
+
+def test_nothing_measured_is_an_error_and_not_a_number():
+    with pytest.raises(UsageError, match="no samples"):
+        estimate([], CANARY)
+
+
+@pytest.mark.parametrize(
+    ("speedup", "low", "high", "verdict"),
+    [
+        (1.10, 1.05, 1.15, Verdict.FASTER),
+        (0.90, 0.85, 0.95, Verdict.SLOWER),
+        (1.00, 0.99, 1.01, Verdict.SAME),
+        (1.01, 1.005, 1.015, Verdict.SAME),
+        (1.00, 0.90, 1.10, Verdict.UNCLEAR),
+        (1.10, 0.98, 1.20, Verdict.UNCLEAR),
+        (1.01, 1.001, 1.04, Verdict.UNCLEAR),
+    ],
+)
+def test_judge(speedup, low, high, verdict):
+    assert judge(speedup, low, high) is verdict
+    mirrored = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}.get(verdict, verdict)
+    assert judge(1 / speedup, 1 / high, 1 / low) is mirrored
+
+
+def test_the_margin_lies_between_equal_and_five_percent():
+    assert 0 < MARGIN < 0.05
