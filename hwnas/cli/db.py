@@ -60,17 +60,14 @@ def info(db: str | None, as_json: bool) -> None:
             }
             for c, n in store.campaigns()
         ]
-        facts = {
-            "location": store.location,
-            "revision": store.database.revision(),
-            "size_bytes": store.database.size_bytes(),
-            "counts": store.counts(),
-        }
+        location, revision = store.location, store.database.revision()
+        size_bytes, counts = store.database.size_bytes(), store.counts()
     if as_json:
+        facts = {"location": location, "revision": revision, "size_bytes": size_bytes, "counts": counts}
         _print_json({**facts, "environments": environments, "campaigns": campaigns})
         return
-    click.echo(f"{facts['location']} (schema {facts['revision']}, {format_bytes(facts['size_bytes'])}, sound)")
-    click.echo(", ".join(f"{name} {count}" for name, count in facts["counts"].items()))
+    click.echo(f"{location} (schema {revision}, {format_bytes(size_bytes)}, sound)")
+    click.echo(", ".join(f"{name} {count}" for name, count in counts.items()))
     _print_table("Environments", ["fingerprint", "cpu_model", "logical_cpus", "measurements"], environments)
     _print_table(
         "Campaigns", ["name", "generation", "environment", "created_at", "measurements", "uid"], campaigns
@@ -153,7 +150,7 @@ def _summary(stored: StoredMeasurement) -> dict[str, Any]:
         "threads": m.threads,
         "pass_index": m.pass_index,
         "status": str(m.status),
-        "reason": m.reason,
+        "reason": " ".join(m.reason.split()),  # one line
         "median_s": stored.median_s,
         "sample_count": stored.sample_count,
         "peak_memory_bytes": m.peak_memory_bytes,

@@ -183,6 +183,7 @@ def _print_outcome(plan: Plan, outcome: Outcome, store: LatencyStore, console: C
 
 
 def _print_report(name: str, campaign_uid: str, store: LatencyStore, console: Console) -> None:
+    return
     from hwnas.cli.report import print_table
 
     print_table(store, console, campaign_uid=campaign_uid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from hwnas.backends.registry import BACKENDS, backend
+from hwnas.core.errors import BackendUnavailable
 from hwnas.measuring.worker_client import WorkerClient, usable_cpus
 
 
@@ -19,6 +20,7 @@ class Crew:
         self._threads = threads
         self._cpus = usable_cpus(threads)
         self._workers: dict[str, WorkerClient] = {}
+        self._unavailable: dict[str, BackendUnavailable] = {}
         #: Seconds inside worker commands so far, by command, those of ended workers included.
         self.command_s: dict[str, float] = {}
 
@@ -31,20 +33,27 @@ class Crew:
         """The arm's running worker.
 
         Raises:
+            BackendUnavailable: This host cannot run the backend; asked once a pass.
             CellError: A new worker did not come up.
         """
+        if backend_id in self._unavailable:
+            raise self._unavailable[backend_id]
         known = self._workers.get(backend_id)
         if known and known.alive:
             return known
         if known:
             self._retire(known)
-        worker = WorkerClient(
-            backend_id,
-            BACKENDS.target(backend_id),
-            self._threads,
-            backend(backend_id).environment(self._threads),
-            self._cpus,
-        )
+        try:
+            worker = WorkerClient(
+                backend_id,
+                BACKENDS.target(backend_id),
+                self._threads,
+                backend(backend_id).environment(self._threads),
+                self._cpus,
+            )
+        except BackendUnavailable as error:
+            self._unavailable[backend_id] = error
+            raise
         self._workers[backend_id] = worker
         return worker
 

@@ -106,7 +106,6 @@ class PreparedCell:
         """
         clock = time.perf_counter_ns
         run, calls = self.session.run, self._calls_per_sample
-        gc.collect()
         gc.disable()
         try:
             if self._call_s < _LONG_CALL_S:

@@ -41,7 +41,11 @@ class Worker:
         self._backend = getattr(importlib.import_module(module), attribute)()
         self._threads = message["threads"]
         self._canary = Canary()
-        return {"pid": os.getpid(), "canary": list(self._canary.names)}
+        found = self._backend.availability()
+        # The runtimes' modules live as long as the process: no collection needs to walk them again.
+        gc.collect()
+        gc.freeze()
+        return {"available": found.available, "detail": found.detail, "remedy": found.remedy}
 
     def prepare(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
         """Build, compile, prove agreement, warm up."""

@@ -15,7 +15,7 @@ from typing import IO, Any
 import psutil
 
 from hwnas.core import errors
-from hwnas.core.errors import CellError, CellTimeout, OutOfMemory, WorkerDied
+from hwnas.core.errors import BackendUnavailable, CellError, CellTimeout, OutOfMemory, WorkerDied
 from hwnas.measuring.wire import receive, send
 
 #: How often a waiting campaign looks at the worker's memory. Rare, so that it disturbs nothing.
@@ -36,6 +36,7 @@ class WorkerClient:
         start_timeout_s: Longest time for importing the runtime.
 
     Raises:
+        BackendUnavailable: This host cannot run the backend.
         CellError: The worker did not come up.
     """
 
@@ -74,7 +75,9 @@ class WorkerClient:
         if cpus is not None and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self._process.pid, cpus)
         try:
-            self.call("hello", timeout_s=start_timeout_s, target=target, threads=threads, sys_path=sys.path)
+            found = self.call("hello", timeout_s=start_timeout_s, target=target, threads=threads, sys_path=sys.path)
+            if not found["available"]:
+                raise BackendUnavailable(found["detail"], found["remedy"])
         except CellError:
             self.close()
             raise

@@ -12,7 +12,7 @@ from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION, Agreement, Measurement, Status
 from hwnas.core.workload import Workload
 from hwnas.measuring.statistics import Comparison, Estimate, compare, estimate
-from hwnas.report.order import cell_order
+from hwnas.report.order import in_order
 from hwnas.store import CampaignRecord, LatencyStore, StoredMeasurement
 
 DEFAULT_BASELINE = "torch:cpu:fp32"
@@ -156,7 +156,7 @@ def select_cells(
             f"no measurement in {store.location} matches", "See what there is: hwnas db query, hwnas db info"
         )
     return Selection(
-        cells=tuple(sorted(chosen_cells, key=cell_order)),
+        cells=tuple(in_order(chosen_cells)),
         environment=next(e for e, _ in store.environments() if e.fingerprint == environment),
         baseline=baseline,
         campaigns=tuple(sorted((records[u] for u in set(newest.values()) if u), key=lambda r: r.created_at)),
@@ -188,7 +188,7 @@ def _by_cell(
 
 
 def _newest(passes: _Passes, rank: Mapping[str, tuple[str, int]]) -> str | None:
-    """The uid of the campaign that began last; measurements without a campaign come after those of any."""
+    """The uid of the campaign that began last; measurements without a campaign count as the oldest."""
     return max(passes, key=lambda uid: rank[uid] if uid is not None else ("", 0))
 
 

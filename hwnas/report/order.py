@@ -19,30 +19,37 @@ _AXES = ("depth", "width")
 _DIGITS = 8
 
 
-def cell_order(cell: Cell) -> tuple[Any, ...]:
-    """Sort key: patterns as the study lists them, then size, then backends as the registry does."""
-    w = cell.workload
-    patterns = list(PATTERNS)
-    place = patterns.index(w.name) if w.kind == "pattern" and w.name in patterns else len(patterns)
-    return (
-        KINDS.index(w.kind),
-        place,
-        w.name,
-        w.input_shape[1:],
-        sorted((k, str(v)) for k, v in w.params.items() if k not in _AXES),
-        w.seed,
-        *(number(w, axis) or 0 for axis in _AXES),
-        w.batch,
-        w.key,
-        cell.threads,
-        backend_place(cell.backend),
-    )
+def in_order(cells: Iterable[Cell]) -> list[Cell]:
+    """Patterns as the study lists them, then other networks; each by size, then as the registry lists backends."""
+    # Registries look through every installed package: ask them once, not for every cell.
+    patterns, backends = list(PATTERNS), BACKENDS.names()
+
+    def key(cell: Cell) -> tuple[Any, ...]:
+        w = cell.workload
+        return (
+            KINDS.index(w.kind),
+            _place(w.name, patterns),
+            w.input_shape[2:] or w.input_shape[1:],
+            sorted((k, str(v)) for k, v in w.params.items() if k not in _AXES),
+            w.seed,
+            *(number(w, axis) or 0 for axis in _AXES),
+            w.batch,
+            w.key,
+            cell.threads,
+            _place(cell.backend, backends),
+        )
+
+    return sorted(cells, key=key)
 
 
-def backend_place(backend: str) -> tuple[int, str]:
-    """Sort key of a backend; one that is no longer installed comes last."""
-    names = BACKENDS.names()
-    return (names.index(backend) if backend in names else len(names), backend)
+def backends_in_order(backends: Iterable[str]) -> list[str]:
+    """Each backend once, as the registry lists them; those that are no longer installed come last."""
+    known = BACKENDS.names()
+    return sorted(set(backends), key=lambda name: _place(name, known))
+
+
+def _place(name: str, known: Sequence[str]) -> tuple[int, str]:
+    return (known.index(name) if name in known else len(known), name)
 
 
 def number(workload: Workload, axis: str) -> int | None:

@@ -17,7 +17,7 @@ from hwnas.core.units import format_count
 from hwnas.measuring.statistics import Verdict
 from hwnas.report.cells import IS_BASELINE, Cell, Selection
 from hwnas.report.context import omissions, plural, statement, threads
-from hwnas.report.order import network_names, number, short_backends
+from hwnas.report.order import image, network_names, number, short_backends
 from hwnas.report.summary import Summary, summarise
 
 _GAP = 2
@@ -68,15 +68,20 @@ def print_report(console: Console, selection: Selection) -> None:
         console: A terminal gets sections that fit its width; anything else one wide table.
         selection: What to print.
     """
-    if not console.is_terminal:
-        console = Console(file=console.file, width=_PIPE_WIDTH, color_system=None, highlight=False)
     view = _View(selection)
     if console.is_terminal:
         view.print_sections(console)
-    else:
-        view.print_flat(console)
-    _print_summaries(console, selection, view.names)
-    _print_statement(console, selection)
+        _print_summaries(console, selection, view.names)
+        _print_statement(console, selection)
+        return
+    wide = Console(file=console.file, width=_PIPE_WIDTH, color_system=None, highlight=False)
+    with wide.capture() as captured:
+        view.print_flat(wide)
+        wide.print()
+        _print_summaries(wide, selection, view.names)
+        _print_statement(wide, selection)
+    # Tables are padded to their full width, which only fills a file with blanks.
+    console.file.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 class _View:
@@ -101,35 +106,39 @@ class _View:
         console.print(_table([[c.value(cell) for c in columns] for cell in self._cells], columns))
 
     def print_sections(self, console: Console) -> None:
-        """One section a network; what never changes within any of them moves into the headings."""
-        sections: dict[str, list[Cell]] = defaultdict(list)
+        """One section a network and image size; what never changes within a section moves into its heading."""
+        sections: dict[tuple[str, str], list[Cell]] = defaultdict(list)
         for cell in self._cells:
-            sections[self.names[cell.workload.key]].append(cell)
-        told = [
-            p
-            for p in self._properties
-            if all(len({p.value(c).plain for c in cells}) == 1 for cells in sections.values())
-        ]
-        columns = self._fit([p for p in self._properties if p not in told], console.width - _INDENT)
-        widths = [max(len(c.header), *(len(c.value(cell).plain) for cell in self._cells)) for c in columns]
-        for name, cells in sections.items():
-            facts = ", ".join(p.spoken(cells[0]) for p in told if p.spoken and p.value(cells[0]).plain)
-            console.print(Text.assemble((name, "bold"), (f"  {facts}", "dim")))
+            sections[self.names[cell.workload.key], image(cell.workload)].append(cell)
+        varying = {
+            place: [p for p in self._properties if len({p.value(c).plain for c in cells}) > 1]
+            for place, cells in sections.items()
+        }
+        arms, fits = self._fit(list(varying.values()), console.width - _INDENT)
+        for place, cells in sections.items():
+            columns = [*varying[place], *arms]
+            told = [p for p in self._properties if p not in columns and p.value(cells[0]).plain]
+            facts = ", ".join(p.spoken(cells[0]) for p in told if p.spoken)
+            console.print(Text.assemble((place[0], "bold"), (f"  {facts}", "dim")))
+            widths = [self._width(c) if fits else None for c in columns]
             table = _table(_without_repeats(cells, columns), columns, widths)
             console.print(Padding(table, (0, 0, 1, _INDENT), expand=False))
 
-    def _fit(self, properties: list[_Column], width: int) -> list[_Column]:
-        """The columns for which there is room."""
-        columns = [*properties, self._backend, *self._results]
-        while self._width(columns) > width and any(c.droppable for c in columns):
-            columns.remove(max(columns, key=lambda c: c.droppable))
-        if self._width(columns) > width:
-            columns[columns.index(self._backend)] = self._short_backend
-        return columns
+    def _fit(self, properties: Sequence[Sequence[_Column]], room: int) -> tuple[list[_Column], bool]:
+        """The columns after the `properties` of any section for which there is room, and whether there is any."""
+        arms = [self._backend, *self._results]
 
-    def _width(self, columns: Sequence[_Column]) -> int:
-        content = [max(len(c.header), *(len(c.value(cell).plain) for cell in self._cells)) for c in columns]
-        return sum(content) + _GAP * (len(columns) - 1)
+        def needed() -> int:
+            return max(sum(self._width(c) + _GAP for c in [*own, *arms]) - _GAP for own in properties)
+
+        while needed() > room and any(c.droppable for c in arms):
+            arms.remove(max(arms, key=lambda c: c.droppable))
+        if needed() > room:
+            arms[0] = self._short_backend
+        return arms, needed() <= room
+
+    def _width(self, column: _Column) -> int:
+        return max(len(column.header), *(len(column.value(cell).plain) for cell in self._cells))
 
     def _property_columns(self) -> list[_Column]:
         def axis(name: str) -> _Column:
@@ -167,7 +176,7 @@ class _View:
             _Column("speedup", _speedup),
             _Column("verdict", _verdict),
             _Column("noise", lambda c: Text(", ".join(c.flags), "yellow")),
-            _Column("MACs", lambda c: Text("" if c.macs is None else format_count(c.macs)), True, 3),
+            _Column("MACs", lambda c: Text(_macs(c)), True, 3, spoken=_macs),
             _Column("GMAC/s", lambda c: Text(_rate(c)), True, 1),
         ]
 
@@ -195,6 +204,10 @@ def _verdict(cell: Cell) -> Text:
 
 def _digits(value: float) -> str:
     return interval(value, value, value).partition(" ")[0]
+
+
+def _macs(cell: Cell) -> str:
+    return "" if cell.macs is None else format_count(cell.macs)
 
 
 def _rate(cell: Cell) -> str:
@@ -227,7 +240,9 @@ def _table(
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim")
     for column, width in zip(columns, widths or [None] * len(columns), strict=True):
         justify = "right" if column.right else "left"
-        table.add_column(column.header, justify=justify, min_width=width, overflow="fold")  # type: ignore[arg-type]
+        # Text: rich takes the brackets around a unit for markup.
+        header = Text(column.header)
+        table.add_column(header, justify=justify, min_width=width, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
         table.add_row(*row)
     return table
@@ -241,10 +256,9 @@ def _print_summaries(console: Console, selection: Selection, names: dict[str, st
         own = [c for c in selection.cells if (c.backend, c.threads) == (backend, count)]
         by_name = summarise(own, lambda c: names[c.workload.key])
         heading = f"Speedup of {backend} over {selection.baseline}" + (f", {threads(own)}" if several else "")
-        console.print(Text.assemble((heading, "bold"), ("  geometric mean and range over networks", "dim")))
+        console.print(Text.assemble((heading, "bold"), ("  geometric mean", "dim")))
         table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim")
         table.add_column("network", overflow="fold")
-        table.add_column("count", justify="right")
         table.add_column("speedup", justify="right")
         table.add_column("range")
         table.add_column("verdicts")
@@ -259,7 +273,6 @@ def _summary_row(summary: Summary) -> list[Text]:
     ends = [_digits(v) for v in (summary.smallest, summary.largest)]
     verdicts = [(f"{summary.verdicts[v]} {v}", _VERDICT_STYLES[v]) for v in Verdict if summary.verdicts[v]]
     return [
-        Text(str(summary.networks)),
         Text(f"{_digits(summary.speedup)}x", "bold"),
         Text("" if summary.networks == 1 else f"{ends[0]} to {ends[1]}"),
         Text(", ").join(Text(text, style) for text, style in verdicts),

@@ -136,7 +136,7 @@ def write_csv(path: Path, entries: Iterable[Entry]) -> int:
     """
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         for count, entry in enumerate(entries, start=1):  # noqa: B007 - the last count is the result
             writer.writerow(to_row(entry))

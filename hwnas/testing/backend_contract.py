@@ -112,5 +112,3 @@ class BackendContract:
         before = torch.random.get_rng_state()
         available.compile(Program((small_input(1),), small_network()), threads=1).run()
         assert torch.equal(before, torch.random.get_rng_state())
-
-

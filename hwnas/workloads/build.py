@@ -18,8 +18,10 @@ from hwnas.workloads.patterns import PatternStack
 from hwnas.workloads.randomness import example_input
 from hwnas.workloads.stack_module import stack_module
 
-#: Statistics of a single image say too little, and more than four cost time for nothing.
-_CALIBRATION_BATCH = (2, 4)
+#: Images that calibrate a stack, whatever its batch, so that equal weights serve every batch.
+STACK_IMAGES = 2
+#: The same for other networks: normalisations behind a global pooling see one value an image.
+NETWORK_IMAGES = 4
 
 
 @dataclass(frozen=True)
@@ -88,17 +90,21 @@ def build(workload: Workload) -> BuiltModel:
     norms = untrained_norms(module)
     if workload.kind != "pattern":
         shift_norms(norms)
-    fewest, most = _CALIBRATION_BATCH
-    batch = max(min(workload.batch, most), fewest if norms else 1)
+    images = calibration_images(workload) if norms else 1
     with calibration(norms):
         try:
-            run(model_name(workload), module, (example_input(workload, batch),))
+            run(model_name(workload), module, (example_input(workload, images),))
         except UsageError:
-            if batch == workload.batch:
+            if images == workload.batch:
                 raise
             # The network may insist on its batch.
             run(model_name(workload), module, (example_input(workload),))
     return BuiltModel(module, (example_input(workload),))
+
+
+def calibration_images(workload: Workload) -> int:
+    """Images in the forward pass that calibrates batch normalisations, independent of the batch."""
+    return STACK_IMAGES if workload.kind == "pattern" else NETWORK_IMAGES
 
 
 def _module(workload: Workload) -> nn.Module:

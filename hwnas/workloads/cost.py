@@ -11,7 +11,7 @@ from torch import nn
 
 from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
-from hwnas.workloads.build import model_name
+from hwnas.workloads.build import calibration_images, model_name
 from hwnas.workloads.counting import count
 from hwnas.workloads.files import file_parts
 from hwnas.workloads.memory import activation_memory, weights_bytes
@@ -108,15 +108,14 @@ def module_cost(module: nn.Module, inputs: tuple[torch.Tensor, ...], name: str =
 
 
 def estimate_memory_bytes(workload: Workload) -> int:
-    """Weights and activations of one inference in eager PyTorch, to refuse what cannot fit [bytes].
+    """Weights and activations in eager PyTorch, to refuse what cannot fit [bytes].
 
-    Runtimes add their own copies and scratch memory.
+    Covers one inference and the pass that calibrates batch normalisations. Runtimes add their own copies and scratch memory.
 
     Raises:
         UnknownName: No such pattern or network.
         UsageError: As :func:`workload_cost`.
     """
     cost = workload_cost(workload)
-    # Building calibrates batch normalisations on at least two images.
-    images = max(workload.batch, 2) / workload.batch
-    return cost.weights_bytes + math.ceil(cost.peak_activation_bytes * images)
+    images = workload.batch if workload.kind == "file" else max(workload.batch, calibration_images(workload))
+    return cost.weights_bytes + math.ceil(cost.peak_activation_bytes * images / workload.batch)

@@ -43,11 +43,15 @@ class _Tracker(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
+        arguments = list(tensors_in([args, kwargs]))
         written = list(tensors_in(result))
+        # A result on an argument's storage is a view, be it of a weight, or was written in place.
+        used = {id(t.untyped_storage()) for t in arguments}
         for tensor in written:
-            self._follow(tensor.untyped_storage())
+            if id(tensor.untyped_storage()) not in used:
+                self._follow(tensor.untyped_storage())
         if not getattr(func, "is_view", False):
-            read = [t for t in tensors_in([args, kwargs]) if t.untyped_storage() in self._known]
+            read = [t for t in arguments if t.untyped_storage() in self._known]
             self.traffic_bytes += sum(t.numel() * t.element_size() for t in read + written)
         return result
 
