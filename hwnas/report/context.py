@@ -77,10 +77,10 @@ def passes(cells: Iterable[Cell]) -> str:
     return plural(counts[0], "pass", "passes") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} passes"
 
 
-def protocol(selection: Selection) -> str:
+def protocol(selection: Selection, cells: Sequence[Cell]) -> str:
     """How it was measured, in one line."""
     number = selection.environment.versions.get("protocol", "unknown")
-    return f"protocol {number}, {threads(selection.cells)}, {passes(selection.cells)}"
+    return f"protocol {number}, {threads(cells)}, {passes(cells)}"
 
 
 def statement(selection: Selection) -> list[tuple[str, str]]:
@@ -128,7 +128,7 @@ def _campaigns(selection: Selection) -> str:
 def _protocol(selection: Selection, measured: Sequence[Cell]) -> str:
     samples = sum(c.estimate.samples for c in measured if c.estimate)
     return (
-        f"{protocol(selection)} in fresh processes, {plural(samples, 'sample')}; "
+        f"{protocol(selection, selection.cells)} in fresh processes, {plural(samples, 'sample')}; "
         "arms take turns in random order, with a canary between them"
     )
 
@@ -165,3 +165,13 @@ def _verdicts(selection: Selection) -> str:
         f"against {selection.baseline}: FASTER and SLOWER by more than {MARGIN:.1%} with an interval that "
         f"excludes 1, SAME with the whole interval within {MARGIN:.1%}, else UNCLEAR: measure longer"
     )
+
+
+def figure_footer(selection: Selection, cells: Sequence[Cell]) -> list[str]:
+    """What a figure of some of the cells must say, in a few short lines."""
+    made_with = versions(selection)
+    return [
+        ". ".join([host(selection), *([made_with] if made_with else [])])
+        + f". Environment {selection.environment.fingerprint}.",
+        f"{protocol(selection, cells).capitalize()}. Shading and bars: 95 % intervals.",
+    ]

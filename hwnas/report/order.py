@@ -20,7 +20,7 @@ _DIGITS = 8
 
 
 def in_order(cells: Iterable[Cell]) -> list[Cell]:
-    """Patterns as the study lists them, then other networks; each by size, then as the registry lists backends."""
+    """Patterns as the study lists them, then other networks; by size, then by backend as the registry does."""
     # Registries look through every installed package: ask them once, not for every cell.
     patterns, backends = list(PATTERNS), BACKENDS.names()
 

@@ -43,8 +43,8 @@ class _Column:
         value: What a cell shows in it.
         right: Align to the right.
         droppable: Goes where the terminal is too narrow; the highest goes first.
-        spoken: For a property of the network: the value in words, for the heading of a section
-            in which it is always the same.
+        spoken: For a property that has a column only in sections in which it differs: its value in
+            words, for the headings of the other sections.
     """
 
     header: str
@@ -111,21 +111,23 @@ class _View:
         for cell in self._cells:
             sections[self.names[cell.workload.key], image(cell.workload)].append(cell)
         varying = {
-            place: [p for p in self._properties if len({p.value(c).plain for c in cells}) > 1]
+            place: [p for p in self._properties if p.spoken and len({p.value(c).plain for c in cells}) > 1]
             for place, cells in sections.items()
         }
         arms, fits = self._fit(list(varying.values()), console.width - _INDENT)
         for place, cells in sections.items():
             columns = [*varying[place], *arms]
             told = [p for p in self._properties if p not in columns and p.value(cells[0]).plain]
-            facts = ", ".join(p.spoken(cells[0]) for p in told if p.spoken)
-            console.print(Text.assemble((place[0], "bold"), (f"  {facts}", "dim")))
+            facts = [p.spoken(cells[0]) for p in told if p.spoken]
+            console.print(
+                Text.assemble((place[0], "bold"), (f"  {', '.join([f'input {_input(cells)}', *facts])}", "dim"))
+            )
             widths = [self._width(c) if fits else None for c in columns]
             table = _table(_without_repeats(cells, columns), columns, widths)
             console.print(Padding(table, (0, 0, 1, _INDENT), expand=False))
 
     def _fit(self, properties: Sequence[Sequence[_Column]], room: int) -> tuple[list[_Column], bool]:
-        """The columns after the `properties` of any section for which there is room, and whether there is any."""
+        """The columns that fit after the `properties` of every section, and whether they do fit."""
         arms = [self._backend, *self._results]
 
         def needed() -> int:
@@ -148,13 +150,10 @@ class _View:
 
             return _Column(name, lambda c: Text(value(c)), right=True, spoken=lambda c: f"{name} {value(c)}")
 
-        def shape(cell: Cell) -> str:
-            return "x".join(str(d) for d in cell.workload.input_shape[1:])
-
         return [
             axis("depth"),
             axis("width"),
-            _Column("input", lambda c: Text(shape(c)), spoken=lambda c: f"input {shape(c)}"),
+            _Column("input", lambda c: Text(_input([c]))),
             _Column(
                 "batch",
                 lambda c: Text(str(c.workload.batch)),
@@ -186,6 +185,12 @@ class _View:
             note = self._note[cell.status, cell.reason]
             return Text(f"{cell.status} ({note})", _STATUS_STYLES.get(cell.status, ""))
         return Text(interval(e.latency_s * 1e3, e.low_s * 1e3, e.high_s * 1e3))
+
+
+def _input(cells: Sequence[Cell]) -> str:
+    """The input without its batch; of cells whose channels differ, the image size that they share."""
+    shapes = {"x".join(str(d) for d in c.workload.input_shape[1:]) for c in cells}
+    return shapes.pop() if len(shapes) == 1 else image(cells[0].workload)
 
 
 def _speedup(cell: Cell) -> Text:

@@ -30,7 +30,7 @@ class Database:
 
     @property
     def path(self) -> Path | None:
-        """The SQLite file, or None on a server."""
+        """The SQLite file, or None where there is none."""
         return self.location.path
 
     @contextmanager
@@ -76,10 +76,14 @@ class Database:
 
     def size_bytes(self) -> int:
         """Size of the file, or of the whole database on a server [B]."""
-        if self.path is not None:
-            return self.path.stat().st_size
         with self.reading() as connection:
-            return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+            if connection.dialect.name == "postgresql":
+                return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+            pages, page_bytes = (
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("page_count", "page_size")
+            )
+            return int(pages * page_bytes)
 
     def check(self) -> None:
         """Read a whole SQLite file in search of damage; a server looks after that itself.
@@ -87,9 +91,9 @@ class Database:
         Raises:
             DatabaseError: The file is damaged.
         """
-        if self.path is None:
-            return
         with self.reading() as connection:
+            if connection.dialect.name != "sqlite":
+                return
             found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
         if found != "ok":
             what, hint = DAMAGED

@@ -83,7 +83,7 @@ def merge(store: LatencyStore, other: LatencyStore) -> ImportResult:
         DatabaseError: One of the databases cannot be used.
         UsageError: Both are the same.
     """
-    if store.location == other.location or _same_file(store, other):
+    if _is_same(store, other):
         raise UsageError(f"{other.location} is the database itself", "Give another one to merge")
     return _take_in(store, entries(other))
 
@@ -155,9 +155,12 @@ def _format(path: Path) -> _Format:
     return _FORMATS[suffix]
 
 
-def _same_file(store: LatencyStore, other: LatencyStore) -> bool:
-    ours, theirs = store.database.path, other.database.path
-    return ours is not None and theirs is not None and ours.samefile(theirs)
+def _is_same(store: LatencyStore, other: LatencyStore) -> bool:
+    ours, theirs = store.database.location, other.database.location
+    if ours.path is not None and theirs.path is not None:
+        return ours.path.samefile(theirs.path)
+    # Two databases in memory look the same without being so.
+    return store is other or (ours.url is not None and ours.url == theirs.url)
 
 
 @contextmanager

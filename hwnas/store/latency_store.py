@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, Unpack
 
 from sqlalchemy import Connection, delete, select
@@ -41,8 +40,9 @@ class LatencyStore:
         """Open a database; an older one is migrated (a SQLite file is copied before).
 
         Args:
-            location: Path of a SQLite file, or a URL of PostgreSQL; None for ``$HWNAS_DB`` or
-                else a file in the platform's folder for user data.
+            location: Path of a SQLite file, a URL of PostgreSQL, or ``sqlite://`` for one in
+                memory that ends with the process; None for ``$HWNAS_DB`` or else a file in the
+                platform's folder for user data.
             create: Make what does not exist yet.
             read_only: Refuse to write, and neither create nor migrate.
 
@@ -62,9 +62,7 @@ class LatencyStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     @property

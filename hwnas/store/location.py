@@ -1,4 +1,4 @@
-"""Where a latency database is: a SQLite file or a PostgreSQL server."""
+"""Where a latency database is: a SQLite file, a PostgreSQL server, or this process' memory."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ VARIABLE = "HWNAS_DB"
 #: Stands for the tables that come with hwnas, so a file cannot be called so.
 SHIPPED = "shipped"
 
+#: Stands for a database that ends with the process.
+MEMORY = "sqlite://"
+
 _EXAMPLE = "Write a path, or a URL such as postgresql://user@host/database"
 
 
 @dataclass(frozen=True)
 class Location:
-    """A resolved location; ``str()`` gives it for people, without password.
+    """A resolved location, in memory where both fields are None.
+
+    ``str()`` gives it for people, without password.
 
     Args:
         path: The SQLite file, or None.
@@ -35,7 +40,7 @@ class Location:
 
     def __str__(self) -> str:
         if self.url is None:
-            return str(self.path)
+            return MEMORY if self.path is None else str(self.path)
         # libpq takes options, and with them passwords, in the query part too.
         return self.url.set(query={}).render_as_string(hide_password=True).replace("+psycopg", "", 1)
 
@@ -67,9 +72,8 @@ def resolve(location: str | Path | None) -> Location:
         raise UsageError("the database URL cannot be read", _EXAMPLE) from None
     dialect = url.drivername.partition("+")[0]
     if dialect == "sqlite":
-        if not url.database or url.database == ":memory:":
-            raise UsageError("a SQLite URL without a file keeps nothing", "Write sqlite:///PATH, or just PATH")
-        return _file(url.database)
+        in_memory = url.database in (None, "", ":memory:")
+        return Location() if in_memory else _file(url.database or "")
     if dialect in ("postgresql", "postgres"):
         return Location(url=url.set(drivername="postgresql+psycopg"))
     raise UsageError(f"the database URL starts with {dialect!r}, but sqlite and postgresql are known", _EXAMPLE)

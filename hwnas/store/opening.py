@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool, QueuePool
 
 from hwnas.core.errors import DatabaseError, MissingDependency
 from hwnas.store.failures import explained
@@ -38,11 +39,17 @@ def connect(location: Location, *, create: bool, read_only: bool) -> Engine:
         MissingDependency: PostgreSQL without psycopg.
     """
     create = create and not read_only
-    if location.path is not None:
+    if location.url is not None:
+        engine = _postgresql(location.url, read_only=read_only)
+    elif location.path is not None:
         _check_file(location.path, create=create)
-        engine = _sqlite(location.path, read_only=read_only)
+        # Never SQLite's own "create": a file that was moved away must not come back empty.
+        uri = f"{location.path.as_uri()}?mode={'ro' if read_only else 'rw'}"
+        # NullPool opens the file for each transaction, so that a replaced file is noticed.
+        engine = _sqlite(uri, poolclass=NullPool)
     else:
-        engine = _postgresql(location, read_only=read_only)
+        # The database lives as long as its one connection, for which threads take turns.
+        engine = _sqlite("file::memory:", poolclass=QueuePool, pool_size=1, max_overflow=0)
     with ExitStack() as after_failure:
         after_failure.callback(engine.dispose)
         with explained(location):
@@ -74,13 +81,15 @@ def _missing(location: Location | Path) -> DatabaseError:
     )
 
 
-def _sqlite(path: Path, *, read_only: bool) -> Engine:
-    # Never SQLite's own "create": a file that was moved away must not come back empty.
-    uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}"
-
+def _sqlite(uri: str, **pool: Any) -> Engine:
     def open_file() -> sqlite3.Connection:
-        # isolation_level None: the module leaves BEGIN to us.
-        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        connection = sqlite3.connect(
+            uri,
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,  # the module leaves BEGIN to us
+            check_same_thread=False,  # the pool gives a connection to one thread at a time
+        )
         connection.execute("PRAGMA foreign_keys = ON")
         # With the default rollback journal a committed transaction survives a power cut. Not
         # WAL: it needs shared memory and a writable folder, which network file systems and
@@ -88,8 +97,7 @@ def _sqlite(path: Path, *, read_only: bool) -> Engine:
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 
-    # NullPool opens the file for each transaction, so that a replaced file is noticed.
-    engine = create_engine("sqlite://", creator=open_file, poolclass=NullPool, json_serializer=to_json)
+    engine = create_engine("sqlite://", creator=open_file, json_serializer=to_json, **pool)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -99,11 +107,9 @@ def _sqlite(path: Path, *, read_only: bool) -> Engine:
     return engine
 
 
-def _postgresql(location: Location, *, read_only: bool) -> Engine:
-    if location.url is None:
-        raise ValueError("a location is a path or a URL")
+def _postgresql(url: URL, *, read_only: bool) -> Engine:
     try:
-        engine = create_engine(location.url, pool_pre_ping=True, json_serializer=to_json)
+        engine = create_engine(url, pool_pre_ping=True, json_serializer=to_json)
     except ImportError as error:
         raise MissingDependency(
             "PostgreSQL needs the package psycopg", "Run: pip install 'hwnas[postgresql]'"

@@ -104,12 +104,12 @@ class StoreContract:
 
     def test_odd_text_is_kept_readable(self, store: LatencyStore) -> None:
         """The last words of a crashed process may hold anything."""
-        store.add(
-            example_measurement(status=Status.FAILED, blocks=(), reason="bad\0 \udc80 'end' \n%s"),
-            example_environment(),
-        )
+        text = "bad\0 \udc80 'end' \n%s"
+        crashed = example_measurement(status=Status.FAILED, blocks=(), reason=text, effective={"log": text})
+        store.add(crashed, example_environment())
         (stored,) = store.measurements()
         assert stored.measurement.reason == "bad\\x00 \\udc80 'end' \n%s"
+        assert stored.measurement.effective == {"log": text}
 
     def test_value_that_json_cannot_hold(self, store: LatencyStore) -> None:
         """A mistake of the caller is said to be one."""

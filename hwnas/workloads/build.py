@@ -121,7 +121,9 @@ def _module(workload: Workload) -> nn.Module:
 
             return factory_module(workload)
         case kind:
-            raise UsageError(f"{workload.name!r} is a {kind} workload, which cannot be built from its declaration")
+            raise UsageError(
+                f"{workload.name!r} is a {kind} workload, which cannot be built from its declaration"
+            )
 
 
 def model_name(workload: Workload) -> str:

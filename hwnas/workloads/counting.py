@@ -24,7 +24,7 @@ _WITHOUT_MACS = frozenset(
     expand eye fill flip full full_like gather index index_fill index_put index_select lift_fresh linspace arange
     masked_fill native_channel_shuffle channel_shuffle new_empty new_empty_strided new_full new_ones new_zeros
     ones ones_like pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d repeat replication_pad2d
-    resize roll scalar_tensor scatter select_scatter set slice_scatter stack topk sort tril triu
+    resize roll scalar_tensor _unsafe_index unsafe_split unsafe_split_with_sizes scatter select_scatter set slice_scatter stack topk sort tril triu
     zero zeros zeros_like _reshape_copy _to_copy _unsafe_view _local_scalar_dense
     adaptive_avg_pool2d _adaptive_avg_pool2d adaptive_max_pool2d avg_pool1d avg_pool2d avg_pool3d
     max_pool2d max_pool2d_with_indices max_pool3d_with_indices im2col col2im

@@ -40,9 +40,13 @@ def find_factory(name: str) -> Callable[[], Any]:
                 f"there is no module {error.name!r} for the model {name}",
                 "Install it, or run from the folder that holds it",
             ) from error
-        raise UsageError(f"importing {module_name} failed: {in_one_line(error)}", "Install what it imports") from error
+        raise UsageError(
+            f"importing {module_name} failed: {in_one_line(error)}", "Install what it imports"
+        ) from error
     except USER_CODE_ERRORS as error:
-        raise UsageError(f"importing {module_name} failed: {in_one_line(error)}", "Correct the module") from error
+        raise UsageError(
+            f"importing {module_name} failed: {in_one_line(error)}", "Correct the module"
+        ) from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise UsageError(f"module {module_name} has no {attribute!r}", _FORM)

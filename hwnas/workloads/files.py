@@ -20,7 +20,9 @@ def file_parts(name: str) -> tuple[Path, ...]:
     path = Path(name)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise UsageError(f"cannot read a model from {name}", "Give a .onnx file, or an OpenVINO .xml with its .bin")
+        raise UsageError(
+            f"cannot read a model from {name}", "Give a .onnx file, or an OpenVINO .xml with its .bin"
+        )
     parts = (path, path.with_suffix(".bin")) if suffix == ".xml" else (path,)
     for part in parts:
         if not part.is_file():

@@ -62,7 +62,9 @@ def wake_up(module: nn.Module, source: torch.Generator) -> None:
         for parameter in module.parameters():
             if parameter.ndim >= 2 and not parameter.any():
                 nn.init.kaiming_normal_(parameter, nonlinearity="relu", generator=source)
-            elif 0 < parameter.abs().max() <= _LAYER_SCALE and bool((parameter == parameter.flatten()[0]).all()):
+            elif 0 < parameter.abs().max() <= _LAYER_SCALE and bool(
+                (parameter == parameter.flatten()[0]).all()
+            ):
                 parameter.fill_(1.0)
 
 

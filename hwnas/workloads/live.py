@@ -27,9 +27,13 @@ def workload_of_module(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> W
     if not isinstance(module, nn.Module):
         raise UsageError(f"the model is a {type(module).__name__}", "Give a torch.nn.Module")
     if len(inputs) != 1 or not isinstance(inputs[0], torch.Tensor) or inputs[0].dtype != torch.float32:
-        raise UsageError("the example input is not a single float32 tensor", "Give one such as torch.randn(1, 3, 224, 224)")
+        raise UsageError(
+            "the example input is not a single float32 tensor", "Give one such as torch.randn(1, 3, 224, 224)"
+        )
     if inputs[0].ndim == 0:
-        raise UsageError("the example input has no batch dimension", "Give one such as torch.randn(1, 3, 224, 224)")
+        raise UsageError(
+            "the example input has no batch dimension", "Give one such as torch.randn(1, 3, 224, 224)"
+        )
     params = {"digest": network_digest(module, weights=True)}
     return Workload("module", type(module).__name__, tuple(inputs[0].shape), params)
 

@@ -18,11 +18,15 @@ def parse_shape(text: str) -> tuple[int, ...]:
         UsageError: Not positive integers joined by ``x``.
     """
     if not re.fullmatch(r"\s*0*[1-9]\d*(\s*[xX]\s*0*[1-9]\d*)*\s*", text, re.ASCII):
-        raise UsageError(f"cannot read the input shape {text!r}", "Write it like --input 1x3x224x224, batch first")
+        raise UsageError(
+            f"cannot read the input shape {text!r}", "Write it like --input 1x3x224x224, batch first"
+        )
     return tuple(int(size) for size in re.split("[xX]", text))
 
 
-def parse_model(text: str, *, input_shape: tuple[int, ...] | None, batch: int | None, seed: int = 0) -> Workload:
+def parse_model(
+    text: str, *, input_shape: tuple[int, ...] | None, batch: int | None, seed: int = 0
+) -> Workload:
     """Declare the model that `text` names.
 
     Networks of torchvision and timm are looked up, a factory is called once, and a file is
@@ -49,7 +53,9 @@ def parse_model(text: str, *, input_shape: tuple[int, ...] | None, batch: int | 
         zoo.check_name(kind, name)
         shape = input_shape or (1, *zoo.default_image(kind, name))
     elif input_shape is None:
-        raise UsageError(f"the input shape of {text} is not known", "Give it with --input, such as --input 1x3x224x224")
+        raise UsageError(
+            f"the input shape of {text} is not known", "Give it with --input, such as --input 1x3x224x224"
+        )
     else:
         shape = input_shape
     if kind == "factory":

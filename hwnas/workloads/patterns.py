@@ -172,7 +172,9 @@ class PatternStack:
         _check("depth", self.depth, MAX_DEPTH)
         _check("kernel", self.kernel)
         if self.kernel % 2 == 0:
-            raise UsageError(f"kernel {self.kernel} is even, so 'same' padding is impossible", "Give an odd kernel")
+            raise UsageError(
+                f"kernel {self.kernel} is even, so 'same' padding is impossible", "Give an odd kernel"
+            )
         for key, value in {
             "width": self.width,
             "batch": self.batch,

@@ -10,6 +10,13 @@ class TestSqlite(StoreContract):
     """The fixture `store` of conftest.py is a SQLite file."""
 
 
+class TestMemory(StoreContract):
+    @pytest.fixture
+    def store(self) -> Iterator[LatencyStore]:
+        with LatencyStore.open("sqlite://") as store:
+            yield store
+
+
 class TestPostgresql(StoreContract):
     @pytest.fixture
     def store(self, postgresql: str) -> Iterator[LatencyStore]:

@@ -26,6 +26,12 @@ def test_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert str(resolve("x.sqlite")) == str(tmp_path / "x.sqlite")
 
 
+@pytest.mark.parametrize("text", ["sqlite://", "sqlite:///:memory:"])
+def test_memory(text: str) -> None:
+    assert (resolve(text).path, resolve(text).url) == (None, None)
+    assert str(resolve(text)) == "sqlite://"
+
+
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2"])
 def test_postgresql_url_uses_psycopg_and_hides_the_password(scheme: str) -> None:
     location = resolve(f"{scheme}://me:secret@host:5433/lat?password=secret&options=-csearch_path%3Dx")
@@ -44,8 +50,6 @@ def test_postgresql_url_uses_psycopg_and_hides_the_password(scheme: str) -> None
         ("shipped", r"reserved.*\./shipped"),
         ("", "not a file name"),
         ("a\0b", "not a file name"),
-        ("sqlite://", "keeps nothing"),
-        ("sqlite:///:memory:", "keeps nothing"),
         ("mysql://me:secret@host/db", "'mysql'"),
         ("postgresql://me:secret@host:port/db", "cannot be read"),
         ("://me:secret@host", "cannot be read"),

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from hwnas.core.errors import DatabaseError, MissingDependency
+from hwnas.core.errors import DatabaseError, MissingDependency, UsageError
 from hwnas.store import LatencyStore, opening
+from hwnas.store.exchange import merge
 from hwnas.store.tables import APPLICATION_ID
 from hwnas.testing.examples import example_environment, example_measurement
 
@@ -248,3 +249,14 @@ def test_postgresql_without_server() -> None:
 def test_name_that_no_file_can_have(create: bool, tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match=r"cannot be (created|opened) \(File name too long\)"):
         LatencyStore.open(tmp_path / ("x" * 300), create=create)
+
+
+def test_memory() -> None:
+    with LatencyStore.open("sqlite://") as one, LatencyStore.open("sqlite://") as other:
+        one.add(example_measurement(), example_environment())
+        one.database.check()
+        assert one.database.size_bytes() > 0
+        assert other.count() == 0
+        assert merge(other, one) == (1, 0, 0)
+        with pytest.raises(UsageError, match="itself"):
+            merge(one, one)

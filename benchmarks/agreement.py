@@ -1,0 +1,63 @@
+"""Median latencies of hwnas against benchmark_app and torch's Timer, the tools taking turns."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from other_tools import benchmark_app_s, save_ir, torch_timer_s
+from reporting import exclusive, run
+
+import hwnas
+from hwnas.measuring.settings import Settings
+from hwnas.workloads.models import parse_model
+
+NETWORKS = ["mobilenet_v2", "resnet18", "shufflenet_v2_x1_0", "squeezenet1_1", "efficientnet_b0", "googlenet"]
+BACKENDS = {"openvino:cpu:fp32": "benchmark_app", "torch:cpu:fp32": "Timer"}
+
+
+def main(options: Namespace) -> dict[str, Any]:
+    settings = Settings(passes=1, budget_s=options.seconds, target_half_width=1e-9)
+    rows: dict[str, Any] = {}
+    for network in options.networks:
+        workload = parse_model(f"torchvision:{network}", input_shape=None, batch=None)
+        theirs: dict[str, list[float]] = {b: [] for b in BACKENDS}
+        ours: dict[str, list[float]] = {b: [] for b in BACKENDS}
+        with tempfile.TemporaryDirectory() as folder:
+            model = save_ir(workload, Path(folder))
+            for _ in range(options.rounds):
+                # One arm at a time, as the other tools run it.
+                for backend_id in BACKENDS:
+                    with exclusive("agreement"):
+                        theirs[backend_id].append(
+                            benchmark_app_s(model, options.seconds)
+                            if backend_id.startswith("openvino")
+                            else torch_timer_s(workload, options.seconds)
+                        )
+                    found = hwnas.measure(workload, backends=[backend_id], settings=settings)[backend_id]
+                    if found.estimate is None:
+                        raise SystemExit(f"{network} on {backend_id}: {found.reason}")
+                    ours[backend_id].append(found.estimate.raw_median_s)
+        for backend_id, tool in BACKENDS.items():
+            mine, other = statistics.median(ours[backend_id]), statistics.median(theirs[backend_id])
+            rows[f"{network} {backend_id}"] = {
+                "tool": tool,
+                "tool_ms": round(1e3 * other, 3),
+                "hwnas_ms": round(1e3 * mine, 3),
+                "difference_percent": round(100 * (mine / other - 1), 2),
+            }
+            print(f"{network} {backend_id}", rows[f"{network} {backend_id}"], flush=True)
+    worst = max(abs(r["difference_percent"]) for r in rows.values())
+    return {"networks": rows, "largest_difference_percent": worst, "passed": worst <= 5.0}
+
+
+if __name__ == "__main__":
+    run(
+        main,
+        ("--rounds", {"type": int, "default": 3}),
+        ("--seconds", {"type": float, "default": 4.0}),
+        ("--networks", {"nargs": "+", "default": NETWORKS}),
+    )

@@ -1,0 +1,137 @@
+"""How figures look: colours, marks, type, and files that are the same for the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from hwnas.backends.registry import BACKENDS
+from hwnas.core.errors import UsageError
+from hwnas.report.order import backends_in_order
+
+INK = "#222222"
+MUTED = "#666666"
+GRID = "#dddddd"
+PNG_DPI = 150
+
+#: Colours that people with any common colour blindness can tell apart (Okabe and Ito, Color
+#: Universal Design, 2008), in the order of the backend registry. Neighbours in one figure
+#: also differ in lightness, and the two runtimes in their markers, for prints in grey.
+_PALETTE = (
+    ("#000000", False),
+    ("#CC79A7", False),
+    ("#009E73", False),
+    ("#56B4E9", False),
+    ("#E69F00", True),
+    ("#0072B2", True),
+    ("#D55E00", True),
+    ("#F0E442", True),
+)
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_LINES: tuple[Any, ...] = (
+    "-",
+    (0, (5, 2)),
+    (0, (1, 1.5)),
+    (0, (5, 2, 1, 2)),
+    (0, (8, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
+
+_RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are the same everywhere
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#999999",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "svg.fonttype": "none",  # text stays text: it can be searched, copied and edited
+    "svg.hashsalt": "hwnas",
+}
+
+
+@dataclass(frozen=True)
+class BackendStyle:
+    """How one backend is drawn.
+
+    Args:
+        colour: Of lines, markers and bars.
+        filled: Whether markers are filled with it, or white.
+    """
+
+    colour: str
+    filled: bool
+
+    @property
+    def face(self) -> str:
+        """Fill of a marker."""
+        return self.colour if self.filled else "white"
+
+
+@dataclass(frozen=True)
+class BatchStyle:
+    """How one batch size is drawn.
+
+    Args:
+        marker: Matplotlib's marker.
+        line: Matplotlib's line style.
+    """
+
+    marker: str
+    line: Any
+
+
+def styled() -> AbstractContextManager[None]:
+    """Everything is drawn and saved within this context."""
+    context: AbstractContextManager[None] = matplotlib.rc_context({**matplotlib.rcParamsDefault, **_RC})
+    return context
+
+
+def backend_styles(backends: Iterable[str]) -> dict[str, BackendStyle]:
+    """A style for each backend, the same in every figure."""
+    wanted = backends_in_order(backends)
+    known = BACKENDS.names()
+    places = {name: n for n, name in enumerate([*known, *(b for b in wanted if b not in known)])}
+    return {name: BackendStyle(*_PALETTE[places[name] % len(_PALETTE)]) for name in wanted}
+
+
+def batch_styles(batches: Iterable[int]) -> dict[int, BatchStyle]:
+    """A style for each batch size, smallest first."""
+    return {
+        batch: BatchStyle(_MARKERS[n % len(_MARKERS)], _LINES[n % len(_LINES)])
+        for n, batch in enumerate(sorted(set(batches)))
+    }
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write `stem`.png and `stem`.svg.
+
+    Raises:
+        UsageError: They cannot be written.
+    """
+    png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(png, dpi=PNG_DPI, metadata={"Software": None})
+        figure.savefig(svg, metadata={"Date": None, "Creator": None})
+    except OSError as error:
+        raise UsageError(
+            f"cannot write figures to {stem.parent}: {error.strerror}", "Give another folder with --out"
+        ) from error
+    return [png, svg]

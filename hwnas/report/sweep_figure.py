@@ -1,0 +1,198 @@
+"""The depth and width figures: latency of one image, one panel a pattern."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from hwnas.core.measurement import Status
+from hwnas.report.cells import Selection
+from hwnas.report.context import figure_footer, omissions, plural, threads
+from hwnas.report.page import Frame, Grid, Legend, new_page
+from hwnas.report.style import MUTED, BackendStyle, BatchStyle, backend_styles, batch_styles
+from hwnas.report.sweeps import Line, Sweep
+
+#: Below this ratio of the largest to the smallest latency, a logarithmic axis might show no tick at all.
+_LEAST_SPAN = 4.0
+_MOST_NOTES = 5
+_ZOOM_IN = 2.15
+
+
+def draw_sweep(sweep: Sweep, selection: Selection) -> Figure:
+    """Draw one sweep; call it within :func:`hwnas.report.style.styled`.
+
+    Args:
+        sweep: What to draw.
+        selection: Where it comes from, for the footer.
+    """
+    backends = backend_styles(
+        line.backend for lines in sweep.panels.values() for line in lines if _points(line)
+    )
+    batches = batch_styles(line.batch for lines in sweep.panels.values() for line in lines)
+    columns = len(sweep.panels) if len(sweep.panels) < 4 else 2 if len(sweep.panels) == 4 else 3
+    rows = math.ceil(len(sweep.panels) / columns)
+    # The axes must be set up before the legend is known to need a cross.
+    marks = any(c.estimate is None and c.backend in backends for c in sweep.cells)
+    frame = Frame(
+        title=f"Latency over {sweep.axis}",
+        subtitle=_subtitle(sweep, batches),
+        legends=_legends(backends, batches, marks),
+        notes=_notes(sweep),
+        footer=figure_footer(selection, sweep.cells),
+    )
+    figure, axes = new_page(frame, Grid(rows, columns, height=_ZOOM_IN if rows > 1 else 2.8))
+    _set_scales(axes[0], sweep)
+    for place, (axis, (name, lines)) in enumerate(zip(axes, sweep.panels.items(), strict=False)):
+        axis.set_title(name.replace("_", " "), loc="left", size=10, weight="bold")
+        for line in lines:
+            if line.backend in backends:
+                _draw_line(axis, sweep.values, line, backends[line.backend], batches[line.batch])
+        _draw_crosses(axis, sweep.values, lines, backends)
+        lowest = place + columns >= len(sweep.panels)
+        axis.tick_params(labelbottom=lowest, labelleft=place % columns == 0, length=3)
+        if lowest:
+            axis.set_xlabel(_axis_label(sweep))
+        if place % columns == 0:
+            axis.set_ylabel("latency per image [ms]")
+    for unused in axes[len(sweep.panels) :]:
+        unused.remove()
+    return figure
+
+
+def _points(line: Line) -> bool:
+    return any(c is not None and c.estimate for c in line.cells)
+
+
+def _axis_label(sweep: Sweep) -> str:
+    return "depth [blocks]" if sweep.axis == "depth" else "width [channels]"
+
+
+def _subtitle(sweep: Sweep, batches: dict[int, BatchStyle]) -> str:
+    fixed = f"width {sweep.fixed}" if sweep.axis == "depth" else f"depth {sweep.fixed}"
+    batch = [f"batch {b}" for b in batches] if len(batches) == 1 else []
+    parts = [fixed, f"feature maps {sweep.image}", *batch, threads(sweep.cells)]
+    return f"{', '.join(parts)}. Lower is faster; logarithmic scale, shared by all panels."
+
+
+def _legends(backends: dict[str, BackendStyle], batches: dict[int, BatchStyle], crosses: bool) -> list[Legend]:
+    first = next(iter(batches.values()))
+    one_batch = len(batches) == 1
+    marks = [
+        Line2D([], [], color=s.colour, markerfacecolor=s.face, marker=first.marker, linewidth=1.8, markersize=6)
+        for s in backends.values()
+    ]
+    labels = list(backends)
+    if crosses:
+        marks.append(Line2D([], [], color=MUTED, marker="x", linestyle="none", markersize=6))
+        labels.append("not measured, see below")
+    legends = [Legend("Backend", marks, labels)]
+    if not one_batch:
+        shapes = [
+            Line2D([], [], color=MUTED, marker=s.marker, linestyle=s.line, markersize=5)
+            for s in batches.values()
+        ]
+        legends.append(Legend("Batch", shapes, [str(b) for b in batches]))
+    return legends
+
+
+def _set_scales(axis: Axes, sweep: Sweep) -> None:
+    """Both scales of the first panel, which the others share."""
+    ends = [
+        1e3 * v / c.workload.batch
+        for c in sweep.cells
+        if c.estimate
+        for v in (c.estimate.low_s, c.estimate.high_s)
+    ]
+    low, high = min(ends), max(ends)
+    spread = max(1.0, math.sqrt(_LEAST_SPAN / (high / low)))
+    # The lower margin keeps the crosses of missing cells clear of the lines.
+    margin = (high / low * spread**2) ** 0.1
+    axis.set_yscale("log")
+    axis.set_ylim(low / spread / margin, high * spread * margin)
+    wide = high / low > 200
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    if sweep.axis == "width":
+        axis.set_xscale("log", base=2)
+    if len(sweep.values) <= 8:
+        axis.xaxis.set_major_locator(FixedLocator(sweep.values))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    first, last = sweep.values[0], sweep.values[-1]
+    if sweep.axis == "width":
+        edge = (last / first) ** 0.06
+        axis.set_xlim(first / edge, last * edge)
+    else:
+        edge = 0.06 * (last - first)
+        axis.set_xlim(first - edge, last + edge)
+
+
+def _draw_line(axis: Axes, values: Sequence[int], line: Line, backend: BackendStyle, batch: BatchStyle) -> None:
+    """A line with its band; it breaks where a cell was not measured."""
+    rows = [
+        (c.estimate.latency_s, c.estimate.low_s, c.estimate.high_s)
+        if c is not None and c.estimate
+        else (math.nan,) * 3
+        for c in line.cells
+    ]
+    middle, low, high = 1e3 * np.array(rows).T / line.batch
+    axis.fill_between(values, low, high, color=backend.colour, alpha=0.25, linewidth=0)
+    # A band has no width at a point without neighbours, so every point shows its interval too.
+    axis.vlines(values, low, high, color=backend.colour, linewidth=1.2)
+    axis.plot(
+        values,
+        middle,
+        color=backend.colour,
+        linestyle=batch.line,
+        linewidth=1.5,
+        marker=batch.marker,
+        markersize=4.5,
+        markerfacecolor=backend.face,
+        markeredgewidth=1.1,
+        label=f"{line.backend} batch {line.batch}",
+    )
+
+
+def _draw_crosses(
+    axis: Axes, values: Sequence[int], lines: Sequence[Line], backends: dict[str, BackendStyle]
+) -> None:
+    """A cross at the foot of the panel for each cell that has no latency, stacked where several meet."""
+    height: Counter[int] = Counter()
+    for line in lines:
+        if line.backend not in backends:
+            continue
+        for value, cell in zip(values, line.cells, strict=True):
+            if cell is None or cell.estimate is not None:
+                continue
+            axis.plot(
+                [value],
+                [0.04 + 0.055 * height[value]],
+                transform=axis.get_xaxis_transform(),
+                color=backends[line.backend].colour,
+                marker="x",
+                markersize=5,
+                markeredgewidth=1.4,
+                linestyle="none",
+            )
+            height[value] += 1
+
+
+def _notes(sweep: Sweep) -> list[str]:
+    missing = omissions(sweep.cells)
+    # A backend that this host lacks explains itself; what failed comes first.
+    missing.sort(key=lambda o: o.status is Status.SKIPPED)
+    notes = [f"Not measured: {omission}." for omission in missing[:_MOST_NOTES]]
+    if len(missing) > _MOST_NOTES:
+        rest = sum(len(o.cells) for o in missing[_MOST_NOTES:])
+        notes.append(f"Not measured: {plural(rest, 'further cell')}, whose reasons stand in the CSV file.")
+    if sweep.gaps:
+        notes.append(f"Gaps without a cross: {plural(sweep.gaps, 'cell')} that no campaign has tried yet.")
+    return notes
