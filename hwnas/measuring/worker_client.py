@@ -173,8 +173,8 @@ class WorkerClient:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        self._sink.close()
-        self._source.close()
+        for stream in (self._sink, self._source, self._log):
+            stream.close()
 
 
 def _pipe() -> tuple[IO[bytes], IO[bytes]]:

@@ -11,6 +11,8 @@ from hwnas.core.measurement import Status
 from hwnas.measuring.statistics import MARGIN
 from hwnas.report.cells import IS_BASELINE, NOISY, PREEMPTED, Cell, Selection
 
+#: Reasons that a figure spells out below its panels.
+_MOST_NOTES = 5
 _RUNTIMES = ("torch", "openvino", "hwnas")
 
 
@@ -173,5 +175,15 @@ def figure_footer(selection: Selection, cells: Sequence[Cell]) -> list[str]:
     return [
         ". ".join([host(selection), *([made_with] if made_with else [])])
         + f". Environment {selection.environment.fingerprint}.",
-        f"{protocol(selection, cells).capitalize()}. Shading and bars: 95 % intervals.",
+        f"{protocol(selection, cells).capitalize()}.",
     ]
+
+
+def omission_notes(cells: Iterable[Cell]) -> list[str]:
+    """Why cells are missing in a figure, in a few lines; what was tried and failed comes first."""
+    missing = sorted(omissions(cells), key=lambda o: o.status is Status.SKIPPED)
+    notes = [f"Not measured: {str(omission).rstrip('.')}." for omission in missing[:_MOST_NOTES]]
+    if len(missing) > _MOST_NOTES:
+        rest = sum(len(o.cells) for o in missing[_MOST_NOTES:])
+        notes.append(f"Not measured: {plural(rest, 'further cell')}, for reasons that stand in the CSV file.")
+    return notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hwnas.backends.registry import BACKENDS
 from hwnas.core.workload import KINDS, Workload
@@ -14,8 +14,10 @@ from hwnas.workloads.patterns import PATTERNS
 if TYPE_CHECKING:
     from hwnas.report.cells import Cell
 
+Axis = Literal["depth", "width"]
+
 #: Parameters that have a column or an axis of their own.
-_AXES = ("depth", "width")
+_AXES: tuple[Axis, ...] = ("depth", "width")
 _DIGITS = 8
 
 
@@ -52,7 +54,7 @@ def _place(name: str, known: Sequence[str]) -> tuple[int, str]:
     return (known.index(name) if name in known else len(known), name)
 
 
-def number(workload: Workload, axis: str) -> int | None:
+def number(workload: Workload, axis: Axis) -> int | None:
     """The workload's ``depth`` or ``width``, or None where it has none."""
     value = workload.params.get(axis)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

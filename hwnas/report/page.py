@@ -74,7 +74,7 @@ class Grid:
     rows: int
     columns: int
     height: float
-    left: float = 0.75
+    left: float = 0.8
     right: float = 0.25
     between: tuple[float, float] = (0.2, 0.5)
     below: float = 0.55
@@ -130,7 +130,7 @@ def new_page(frame: Frame, grid: Grid) -> tuple[Figure, list[Axes]]:
 
 
 def _wrapped(texts: Sequence[str]) -> list[str]:
-    return [line for text in texts if text for line in textwrap.wrap(text, _CHARACTERS)]
+    return [line for text in texts if text for line in textwrap.wrap(text, _CHARACTERS, break_on_hyphens=False)]
 
 
 def _chunks(legend: Legend) -> list[tuple[list[Artist], list[str], str]]:

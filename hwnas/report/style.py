@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+from matplotlib import style as matplotlib_style
 from matplotlib.figure import Figure
 
 from hwnas.backends.registry import BACKENDS
@@ -21,18 +21,9 @@ GRID = "#dddddd"
 PNG_DPI = 150
 
 #: Colours that people with any common colour blindness can tell apart (Okabe and Ito, Color
-#: Universal Design, 2008), in the order of the backend registry. Neighbours in one figure
-#: also differ in lightness, and the two runtimes in their markers, for prints in grey.
-_PALETTE = (
-    ("#000000", False),
-    ("#CC79A7", False),
-    ("#009E73", False),
-    ("#56B4E9", False),
-    ("#E69F00", True),
-    ("#0072B2", True),
-    ("#D55E00", True),
-    ("#F0E442", True),
-)
+#: Universal Design, 2008), in the order of the backend registry. Those of the arms that are
+#: measured by default differ in lightness as well, for prints in grey.
+_PALETTE = ("#000000", "#CC79A7", "#009E73", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#F0E442")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _LINES: tuple[Any, ...] = (
     "-",
@@ -67,55 +58,41 @@ _RC: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class BackendStyle:
-    """How one backend is drawn.
-
-    Args:
-        colour: Of lines, markers and bars.
-        filled: Whether markers are filled with it, or white.
-    """
-
-    colour: str
-    filled: bool
-
-    @property
-    def face(self) -> str:
-        """Fill of a marker."""
-        return self.colour if self.filled else "white"
-
-
-@dataclass(frozen=True)
 class BatchStyle:
     """How one batch size is drawn.
 
     Args:
         marker: Matplotlib's marker.
         line: Matplotlib's line style.
+        size: Of the marker in points. Latencies of one image often agree, so markers are hollow,
+            and those of larger batches are smaller and lie upon the others.
     """
 
     marker: str
     line: Any
+    size: float
 
 
 def styled() -> AbstractContextManager[None]:
-    """Everything is drawn and saved within this context."""
-    context: AbstractContextManager[None] = matplotlib.rc_context({**matplotlib.rcParamsDefault, **_RC})
-    return context
+    """Everything is drawn and saved within this context; a user's matplotlibrc takes no part."""
+    return matplotlib_style.context(["default", _RC])
 
 
-def backend_styles(backends: Iterable[str]) -> dict[str, BackendStyle]:
-    """A style for each backend, the same in every figure."""
+def backend_colours(backends: Iterable[str]) -> dict[str, str]:
+    """A colour for each backend, the same in every figure."""
     wanted = backends_in_order(backends)
     known = BACKENDS.names()
     places = {name: n for n, name in enumerate([*known, *(b for b in wanted if b not in known)])}
-    return {name: BackendStyle(*_PALETTE[places[name] % len(_PALETTE)]) for name in wanted}
+    return {name: _PALETTE[places[name] % len(_PALETTE)] for name in wanted}
 
 
 def batch_styles(batches: Iterable[int]) -> dict[int, BatchStyle]:
     """A style for each batch size, smallest first."""
+    sizes = sorted(set(batches))
+    largest = 7.5 if len(sizes) > 1 else 5.0
     return {
-        batch: BatchStyle(_MARKERS[n % len(_MARKERS)], _LINES[n % len(_LINES)])
-        for n, batch in enumerate(sorted(set(batches)))
+        batch: BatchStyle(_MARKERS[n % len(_MARKERS)], _LINES[n % len(_LINES)], max(3.0, largest - 1.8 * n))
+        for n, batch in enumerate(sizes)
     }
 
 

@@ -12,17 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from hwnas.core.measurement import Status
 from hwnas.report.cells import Selection
-from hwnas.report.context import figure_footer, omissions, plural, threads
+from hwnas.report.context import figure_footer, omission_notes, plural, threads
 from hwnas.report.page import Frame, Grid, Legend, new_page
-from hwnas.report.style import MUTED, BackendStyle, BatchStyle, backend_styles, batch_styles
+from hwnas.report.style import MUTED, BatchStyle, backend_colours, batch_styles
 from hwnas.report.sweeps import Line, Sweep
 
 #: Below this ratio of the largest to the smallest latency, a logarithmic axis might show no tick at all.
 _LEAST_SPAN = 4.0
-_MOST_NOTES = 5
-_ZOOM_IN = 2.15
+_PANEL_IN = 2.35
 
 
 def draw_sweep(sweep: Sweep, selection: Selection) -> Figure:
@@ -32,23 +30,22 @@ def draw_sweep(sweep: Sweep, selection: Selection) -> Figure:
         sweep: What to draw.
         selection: Where it comes from, for the footer.
     """
-    backends = backend_styles(
+    backends = backend_colours(
         line.backend for lines in sweep.panels.values() for line in lines if _points(line)
     )
     batches = batch_styles(line.batch for lines in sweep.panels.values() for line in lines)
     columns = len(sweep.panels) if len(sweep.panels) < 4 else 2 if len(sweep.panels) == 4 else 3
     rows = math.ceil(len(sweep.panels) / columns)
-    # The axes must be set up before the legend is known to need a cross.
-    marks = any(c.estimate is None and c.backend in backends for c in sweep.cells)
+    crosses = any(c.estimate is None and c.backend in backends for c in sweep.cells)
     frame = Frame(
         title=f"Latency over {sweep.axis}",
         subtitle=_subtitle(sweep, batches),
-        legends=_legends(backends, batches, marks),
-        notes=_notes(sweep),
+        legends=_legends(backends, batches, crosses),
+        notes=_notes(sweep, backends),
         footer=figure_footer(selection, sweep.cells),
     )
-    figure, axes = new_page(frame, Grid(rows, columns, height=_ZOOM_IN if rows > 1 else 2.8))
-    _set_scales(axes[0], sweep)
+    figure, axes = new_page(frame, Grid(rows, columns, height=_PANEL_IN if rows > 1 else 2.8))
+    _set_scales(axes[0], sweep, crosses)
     for place, (axis, (name, lines)) in enumerate(zip(axes, sweep.panels.items(), strict=False)):
         axis.set_title(name.replace("_", " "), loc="left", size=10, weight="bold")
         for line in lines:
@@ -78,15 +75,16 @@ def _subtitle(sweep: Sweep, batches: dict[int, BatchStyle]) -> str:
     fixed = f"width {sweep.fixed}" if sweep.axis == "depth" else f"depth {sweep.fixed}"
     batch = [f"batch {b}" for b in batches] if len(batches) == 1 else []
     parts = [fixed, f"feature maps {sweep.image}", *batch, threads(sweep.cells)]
-    return f"{', '.join(parts)}. Lower is faster; logarithmic scale, shared by all panels."
+    scale = "Lower is faster; logarithmic scale, shared by all panels. Bands: 95 % intervals."
+    return f"{', '.join(parts).capitalize()}. {scale}"
 
 
-def _legends(backends: dict[str, BackendStyle], batches: dict[int, BatchStyle], crosses: bool) -> list[Legend]:
+def _legends(backends: dict[str, str], batches: dict[int, BatchStyle], crosses: bool) -> list[Legend]:
     first = next(iter(batches.values()))
     one_batch = len(batches) == 1
     marks = [
-        Line2D([], [], color=s.colour, markerfacecolor=s.face, marker=first.marker, linewidth=1.8, markersize=6)
-        for s in backends.values()
+        Line2D([], [], color=c, marker=first.marker, markersize=first.size, markerfacecolor="white")
+        for c in backends.values()
     ]
     labels = list(backends)
     if crosses:
@@ -95,14 +93,22 @@ def _legends(backends: dict[str, BackendStyle], batches: dict[int, BatchStyle], 
     legends = [Legend("Backend", marks, labels)]
     if not one_batch:
         shapes = [
-            Line2D([], [], color=MUTED, marker=s.marker, linestyle=s.line, markersize=5)
+            Line2D(
+                [],
+                [],
+                color=MUTED,
+                marker=s.marker,
+                linestyle=s.line,
+                markersize=s.size,
+                markerfacecolor="white",
+            )
             for s in batches.values()
         ]
         legends.append(Legend("Batch", shapes, [str(b) for b in batches]))
     return legends
 
 
-def _set_scales(axis: Axes, sweep: Sweep) -> None:
+def _set_scales(axis: Axes, sweep: Sweep, crosses: bool) -> None:
     """Both scales of the first panel, which the others share."""
     ends = [
         1e3 * v / c.workload.batch
@@ -112,10 +118,11 @@ def _set_scales(axis: Axes, sweep: Sweep) -> None:
     ]
     low, high = min(ends), max(ends)
     spread = max(1.0, math.sqrt(_LEAST_SPAN / (high / low)))
-    # The lower margin keeps the crosses of missing cells clear of the lines.
-    margin = (high / low * spread**2) ** 0.1
+    margin = (high / low * spread**2) ** 0.05
+    # Crosses of missing cells stand below the lines.
+    room = margin**3 if crosses else margin
     axis.set_yscale("log")
-    axis.set_ylim(low / spread / margin, high * spread * margin)
+    axis.set_ylim(low / spread / room, high * spread * margin)
     wide = high / low > 200
     axis.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
     axis.yaxis.set_minor_locator(NullLocator())
@@ -135,7 +142,7 @@ def _set_scales(axis: Axes, sweep: Sweep) -> None:
         axis.set_xlim(first - edge, last + edge)
 
 
-def _draw_line(axis: Axes, values: Sequence[int], line: Line, backend: BackendStyle, batch: BatchStyle) -> None:
+def _draw_line(axis: Axes, values: Sequence[int], line: Line, colour: str, batch: BatchStyle) -> None:
     """A line with its band; it breaks where a cell was not measured."""
     rows = [
         (c.estimate.latency_s, c.estimate.low_s, c.estimate.high_s)
@@ -144,26 +151,24 @@ def _draw_line(axis: Axes, values: Sequence[int], line: Line, backend: BackendSt
         for c in line.cells
     ]
     middle, low, high = 1e3 * np.array(rows).T / line.batch
-    axis.fill_between(values, low, high, color=backend.colour, alpha=0.25, linewidth=0)
+    axis.fill_between(values, low, high, color=colour, alpha=0.25, linewidth=0)
     # A band has no width at a point without neighbours, so every point shows its interval too.
-    axis.vlines(values, low, high, color=backend.colour, linewidth=1.2)
+    axis.vlines(values, low, high, color=colour, linewidth=1.2)
     axis.plot(
         values,
         middle,
-        color=backend.colour,
+        color=colour,
         linestyle=batch.line,
         linewidth=1.5,
         marker=batch.marker,
-        markersize=4.5,
-        markerfacecolor=backend.face,
-        markeredgewidth=1.1,
+        markersize=batch.size,
+        markerfacecolor="white",
+        markeredgewidth=1.2,
         label=f"{line.backend} batch {line.batch}",
     )
 
 
-def _draw_crosses(
-    axis: Axes, values: Sequence[int], lines: Sequence[Line], backends: dict[str, BackendStyle]
-) -> None:
+def _draw_crosses(axis: Axes, values: Sequence[int], lines: Sequence[Line], backends: dict[str, str]) -> None:
     """A cross at the foot of the panel for each cell that has no latency, stacked where several meet."""
     height: Counter[int] = Counter()
     for line in lines:
@@ -176,7 +181,7 @@ def _draw_crosses(
                 [value],
                 [0.04 + 0.055 * height[value]],
                 transform=axis.get_xaxis_transform(),
-                color=backends[line.backend].colour,
+                color=backends[line.backend],
                 marker="x",
                 markersize=5,
                 markeredgewidth=1.4,
@@ -185,14 +190,11 @@ def _draw_crosses(
             height[value] += 1
 
 
-def _notes(sweep: Sweep) -> list[str]:
-    missing = omissions(sweep.cells)
-    # A backend that this host lacks explains itself; what failed comes first.
-    missing.sort(key=lambda o: o.status is Status.SKIPPED)
-    notes = [f"Not measured: {omission}." for omission in missing[:_MOST_NOTES]]
-    if len(missing) > _MOST_NOTES:
-        rest = sum(len(o.cells) for o in missing[_MOST_NOTES:])
-        notes.append(f"Not measured: {plural(rest, 'further cell')}, whose reasons stand in the CSV file.")
-    if sweep.gaps:
-        notes.append(f"Gaps without a cross: {plural(sweep.gaps, 'cell')} that no campaign has tried yet.")
+def _notes(sweep: Sweep, backends: dict[str, str]) -> list[str]:
+    notes = omission_notes(sweep.cells)
+    gaps = sum(
+        c is None for lines in sweep.panels.values() for x in lines if x.backend in backends for c in x.cells
+    )
+    if gaps:
+        notes.append(f"Gaps without a cross: {plural(gaps, 'cell')} that no campaign has tried yet.")
     return notes

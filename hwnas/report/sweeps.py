@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from hwnas.report.cells import Cell
-from hwnas.report.order import backends_in_order, image, network_names, number
+from hwnas.report.order import Axis, backends_in_order, image, network_names, number
 
-Axis = Literal["depth", "width"]
 _OTHER: dict[Axis, Axis] = {"depth": "width", "width": "depth"}
 
 
@@ -53,11 +51,6 @@ class Sweep:
     def cells(self) -> list[Cell]:
         """Every cell, in the order in which it is drawn."""
         return [c for lines in self.panels.values() for line in lines for c in line.cells if c is not None]
-
-    @property
-    def gaps(self) -> int:
-        """Points of lines that no campaign has measured or tried."""
-        return sum(c is None for lines in self.panels.values() for line in lines for c in line.cells)
 
 
 def find_sweeps(cells: Sequence[Cell], axis: Axis) -> list[Sweep]:

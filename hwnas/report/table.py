@@ -17,7 +17,7 @@ from hwnas.core.units import format_count
 from hwnas.measuring.statistics import Verdict
 from hwnas.report.cells import IS_BASELINE, Cell, Selection
 from hwnas.report.context import omissions, plural, statement, threads
-from hwnas.report.order import image, network_names, number, short_backends
+from hwnas.report.order import Axis, image, network_names, number, short_backends
 from hwnas.report.summary import Summary, summarise
 
 _GAP = 2
@@ -143,7 +143,7 @@ class _View:
         return max(len(column.header), *(len(column.value(cell).plain) for cell in self._cells))
 
     def _property_columns(self) -> list[_Column]:
-        def axis(name: str) -> _Column:
+        def axis(name: Axis) -> _Column:
             def value(cell: Cell) -> str:
                 found = number(cell.workload, name)
                 return "" if found is None else str(found)

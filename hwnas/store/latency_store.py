@@ -70,8 +70,6 @@ class LatencyStore:
         """Where the database is, without password."""
         return str(self.database.location)
 
-    # Campaigns
-
     def campaign(
         self, name: str, spec: Mapping[str, Any], environment: Environment, *, fresh: bool = False
     ) -> CampaignRecord:
@@ -123,8 +121,6 @@ class LatencyStore:
             return connection.execute(
                 delete(t.measurement).where(m.campaign_id == campaign_id, m.status.in_(wanted))
             ).rowcount
-
-    # Measurements
 
     def add(
         self,
@@ -213,8 +209,6 @@ class LatencyStore:
     def counts(self) -> dict[str, int]:
         """Rows by table, for example ``{"measurement": 12, ...}``."""
         return self.database.counts()
-
-    # Environments
 
     def environments(self) -> list[tuple[Environment, int]]:
         """Every environment, with its number of measurements."""

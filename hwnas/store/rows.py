@@ -66,9 +66,12 @@ def check(measurement: Measurement) -> None:
             raise UsageError(f"measurement {measurement.uid!r}: {name} is {value}, below {lowest}")
     if measurement.status is Status.OK and not measurement.samples_s:
         raise UsageError(f"measurement {measurement.uid!r}: the status is ok, but there are no samples")
-    wrong = [s for s in measurement.samples_s if not (math.isfinite(s) and s > 0)]
-    if wrong:
-        raise UsageError(f"measurement {measurement.uid!r}: a sample of {wrong[0]} s is not a duration")
+    for block in measurement.blocks:
+        canaries = (*block.canary_before_s.values(), *block.canary_after_s.values())
+        for what, values in (("sample", block.samples_s), ("canary", canaries)):
+            wrong = [s for s in values if not (math.isfinite(s) and s > 0)]
+            if wrong:
+                raise UsageError(f"measurement {measurement.uid!r}: a {what} of {wrong[0]} s is not a duration")
     try:
         to_json([dict(measurement.effective), [dict(k.attributes) for k in measurement.kernels]])
     except TypeError as error:

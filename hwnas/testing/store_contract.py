@@ -79,6 +79,7 @@ class StoreContract:
             {"blocks": ()},
             {"blocks": (Block(0, 0.0, (float("nan"),)),)},
             {"blocks": (Block(0, 0.0, (0.0,)),)},
+            {"blocks": (Block(0, 0.0, (0.1,), {"compute": float("inf")}),)},
             {"threads": 0},
             {"pass_index": -1},
         ],

@@ -10,18 +10,15 @@ from torch import nn
 
 from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
+from hwnas.workloads.cost import calibration_images
 from hwnas.workloads.dry_run import run
 from hwnas.workloads.files import model_file
 from hwnas.workloads.initialisation import calibration, shift_norms, untrained_norms
 from hwnas.workloads.live import load_module
+from hwnas.workloads.models import model_name
 from hwnas.workloads.patterns import PatternStack
 from hwnas.workloads.randomness import example_input
 from hwnas.workloads.stack_module import stack_module
-
-#: Images that calibrate a stack, whatever its batch, so that equal weights serve every batch.
-STACK_IMAGES = 2
-#: The same for other networks: normalisations behind a global pooling see one value an image.
-NETWORK_IMAGES = 4
 
 
 @dataclass(frozen=True)
@@ -102,11 +99,6 @@ def build(workload: Workload) -> BuiltModel:
     return BuiltModel(module, (example_input(workload),))
 
 
-def calibration_images(workload: Workload) -> int:
-    """Images in the forward pass that calibrates batch normalisations, independent of the batch."""
-    return STACK_IMAGES if workload.kind == "pattern" else NETWORK_IMAGES
-
-
 def _module(workload: Workload) -> nn.Module:
     match workload.kind:
         case "pattern":
@@ -124,8 +116,3 @@ def _module(workload: Workload) -> nn.Module:
             raise UsageError(
                 f"{workload.name!r} is a {kind} workload, which cannot be built from its declaration"
             )
-
-
-def model_name(workload: Workload) -> str:
-    """The model as users write it, such as ``torchvision:resnet18``."""
-    return f"{workload.kind}:{workload.name}" if workload.kind in ("torchvision", "timm") else workload.name

@@ -1,22 +1,25 @@
-"""What a workload costs, known without running it."""
+"""What a workload costs, known without running it. Imports torch only for what is not a pattern."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
-from hwnas.workloads.build import calibration_images, model_name
-from hwnas.workloads.counting import count
 from hwnas.workloads.files import file_parts
-from hwnas.workloads.memory import activation_memory, weights_bytes
+from hwnas.workloads.models import model_name
 from hwnas.workloads.patterns import FLOAT_BYTES, PatternStack
-from hwnas.workloads.randomness import example_input
+
+if TYPE_CHECKING:
+    import torch
+
+#: Images that calibrate the batch normalisations of a stack, and of another network, where
+#: normalisations behind a global pooling see one value an image.
+_STACK_IMAGES = 2
+_NETWORK_IMAGES = 4
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def workload_cost(workload: Workload) -> WorkloadCost:
             return _zoo_cost(workload)
         case "factory":
             from hwnas.workloads.factory import factory_module
+            from hwnas.workloads.randomness import example_input
 
             return module_cost(factory_module(workload), (example_input(workload),), workload.name)
         case "file":
@@ -73,17 +77,20 @@ def workload_cost(workload: Workload) -> WorkloadCost:
 
 
 def _zoo_cost(workload: Workload) -> WorkloadCost:
+    from hwnas.workloads.randomness import example_input
     from hwnas.workloads.zoo import zoo_module, zoo_skeleton
 
-    shape = torch.empty(workload.input_shape, device="meta")
+    name, example = model_name(workload), example_input(workload)
     try:
-        return module_cost(zoo_skeleton(workload), (shape,), model_name(workload))
+        return module_cost(zoo_skeleton(workload), (example.to("meta"),), name)
     except UsageError:
         # Either the input is wrong, or the network computes with values: the real one tells.
-        return module_cost(zoo_module(workload), (example_input(workload),), model_name(workload))
+        return module_cost(zoo_module(workload), (example,), name)
 
 
-def module_cost(module: nn.Module, inputs: tuple[torch.Tensor, ...], name: str = "the model") -> WorkloadCost:
+def module_cost(
+    module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], name: str = "the model"
+) -> WorkloadCost:
     """Cost of a live module.
 
     Args:
@@ -95,6 +102,9 @@ def module_cost(module: nn.Module, inputs: tuple[torch.Tensor, ...], name: str =
         OutOfMemory: The module looks at values, and a real run did not fit.
         UsageError: The module cannot run on these inputs.
     """
+    from hwnas.workloads.counting import count
+    from hwnas.workloads.memory import activation_memory, weights_bytes
+
     counts = count(module, inputs, name)
     activations = activation_memory(module, inputs, name)
     return WorkloadCost(
@@ -110,12 +120,21 @@ def module_cost(module: nn.Module, inputs: tuple[torch.Tensor, ...], name: str =
 def estimate_memory_bytes(workload: Workload) -> int:
     """Weights and activations in eager PyTorch, to refuse what cannot fit [bytes].
 
-    Covers one inference and the pass that calibrates batch normalisations. Runtimes add their own copies and scratch memory.
+    Covers one inference and the pass that calibrates batch normalisations. Runtimes add their
+    own copies and scratch memory.
 
     Raises:
         UnknownName: No such pattern or network.
         UsageError: As :func:`workload_cost`.
     """
     cost = workload_cost(workload)
-    images = workload.batch if workload.kind == "file" else max(workload.batch, calibration_images(workload))
+    images = max(workload.batch, calibration_images(workload))
     return cost.weights_bytes + math.ceil(cost.peak_activation_bytes * images / workload.batch)
+
+
+def calibration_images(workload: Workload) -> int:
+    """Images in the forward pass that calibrates batch normalisations while a workload is built.
+
+    The same for every batch, so that equal weights serve all of them.
+    """
+    return {"pattern": _STACK_IMAGES, "file": 0}.get(workload.kind, _NETWORK_IMAGES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,28 +17,36 @@ from hwnas.workloads.dry_run import observe
 
 _ATEN = torch.ops.aten
 
-#: Operators without multiply-adds by the usual convention: they move, create, compare, pool,
-#: normalise or reduce. Views and pointwise operators are recognised by what torch knows of them.
-_WITHOUT_MACS = frozenset(
-    """
-    alias as_strided cat clone constant_pad_nd copy detach embedding empty empty_like empty_strided
-    expand eye fill flip full full_like gather index index_fill index_put index_select lift_fresh linspace arange
-    masked_fill native_channel_shuffle channel_shuffle new_empty new_empty_strided new_full new_ones new_zeros
-    ones ones_like pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d repeat replication_pad2d
-    resize roll scalar_tensor _unsafe_index unsafe_split unsafe_split_with_sizes scatter select_scatter set slice_scatter stack topk sort tril triu
-    zero zeros zeros_like _reshape_copy _to_copy _unsafe_view _local_scalar_dense
-    adaptive_avg_pool2d _adaptive_avg_pool2d adaptive_max_pool2d avg_pool1d avg_pool2d avg_pool3d
-    max_pool2d max_pool2d_with_indices max_pool3d_with_indices im2col col2im
-    batch_norm native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training
-    native_group_norm native_layer_norm linalg_vector_norm
-    argmax argmin cumsum max min _log_softmax _safe_softmax _softmax
-    hardswish hardsigmoid hardtanh celu elu selu prelu dropout native_dropout
-    """.split()
+#: Operators without multiply-adds by the usual convention, in torch's `aten` namespace. Views,
+#: pointwise operators and reductions are recognised by what torch knows of them.
+_WITHOUT_MACS = re.compile(
+    r"""
+    # creation
+    (new_)? (empty | full | ones | zeros) (_like | _strided)? | arange | eye | linspace | scalar_tensor
+    # copies and filling
+    | clone | copy | fill | lift_fresh | resize | set | zero | _to_copy | _reshape_copy | _unsafe_view
+    | _local_scalar_dense | masked_fill | tril | triu
+    # moving values around
+    | cat | stack | flip | roll | repeat | embedding | gather | scatter | (_unsafe_)? index
+    | index_(fill | put | select) | (select | slice)_scatter | unsafe_split (_with_sizes)? | topk | sort
+    | (constant_pad_n | (reflection | replication)_pad [123]) d | im2col | col2im
+    | (native_)? channel_shuffle | pixel_(un)? shuffle
+    # pooling
+    | (_? adaptive_)? (avg | max)_pool [123]d (_with_indices)?
+    # normalising
+    | (_? native_)? batch_norm \w* | native_(group | layer)_norm | linalg_vector_norm
+    | (_log | _safe)? _softmax
+    # reducing
+    | argmax | argmin | cumsum | max | min
+    # activations that torch does not tag as pointwise
+    | celu | elu | selu | prelu | hardswish | hardsigmoid | hardtanh | (native_)? dropout
+    """,
+    re.VERBOSE,
 )
 
 
 def _attention_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
-    flops: int = sdpa_flop_count(query, key, value)
+    flops: int = sdpa_flop_count(query, key, value)  # type: ignore[no-untyped-call]
     return flops
 
 
@@ -61,11 +70,11 @@ class Counts:
     uncounted: Mapping[str, int]
 
 
-class _Uncounted(TorchDispatchMode):
+class _Uncounted(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Collects operators that nobody has a formula for."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.calls: Counter[str] = Counter()
 
     def __torch_dispatch__(
@@ -88,7 +97,9 @@ def _is_known(operator: Any) -> bool:
     tags = set(operator.tags)
     if tags & {torch.Tag.pointwise, torch.Tag.reduction}:
         return True
-    return operator.namespace == "aten" and packet.__name__.removesuffix("_") in _WITHOUT_MACS
+    return (
+        operator.namespace == "aten" and _WITHOUT_MACS.fullmatch(packet.__name__.removesuffix("_")) is not None
+    )
 
 
 def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], name: str = "the model") -> Counts:

@@ -33,7 +33,7 @@ def network_digest(module: nn.Module, *, weights: bool = False) -> str:
             continue  # extra state, which a module may add in any form
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         if weights:
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:_DIGITS]
 
 

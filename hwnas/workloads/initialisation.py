@@ -60,12 +60,15 @@ def wake_up(module: nn.Module, source: torch.Generator) -> None:
     """
     with torch.no_grad():
         for parameter in module.parameters():
-            if parameter.ndim >= 2 and not parameter.any():
+            if parameter.ndim >= 2 and parameter.numel() and not parameter.any():
                 nn.init.kaiming_normal_(parameter, nonlinearity="relu", generator=source)
-            elif 0 < parameter.abs().max() <= _LAYER_SCALE and bool(
-                (parameter == parameter.flatten()[0]).all()
-            ):
+            elif parameter.numel() and _is_layer_scale(parameter):
                 parameter.fill_(1.0)
+
+
+def _is_layer_scale(parameter: torch.Tensor) -> bool:
+    first = parameter.flatten()[0]
+    return 0 < abs(float(first)) <= _LAYER_SCALE and bool((parameter == first).all())
 
 
 def untrained_norms(module: nn.Module) -> list[_BatchNorm]:

@@ -47,12 +47,13 @@ def dump_module(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> bytes:
         UsageError: The module holds something that cannot leave this process.
     """
     try:
-        return cloudpickle.dumps((module, inputs))
+        blob: bytes = cloudpickle.dumps((module, inputs))
     except (pickle.PicklingError, *USER_CODE_ERRORS) as error:
         raise UsageError(
             f"the model cannot be sent to a worker process: {in_one_line(error)}",
             "Remove what cannot be pickled, such as open files or locks, or give a package.module:factory",
         ) from error
+    return blob
 
 
 def load_module(workload: Workload, blob: bytes) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:

@@ -27,11 +27,11 @@ class ActivationMemory:
     traffic_bytes: int
 
 
-class _Tracker(TorchDispatchMode):
+class _Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows storages from their creation until the last tensor on them is gone."""
 
     def __init__(self, inputs: Iterable[torch.Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.peak_bytes = 0
         self.traffic_bytes = 0
         self._live_bytes = 0

@@ -25,7 +25,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
 
 
 def parse_model(
-    text: str, *, input_shape: tuple[int, ...] | None, batch: int | None, seed: int = 0
+    text: str, *, input_shape: tuple[int, ...] | None = None, batch: int | None = None, seed: int = 0
 ) -> Workload:
     """Declare the model that `text` names.
 
@@ -79,3 +79,8 @@ def _kind(text: str) -> tuple[str, str]:
         return "factory", text
     hint = f"Write torchvision:{text} or timm:{text}" if text.isidentifier() else f"Write {FORMS}"
     raise UsageError(f"cannot read the model {text!r}", hint)
+
+
+def model_name(workload: Workload) -> str:
+    """The model as users write it, such as ``torchvision:resnet18``."""
+    return f"{workload.kind}:{workload.name}" if workload.kind in ("torchvision", "timm") else workload.name

@@ -8,7 +8,7 @@ operation counts holds.
 from __future__ import annotations
 
 from hwnas.core.errors import UsageError
-from hwnas.workloads.patterns import Convolution, Pattern
+from hwnas.workloads.pattern_definition import Convolution, Pattern
 
 
 def make_divisible(value: float, divisor: int = 8) -> int:

@@ -49,7 +49,7 @@ def example_input(workload: Workload, batch: int | None = None) -> torch.Tensor:
     """
     # The weights use the seed itself.
     source = generator(workload.seed + 1)
-    values = torch.empty((batch or workload.batch, *workload.input_shape[1:]))
+    values = torch.empty((batch or workload.batch, *workload.input_shape[1:]), dtype=torch.float32)
     for image in values:
         image.normal_(generator=source)
     return values

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from hwnas.workloads.initialisation import initialise_stack
-from hwnas.workloads.patterns import Convolution, PatternStack
+from hwnas.workloads.pattern_definition import Convolution
+from hwnas.workloads.patterns import PatternStack
 from hwnas.workloads.randomness import generator
 
 

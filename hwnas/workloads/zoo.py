@@ -38,7 +38,7 @@ class _ParametersOnMeta(TorchFunctionMode):
         func: Callable[..., Any],
         types: Any,
         args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         options = dict(kwargs or {})
         if func is torch.empty:
@@ -67,7 +67,7 @@ def check_name(kind: str, name: str) -> None:
     if name in torchvision.models.list_models():
         raise UsageError(
             f"torchvision:{name} is not a classification network",
-            "Wrap it in a factory that returns a module with one tensor as input, and give package.module:factory",
+            "Wrap it in a factory whose module takes one tensor, and give package.module:factory",
         )
     raise UnknownName("torchvision model", name, names)
 
@@ -124,7 +124,7 @@ def _create(workload: Workload) -> nn.Module:
     except USER_CODE_ERRORS as error:
         size = "x".join(map(str, workload.input_shape))
         raise UsageError(
-            f"{workload.kind}:{workload.name} cannot be built for an input of shape {size}: {in_one_line(error)}",
+            f"{workload.kind}:{workload.name} cannot be built for the input {size}: {in_one_line(error)}",
             "Give another shape with --input",
         ) from error
     return module.eval()

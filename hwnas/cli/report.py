@@ -1,0 +1,98 @@
+"""`hwnas report`: what was measured, as a table, as figures and as files."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from hwnas.cli.options import db_option, filter_options, filters
+from hwnas.host.machine import probe_environment
+from hwnas.report.cells import DEFAULT_BASELINE, Selection, select_cells
+from hwnas.report.records import records, write_csv
+from hwnas.report.table import print_report
+from hwnas.store import LatencyStore
+
+
+@click.command()
+@db_option
+@filter_options
+@click.option(
+    "--campaign",
+    "--experiment",
+    metavar="NAME",
+    help="Only this campaign, such as quick, depth or width; or one generation of it by its uid.",
+)
+@click.option("--baseline", metavar="ID", help=f"Backend that speedups refer to. [default: {DEFAULT_BASELINE}]")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array with every number in SI units.")
+@click.option(
+    "--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the cells to this file."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("report"),
+    show_default=True,
+    help="Folder for the figures.",
+)
+@click.option(
+    "--figures/--no-figures", default=None, help="Draw the figures. [default: yes, but not with --json]"
+)
+def report(
+    db: str | None,
+    campaign: str | None,
+    baseline: str | None,
+    as_json: bool,
+    csv_file: Path | None,
+    out: Path,
+    figures: bool | None,
+    **options: Any,
+) -> None:
+    """Show latencies, speedups and verdicts; draw the figures.
+
+    Measurements of one environment only: this host's where there are any, else the only one of
+    the database.
+    """
+    selection = _select(db, campaign, baseline, options)
+    if as_json:
+        click.echo(json.dumps(records(selection), indent=2, ensure_ascii=False))
+    else:
+        print_report(Console(highlight=False), selection)
+    written = [write_csv(csv_file, records(selection))] if csv_file else []
+    if figures or (figures is None and not as_json):
+        written += _draw(selection, out)
+    for path in written:
+        # With --json, stdout is the array and nothing else.
+        click.echo(f"Wrote {path}", err=as_json)
+
+
+def _select(db: str | None, campaign: str | None, baseline: str | None, options: dict[str, Any]) -> Selection:
+    with LatencyStore.open(db, create=False) as store, _busy("Estimating"):
+        chosen: dict[str, Any] = {**filters(store, **options)}
+        environment = chosen.pop("environment", None)
+        if environment is None:
+            environment = store.sole_environment(probe_environment().fingerprint)
+        arm = filters(store, backend=baseline)["backend"] if baseline else None
+        return select_cells(store, environment, campaign=campaign, baseline=arm or DEFAULT_BASELINE, **chosen)
+
+
+def _draw(selection: Selection, folder: Path) -> list[Path]:
+    from hwnas.report.figures import draw_figures  # matplotlib takes a moment, which a table need not wait for
+
+    with _busy("Drawing"):
+        written = draw_figures(selection, folder)
+    if not written:
+        click.echo(
+            "No figure: there is no speedup, and no pattern with a latency at two depths or widths", err=True
+        )
+    return written
+
+
+def _busy(what: str) -> Any:
+    """A spinner where somebody watches."""
+    console = Console(stderr=True)
+    return console.status(what) if console.is_terminal else nullcontext()

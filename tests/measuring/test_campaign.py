@@ -1,0 +1,188 @@
+"""Whole campaigns on real runtimes, small; every fault costs its cell and nothing else."""
+
+import threading
+import time
+
+import pytest
+
+from hwnas.backends.registry import BACKENDS
+from hwnas.core.errors import LockHeld, UsageError
+from hwnas.core.measurement import Status
+from hwnas.host.lock import measuring_lock
+from hwnas.host.machine import probe_environment
+from hwnas.measuring.campaign import Campaign
+from hwnas.measuring.events import Silent
+from hwnas.measuring.experiment import Experiment
+from hwnas.measuring.plan import Plan
+from hwnas.measuring.settings import Settings
+from hwnas.measuring.statistics import compare, estimate
+from hwnas.store import LatencyStore
+from hwnas.workloads.patterns import pattern_workload
+
+SMALL = Settings(passes=2, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.05, warmup_cap_s=0.2, cell_timeout_s=60)
+TINY = pattern_workload("standard", depth=2, width=8, resolution=8)
+OTHER = pattern_workload("depthwise_separable", depth=2, width=8, resolution=8)
+
+
+def _bad(name):
+    backend_id = f"{name.lower()}:cpu:fp32"
+    ids = {"Crashes": "crashes", "Hangs": "hangs", "EatsMemory": "eats", "ComputesNonsense": "nonsense", "Missing": "missing"}
+    backend_id = f"{ids[name]}:cpu:fp32"
+    BACKENDS.add(backend_id, f"misbehaving:{name}")
+    return backend_id
+
+
+@pytest.fixture
+def store(tmp_path):
+    with LatencyStore.open(tmp_path / "test.sqlite") as opened:
+        yield opened
+
+
+def _run(store, *backends, workloads=(TINY,), settings=SMALL, name="test", fresh=False):
+    experiment = Experiment(name, "", workloads, backends, 1, settings)
+    watcher = Silent()
+    return Campaign(Plan.of(experiment), store, probe_environment(), watcher).run(fresh=fresh)
+
+
+def test_two_runtimes_end_to_end(store):
+    outcome = _run(store, "torch:cpu:fp32", "openvino:cpu:fp32", workloads=(TINY, OTHER))
+    assert outcome.counts == {Status.OK: 8}
+    stored = [s.measurement for s in store.measurements(campaign_uid=outcome.campaign_uid)]
+    assert len(stored) == 8
+    for m in stored:
+        assert m.agreement.passed
+        assert m.agreement.max_relative_error < 1e-3
+        assert m.effective["threads"] == 1
+        assert m.samples_s
+        assert m.preparation.warmup_calls
+        assert m.peak_memory_bytes > 50e6
+        assert all(b.canary_before_s for b in m.blocks)
+        assert m.stop_reason
+    assert all(m.kernels for m in stored if m.pass_index == 0)
+    mine = [m for m in stored if m.workload == TINY]
+    torch_passes, openvino_passes = ([m for m in mine if m.backend == b] for b in ("torch:cpu:fp32", "openvino:cpu:fp32"))
+    assert compare(torch_passes, openvino_passes).speedup > 0
+    assert store.canary_reference(probe_environment(), stored[0].protocol)
+    assert estimate(torch_passes, None).passes == 2
+    assert 0 < outcome.inference_s < outcome.elapsed_s
+
+
+def test_arms_of_a_group_share_rounds_and_passes_use_other_groups(store):
+    outcome = _run(store, "torch:cpu:fp32", "openvino:cpu:fp32")
+    groups = {}
+    for m in outcome.measurements:
+        groups.setdefault(m.group, []).append(m)
+    assert sorted(len(g) for g in groups.values()) == [2, 2]
+    for first, second in groups.values():
+        assert first.pass_index == second.pass_index
+        assert {b.round for b in first.blocks} == {b.round for b in second.blocks}
+
+
+def test_a_finished_campaign_is_not_measured_again_unless_fresh(store):
+    first = _run(store, "torch:cpu:fp32")
+    again = _run(store, "torch:cpu:fp32")
+    assert again.counts == {}
+    assert again.resumed == 2
+    assert again.campaign_uid == first.campaign_uid
+    anew = _run(store, "torch:cpu:fp32", fresh=True)
+    assert anew.counts == {Status.OK: 2}
+    assert anew.campaign_uid != first.campaign_uid
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "reason"),
+    [
+        ("Crashes", Status.FAILED, "exit code 9"),
+        ("ComputesNonsense", Status.FAILED, "differ from the reference"),
+        ("Missing", Status.SKIPPED, "Buy one"),
+    ],
+)
+def test_a_bad_arm_costs_its_cell_alone(store, name, status, reason):
+    outcome = _run(store, "torch:cpu:fp32", _bad(name), workloads=(TINY, OTHER))
+    fates = {(m.workload, m.backend): m for m in outcome.measurements}
+    for workload in (TINY, OTHER):
+        bad = fates[workload, _bad(name)]
+        assert bad.status is status
+        assert reason in bad.reason
+        assert bad.blocks == ()
+    good = [m for m in outcome.measurements if m.backend == "torch:cpu:fp32"]
+    assert [m.status for m in good] == [Status.OK] * 4
+    # A bad arm is tried once a campaign and workload, not once a pass.
+    assert len(outcome.measurements) == 6
+
+
+def test_a_hanging_arm_is_ended_by_its_time_limit(store):
+    settings = Settings(passes=1, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.01, cell_timeout_s=15)
+    outcome = _run(store, "torch:cpu:fp32", _bad("Hangs"), settings=settings)
+    fates = {m.backend: m for m in outcome.measurements}
+    assert fates[_bad("Hangs")].status is Status.FAILED
+    assert "within 15 s" in fates[_bad("Hangs")].reason
+    assert fates["torch:cpu:fp32"].status is Status.OK
+
+
+def test_an_arm_that_eats_memory_is_ended_by_its_limit(store, monkeypatch):
+    monkeypatch.setattr("hwnas.measuring.group.available_memory_bytes", lambda: 2**31)
+    outcome = _run(store, _bad("EatsMemory"), settings=Settings(passes=1, memory_fraction=0.9))
+    (m,) = outcome.measurements
+    assert m.status is Status.FAILED
+    assert "GiB" in m.reason
+
+
+def test_a_cell_that_would_not_fit_is_refused_before_it_starts(store, monkeypatch):
+    monkeypatch.setattr("hwnas.measuring.group.available_memory_bytes", lambda: 2**28)
+    start = time.monotonic()
+    outcome = _run(store, "torch:cpu:fp32")
+    (m,) = outcome.measurements
+    assert m.status is Status.REFUSED
+    assert "would need about" in m.reason
+    assert time.monotonic() - start < 60
+
+
+def test_refused_cells_can_be_tried_again(store, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("hwnas.measuring.group.available_memory_bytes", lambda: 2**28)
+        refused = _run(store, "torch:cpu:fp32")
+    assert store.retry(refused.campaign_uid, [Status.REFUSED]) == 1
+    assert _run(store, "torch:cpu:fp32").counts == {Status.OK: 2}
+
+
+def test_a_second_campaign_hears_who_holds_the_lock(tmp_path, monkeypatch):
+    import subprocess
+    import sys
+
+    monkeypatch.setenv("HWNAS_LOCK", str(tmp_path / "lock"))
+    with measuring_lock("the first campaign"):
+        second = subprocess.run(
+            [sys.executable, "-m", "hwnas", "measure", "--db", str(tmp_path / "x.sqlite")], capture_output=True, text=True
+        )
+    assert second.returncode == 2
+    assert "the first campaign" in second.stderr
+    assert "Traceback" not in second.stderr
+    with measuring_lock("again"):
+        pass
+
+
+def test_the_lock_is_exclusive_within_a_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("HWNAS_LOCK", str(tmp_path / "lock"))
+    caught = []
+
+    def second():
+        try:
+            with measuring_lock("second"):
+                pass
+        except LockHeld as error:
+            caught.append(str(error))
+
+    with measuring_lock("first"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    assert caught
+    assert "first" in caught[0]
+
+
+def test_settings_out_of_range_name_the_setting():
+    with pytest.raises(UsageError, match="budget_s"):
+        Settings(budget_s=-1)
+    with pytest.raises(UsageError, match="unknown setting 'pases'.*passes"):
+        Settings.from_dict({"pases": 2})

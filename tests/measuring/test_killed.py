@@ -1,0 +1,119 @@
+"""kill -9 of the campaign or of a worker at random moments: no finished cell is lost or doubled."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from hwnas.core.measurement import Status
+from hwnas.store import LatencyStore
+
+PLAN = """
+title: for killing
+backends: [torch:cpu:fp32, openvino:cpu:fp32]
+sweeps:
+  - patterns: [standard, depthwise_separable, grouped]
+    depth: [1, 2]
+    width: 8
+    resolution: 8
+settings: {passes: 2, budget_s: 0.1, turn_s: 0.02, min_rounds: 2, warmup_s: 0.02, warmup_cap_s: 0.1}
+"""
+CELLS = 3 * 2 * 2 * 2
+KILLS = 20
+
+
+def _start(folder):
+    environment = {**os.environ, "HWNAS_LOCK": str(folder / "lock")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "hwnas", "measure", str(folder / "plan.yaml"), "--db", str(folder / "db.sqlite")],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _uids(folder):
+    if not (folder / "db.sqlite").exists():
+        return set()
+    with LatencyStore.open(folder / "db.sqlite", read_only=True) as store:
+        found = [s.measurement.uid for s in store.measurements(with_samples=False)]
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+def _workers(process):
+    try:
+        return [c for c in psutil.Process(process.pid).children() if "hwnas.measuring.worker" in " ".join(c.cmdline())]
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.timeout(1200)
+def test_killed_at_twenty_random_moments(tmp_path):
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    rng = random.Random(0)
+    before: set[str] = set()
+    for kill in range(KILLS):
+        process = _start(tmp_path)
+        # Importing alone takes some seconds; the later the moment, the further the campaign is.
+        time.sleep(rng.uniform(2.0, 14.0))
+        workers = _workers(process)
+        victim = rng.choice(workers).pid if workers and kill % 3 == 0 else process.pid
+        if process.poll() is None:
+            os.kill(victim, signal.SIGKILL)
+        if victim == process.pid:
+            process.wait()
+            _gone(workers)
+        else:
+            time.sleep(1.0)
+            process.kill()
+            process.wait()
+        after = _uids(tmp_path)
+        assert before <= after, "a finished cell was lost"
+        before = after
+        if (tmp_path / "db.sqlite").exists():
+            with sqlite3.connect(tmp_path / "db.sqlite") as connection:
+                assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    process = _start(tmp_path)
+    output, _ = process.communicate(timeout=600)
+    with LatencyStore.open(tmp_path / "db.sqlite", read_only=True) as store:
+        found = [s.measurement for s in store.measurements(with_samples=False)]
+        assert len(store.campaigns()) == 1
+    cells = {(m.workload.key, m.backend, m.pass_index) for m in found}
+    assert len(cells) == len(found), "a cell was doubled"
+    assert before <= {m.uid for m in found}
+    # A worker that was killed costs its arm that cell, with the reason; everything else is measured.
+    lost = [m for m in found if m.status is not Status.OK]
+    assert all("signal 9" in m.reason for m in lost)
+    assert len(found) >= CELLS - 2 * len(lost), output
+
+
+def _gone(workers):
+    """Workers die with their campaign, even when it had no time to tell them."""
+    _, alive = psutil.wait_procs(workers, timeout=5)
+    assert not alive
+
+
+def test_ctrl_c_ends_within_two_seconds_and_says_how_to_resume(tmp_path):
+    (tmp_path / "plan.yaml").write_text(PLAN.replace("budget_s: 0.1", "budget_s: 30"))
+    process = _start(tmp_path)
+    deadline = time.monotonic() + 120
+    while not _workers(process) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(3)
+    workers = _workers(process)
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert time.monotonic() - start < 2
+    assert process.returncode == 130
+    assert "resume" in output
+    assert "Traceback" not in output
+    _gone(workers)

@@ -1,0 +1,147 @@
+"""Modules that exist only as objects."""
+
+import copy
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from hwnas.core.errors import UsageError
+from hwnas.workloads.build import load_program
+from hwnas.workloads.cost import module_cost, workload_cost
+from hwnas.workloads.live import dump_module, workload_of_module
+
+VALUES = (torch.zeros(2, 4),)
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 4), nn.ReLU()).eval()
+
+
+def test_equal_modules_have_equal_keys() -> None:
+    workload = workload_of_module(network(), VALUES)
+    assert (workload.kind, workload.name, workload.input_shape) == ("module", "Sequential", (2, 4))
+    assert workload_of_module(copy.deepcopy(network()), VALUES).key == workload.key
+
+
+def test_the_key_follows_weights_types_architecture_and_shape() -> None:
+    module = network()
+    other_weight = network()
+    with torch.no_grad():
+        other_weight[0].weight[0, 0] += 1e-3
+    other_layer = nn.Sequential(module[0], nn.ReLU6())
+    workloads = [
+        workload_of_module(m, values)
+        for m, values in [
+            (module, VALUES),
+            (other_weight, VALUES),
+            (other_layer, VALUES),
+            (network().half(), VALUES),
+            (module, (torch.zeros(3, 4),)),
+        ]
+    ]
+    assert len({w.key for w in workloads}) == len(workloads)
+
+
+class Adding(nn.Module):
+    def forward(self, x):
+        return x + 1
+
+
+class Subtracting(nn.Module):
+    def forward(self, x):
+        return x - 1
+
+
+def test_the_key_follows_the_code() -> None:
+    Subtracting.__qualname__ = Subtracting.__name__ = "Adding"
+    try:
+        first, second = (workload_of_module(m, VALUES) for m in (Adding(), Subtracting()))
+    finally:
+        Subtracting.__qualname__ = Subtracting.__name__ = "Subtracting"
+    assert first.key != second.key
+
+
+class Holding(nn.Module):
+    """Prints with the address of a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.function = lambda x: x
+
+    def extra_repr(self) -> str:
+        return repr(self.function)
+
+
+def test_addresses_do_not_matter() -> None:
+    assert workload_of_module(Holding(), VALUES).key == workload_of_module(Holding(), VALUES).key
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64, torch.int8])
+def test_weights_of_any_type_are_covered(dtype: torch.dtype) -> None:
+    module = nn.Module()
+    module.register_buffer("values", torch.ones((), dtype=dtype))
+    first = workload_of_module(module, VALUES)
+    module.values += 1
+    assert workload_of_module(module, VALUES).key != first.key
+
+
+def test_a_module_travels_to_another_process(tmp_path) -> None:
+    script = tmp_path / "prompt.py"
+    # A class of __main__, as in a notebook, unknown to the process that reads it.
+    script.write_text(
+        "import sys, torch\n"
+        "from hwnas.workloads.live import dump_module\n"
+        "class Local(torch.nn.Module):\n"
+        "    def forward(self, x): return 2 * x\n"
+        "sys.stdout.buffer.write(dump_module(Local(), (torch.ones(2, 4),)))\n"
+    )
+    blob = subprocess.run([sys.executable, str(script)], check=True, capture_output=True).stdout
+    program = load_program(workload_of_module(network(), VALUES), blob)
+    assert program.module is not None
+    assert not program.module.training
+    assert torch.equal(program.module(*program.inputs), torch.full((2, 4), 2.0))
+
+
+def test_the_original_is_not_touched() -> None:
+    module = network().train()
+    load_program(workload_of_module(module, VALUES), dump_module(module, VALUES))
+    assert module.training
+
+
+def test_a_module_of_an_earlier_process_is_gone() -> None:
+    workload = workload_of_module(network(), VALUES)
+    with pytest.raises(UsageError, match="cannot be rebuilt"):
+        load_program(workload)
+    with pytest.raises(UsageError, match="live object"):
+        workload_cost(workload)
+
+
+def test_what_cannot_travel_is_said() -> None:
+    module = network()
+    module.lock = threading.Lock()
+    with pytest.raises(UsageError, match="cannot be sent to a worker process"):
+        dump_module(module, VALUES)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [(), (torch.zeros(1, 4), torch.zeros(1)), (torch.zeros(1, 4).int(),), (torch.tensor(1.0),), ([1.0],)],
+)
+def test_the_example_must_be_one_float_tensor(inputs) -> None:
+    with pytest.raises(UsageError, match="example input"):
+        workload_of_module(network(), inputs)
+
+
+def test_a_model_must_be_a_module() -> None:
+    with pytest.raises(UsageError, match="is a function"):
+        workload_of_module(network, VALUES)
+
+
+def test_the_cost_of_a_live_module() -> None:
+    cost = module_cost(network(), VALUES)
+    assert (cost.macs, cost.parameters, cost.weights_bytes) == (2 * 16, 20, 80)
