@@ -52,7 +52,9 @@ def benchmark_app_s(model: Path, seconds: float) -> float:
     """Median latency [s] that benchmark_app prints for one synchronous thread at FP32."""
     arguments = ["-m", str(model), "-d", "CPU", "-hint", "latency", "-api", "sync", "-nthreads", "1"]
     arguments += ["-nstreams", "1", "-infer_precision", "f32", "-t", str(max(1, round(seconds)))]
-    found = subprocess.run([sys.executable, "-c", _APP, *arguments], capture_output=True, text=True, cwd=model.parent)
+    found = subprocess.run(
+        [sys.executable, "-c", _APP, *arguments], capture_output=True, text=True, cwd=model.parent
+    )
     match = re.search(r"Median:\s+([\d.]+) ms", found.stdout)
     if not match:
         raise SystemExit(f"benchmark_app gave no median: {found.stdout[-500:]} {found.stderr[-500:]}")

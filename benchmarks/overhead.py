@@ -1,4 +1,4 @@
-"""The quick study as a user runs it: wall time, share inside inference, and peak memory of all its processes."""
+"""The quick study as a user runs it: wall time, share inside inference, and peak memory of its processes."""
 
 from __future__ import annotations
 

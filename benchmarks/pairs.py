@@ -32,7 +32,9 @@ def cells(count: int) -> list[Workload]:
     return found[:count]
 
 
-def compare_pairs(name: str, arms: dict[str, tuple[str, str]], workloads: list[Workload]) -> list[dict[str, Any]]:
+def compare_pairs(
+    name: str, arms: dict[str, tuple[str, str]], workloads: list[Workload]
+) -> list[dict[str, Any]]:
     """One campaign a baseline: baseline id -> (id of the second arm, its class).
 
     Returns:
@@ -48,7 +50,10 @@ def compare_pairs(name: str, arms: dict[str, tuple[str, str]], workloads: list[W
             campaign = Campaign(Plan.of(experiment), store, probe_environment(), LineWatcher(Console()))
             measured = campaign.run().measurements
         for workload in workloads:
-            passes = {b: [m for m in measured if m.workload == workload and m.backend == b] for b in (baseline, second)}
+            passes = {
+                b: [m for m in measured if m.workload == workload and m.backend == b]
+                for b in (baseline, second)
+            }
             if any(m.status is not Status.OK for found in passes.values() for m in found):
                 raise SystemExit(f"{workload.label} on {baseline} could not be measured")
             c = compare(passes[baseline], passes[second])
@@ -63,5 +68,8 @@ def compare_pairs(name: str, arms: dict[str, tuple[str, str]], workloads: list[W
                     "stops": sorted({m.stop_reason for m in passes[second]}),
                 }
             )
-            print(f"{workload.label:45} {baseline:20} {c.speedup:.4f} [{c.low:.4f}, {c.high:.4f}] {c.verdict}", flush=True)
+            print(
+                f"{workload.label:45} {baseline:20} {c.speedup:.4f} [{c.low:.4f}, {c.high:.4f}] {c.verdict}",
+                flush=True,
+            )
     return rows

@@ -11,7 +11,19 @@ from typing import Any
 
 from reporting import run
 
-HEAVY = ("torch", "openvino", "pandas", "numpy", "matplotlib", "sklearn", "optuna", "nni", "sqlalchemy", "timm", "scipy")
+HEAVY = (
+    "torch",
+    "openvino",
+    "pandas",
+    "numpy",
+    "matplotlib",
+    "sklearn",
+    "optuna",
+    "nni",
+    "sqlalchemy",
+    "timm",
+    "scipy",
+)
 LIMIT_S = 0.3
 
 

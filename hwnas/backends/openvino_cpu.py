@@ -19,4 +19,8 @@ class OpenVinoCpu(OpenVinoArm):
 
     def config(self, threads: int) -> dict[str, Any]:
         """Threads are named: the automatic choice does not see container quotas."""
-        return {**super().config(threads), "INFERENCE_NUM_THREADS": threads, "CPU_DENORMALS_OPTIMIZATION": False}
+        return {
+            **super().config(threads),
+            "INFERENCE_NUM_THREADS": threads,
+            "CPU_DENORMALS_OPTIMIZATION": False,
+        }

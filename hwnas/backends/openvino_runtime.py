@@ -27,4 +27,5 @@ def import_openvino() -> ModuleType:
             import openvino
     except ImportError as error:
         raise MissingDependency(f"OpenVINO cannot be imported: {error}", "pip install openvino") from error
-    return openvino
+    module: ModuleType = openvino
+    return module

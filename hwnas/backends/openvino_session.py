@@ -52,7 +52,9 @@ class OpenVinoSession:
         try:
             self._compiled = self._core.compile_model(model, device, dict(config))
         except RuntimeError as error:
-            raise BackendUnavailable(f"OpenVINO cannot compile the network for {device}: {_brief(error)}") from error
+            raise BackendUnavailable(
+                f"OpenVINO cannot compile the network for {device}: {_brief(error)}"
+            ) from error
         self.compile_s: float | None = time.perf_counter() - start
         self._request = self._compiled.create_infer_request()
         self._inputs = [np.ascontiguousarray(t.numpy()) for t in program.inputs]
@@ -65,27 +67,30 @@ class OpenVinoSession:
                 return self._core.read_model(program.path)
             except RuntimeError as error:
                 raise UsageError(
-                    f"OpenVINO cannot read {program.path}: {_brief(error)}", "Give a valid ONNX or OpenVINO IR file"
+                    f"OpenVINO cannot read {program.path}: {_brief(error)}",
+                    "Give a valid ONNX or OpenVINO IR file",
                 ) from error
         try:
             return ov.convert_model(_exported(program), share_weights=True)
         except BackendUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - the converter raises many types, none of them public
+        except Exception as error:  # the converter raises many types, none of them public
             raise BackendUnavailable(f"OpenVINO cannot convert the network: {_brief(error)}") from error
 
     def _reshape(self, model: Any, program: Program) -> None:
         shapes = [list(t.shape) for t in program.inputs]
         if len(model.inputs) != len(shapes):
             raise UsageError(
-                f"the network has {len(model.inputs)} inputs, {len(shapes)} were given", "Give one input shape for each"
+                f"the network has {len(model.inputs)} inputs, {len(shapes)} were given",
+                "Give one input shape for each",
             )
         try:
-            model.reshape({port: shape for port, shape in zip(model.inputs, shapes, strict=True)})
+            model.reshape(dict(zip(model.inputs, shapes, strict=True)))
         except RuntimeError as error:
             expected = [str(port.partial_shape) for port in model.inputs]
             raise UsageError(
-                f"input shape {shapes} does not fit the network, which takes {', '.join(expected)}", "Change --input"
+                f"input shape {shapes} does not fit the network, which takes {', '.join(expected)}",
+                "Change --input",
             ) from error
 
     def run(self) -> None:
@@ -94,7 +99,10 @@ class OpenVinoSession:
 
     def outputs(self) -> list[np.ndarray]:
         """Outputs of the last run as float32 copies, in the network's order."""
-        return [np.array(self._request.get_output_tensor(i).data, dtype=np.float32) for i in range(len(self._compiled.outputs))]
+        return [
+            np.array(self._request.get_output_tensor(i).data, dtype=np.float32)
+            for i in range(len(self._compiled.outputs))
+        ]
 
     def effective(self) -> dict[str, Any]:
         """Properties of the compiled network as the plugin reports them."""
@@ -123,7 +131,10 @@ def _exported(program: Program) -> Any:
 
 
 def _kernel(node: Any) -> tuple[int, Kernel] | None:
-    info = {key: _plain(value.astype(str) if hasattr(value, "astype") else value) for key, value in node.get_rt_info().items()}
+    info = {
+        key: _plain(value.astype(str) if hasattr(value, "astype") else value)
+        for key, value in node.get_rt_info().items()
+    }
     if "layerType" not in info or info["layerType"] in ("Const", "Parameter", "Result"):
         return None
     order = int(info.get("execOrder", -1))

@@ -26,9 +26,11 @@ class TorchChannelsLast(TorchArm):
 
         start = time.perf_counter()
         # `Module.to` moves four-dimensional weights only, and leaves the others as they are.
-        module = require_module(program, self.id).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = require_module(program, self.id).to(memory_format=torch.channels_last)
         inputs = tuple(
             t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in program.inputs
         )
         elapsed = time.perf_counter() - start
-        return TorchSession(module, inputs, threads, convert_s=elapsed, settings={"memory_format": "channels_last"})
+        return TorchSession(
+            module, inputs, threads, convert_s=elapsed, settings={"memory_format": "channels_last"}
+        )

@@ -21,7 +21,17 @@ _DELEGATES = 0.5
 #: Allocation and views: they take time under a profiler, but are not what an operator is for.
 _BOOKKEEPING = frozenset(
     f"aten::{name}"
-    for name in ("empty", "empty_like", "resize_", "as_strided", "as_strided_", "view", "select", "slice", "narrow")
+    for name in (
+        "empty",
+        "empty_like",
+        "resize_",
+        "as_strided",
+        "as_strided_",
+        "view",
+        "select",
+        "slice",
+        "narrow",
+    )
 )
 
 _ONEDNN_3_FIELDS = (
@@ -111,7 +121,9 @@ def executed_kernels(run: Callable[[], None]) -> tuple[Kernel, ...]:
     """
     run()
     primitives = onednn_primitives(run)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile:
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True
+    ) as profile:
         run()
     operators = [e for e in profile.events() if _is_outermost(e)]
     leaves = [_working_operator(e) for e in operators]
@@ -130,7 +142,7 @@ def executed_kernels(run: Callable[[], None]) -> tuple[Kernel, ...]:
 
 
 def _is_outermost(event: Any) -> bool:
-    """Whether the event is an operator that no other operator called; scripted modules add frames of their own."""
+    """Whether no other operator called this one; scripted modules add frames that are no operators."""
     if not event.name.startswith("aten::"):
         return False
     parent = event.cpu_parent

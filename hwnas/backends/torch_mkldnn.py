@@ -93,7 +93,9 @@ def _dense_fallback() -> Any:
                     if not _has_mkldnn((args, kwargs)):
                         raise
                     self.dense_functions.add(func)
-            result = func(*_convert(args, torch.Tensor.to_dense, True), **_convert(kwargs, torch.Tensor.to_dense, True))
+            result = func(
+                *_convert(args, torch.Tensor.to_dense, True), **_convert(kwargs, torch.Tensor.to_dense, True)
+            )
             return _convert(result, torch.Tensor.to_mkldnn, False)
 
     return DenseFallback()

@@ -113,5 +113,7 @@ def torch_availability(needs_mkldnn: bool = False) -> Availability:
     except PackageNotFoundError:
         return Availability(False, "torch is not installed", "pip install torch")
     if needs_mkldnn and not torch.backends.mkldnn.is_available():
-        return Availability(False, f"torch {found} was built without oneDNN", "Install an x86-64 build of torch")
+        return Availability(
+            False, f"torch {found} was built without oneDNN", "Install an x86-64 build of torch"
+        )
     return Availability(True, f"torch {found}")

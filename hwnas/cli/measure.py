@@ -10,6 +10,7 @@ from rich.table import Table
 
 from hwnas.cli.options import db_option
 from hwnas.cli.progress import watcher_for
+from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Status
 from hwnas.core.resources import data_folder
@@ -24,16 +25,33 @@ from hwnas.store import LatencyStore
 
 @click.command()
 @click.argument("experiment", default="quick", required=False)
-@click.option("--model", "models", multiple=True, metavar="MODEL", help="torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml, instead of an experiment. May be given several times.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    help="torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml, instead of an "
+    "experiment. May be given several times.",
+)
 @click.option("--input", "input_shape", metavar="SHAPE", help="Input of the models, such as 1x3x224x224.")
 @click.option("--batch", type=click.IntRange(min=1), help="Batch size, instead of the file's.")
-@click.option("--backend", "backends", multiple=True, metavar="ID", help="Backends, instead of the file's; the first is the baseline. `hwnas devices` lists them.")
+@click.option(
+    "--backend",
+    "backends",
+    multiple=True,
+    metavar="ID",
+    help="Backends, instead of the file's; the first is the baseline. `hwnas devices` lists them.",
+)
 @click.option("--threads", metavar="N|all", help="Threads of every backend.  [default: the file's, else 1]")
 @click.option("--passes", type=click.IntRange(min=1), help="Passes, each by fresh processes.")
-@click.option("--budget", metavar="TIME", help="Longest time for one backend in one pass of one cell, such as 4s.")
+@click.option(
+    "--budget", metavar="TIME", help="Longest time for one backend in one pass of one cell, such as 4s."
+)
 @click.option("--fresh", is_flag=True, help="Measure everything again instead of resuming.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed, was refused or skipped before.")
-@click.option("--dry-run", is_flag=True, help="Print the plan with its expected time and memory; measure nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the plan with its expected time and memory; measure nothing."
+)
 @click.option("--list", "list_only", is_flag=True, help="List the experiments that ship with hwnas.")
 @db_option
 def measure(
@@ -73,10 +91,14 @@ def measure(
             with watcher_for(console) as watcher:
                 outcome = Campaign(plan, store, environment, watcher).run(fresh=fresh)
         except KeyboardInterrupt:
-            console.print(f"Stopped. What is finished is kept in {store.location}; run the same command to resume.", highlight=False, soft_wrap=True)
+            console.print(
+                f"Stopped. What is finished is kept in {store.location}; run the same command to resume.",
+                highlight=False,
+                soft_wrap=True,
+            )
             raise
         _print_outcome(plan, outcome, store, console)
-        _print_report(chosen.name, outcome.campaign_uid, store, console)
+        _print_report(outcome.campaign_uid, environment, store, console)
     if outcome.counts and not any(m.status is Status.OK for m in outcome.measurements):
         sys.exit(1)
 
@@ -92,7 +114,10 @@ def _chosen(
     budget: str | None,
 ) -> Experiment:
     if models:
-        if click.get_current_context().get_parameter_source("experiment") == click.core.ParameterSource.COMMANDLINE:
+        if (
+            click.get_current_context().get_parameter_source("experiment")
+            == click.core.ParameterSource.COMMANDLINE
+        ):
             raise UsageError(f"both the experiment {name!r} and --model were given", "Give one of them")
         base = experiment_of_models(models, input_shape, batch)
         batch = None
@@ -166,7 +191,8 @@ def _print_plan(plan: Plan, console: Console) -> None:
 def _print_outcome(plan: Plan, outcome: Outcome, store: LatencyStore, console: Console) -> None:
     if not outcome.counts:
         console.print(
-            f"All {plan.total} cells of '{plan.experiment.name}' are in {store.location} already; --fresh measures them again.",
+            f"All {plan.total} cells of '{plan.experiment.name}' are in {store.location} already; "
+            "--fresh measures them again.",
             highlight=False,
             soft_wrap=True,
         )
@@ -182,9 +208,9 @@ def _print_outcome(plan: Plan, outcome: Outcome, store: LatencyStore, console: C
     )
 
 
-def _print_report(name: str, campaign_uid: str, store: LatencyStore, console: Console) -> None:
-    return
-    from hwnas.cli.report import print_table
+def _print_report(campaign_uid: str, environment: Environment, store: LatencyStore, console: Console) -> None:
+    from hwnas.report.cells import select_cells
+    from hwnas.report.table import print_report
 
-    print_table(store, console, campaign_uid=campaign_uid)
-    console.print(f"Figures: hwnas report --campaign {name}", highlight=False, soft_wrap=True)
+    print_report(console, select_cells(store, environment.fingerprint, campaign=campaign_uid))
+    console.print("Figures and more: hwnas report", highlight=False)

@@ -47,7 +47,8 @@ class TerminalWatcher:
             completed=progress.done,
             total=progress.total,
             left=_left(progress),
-            description=f"pass {progress.pass_index + 1}/{progress.passes}: {progress.activity} {progress.workload.label}",
+            description=f"pass {progress.pass_index + 1}/{progress.passes}: "
+            f"{progress.activity} {progress.workload.label}",
         )
         self._bar.refresh()
 
@@ -55,7 +56,9 @@ class TerminalWatcher:
         """Print what failed above the bar; a skipped device is told once, at the end."""
         for m in measurements:
             if m.status in (Status.FAILED, Status.REFUSED):
-                self._console.print(f"{m.workload.label} on {m.backend}: {m.status}: {m.reason}", highlight=False)
+                self._console.print(
+                    f"{m.workload.label} on {m.backend}: {m.status}: {m.reason}", highlight=False
+                )
 
     def notice(self, text: str) -> None:
         """Print above the bar."""
@@ -90,7 +93,11 @@ class LineWatcher:
         for m in measurements:
             median = m.median_s
             parts.append(f"{m.backend} {format_seconds(median) if median is not None else m.status}")
-        self._console.print(f"{where}{measurements[0].workload.label}: {', '.join(parts)}{left}", highlight=False, soft_wrap=True)
+        self._console.print(
+            f"{where}{measurements[0].workload.label}: {', '.join(parts)}{left}",
+            highlight=False,
+            soft_wrap=True,
+        )
         for m in measurements:
             if m.status in (Status.FAILED, Status.REFUSED):
                 self._console.print(f"  {m.backend} {m.status}: {m.reason}", highlight=False, soft_wrap=True)

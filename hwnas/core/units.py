@@ -10,7 +10,9 @@ _SECONDS = {"": 1.0, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "m
 _BYTES = {"": 1, "b": 1, "k": 2**10, "kib": 2**10, "m": 2**20, "mib": 2**20, "g": 2**30, "gib": 2**30}
 
 
-def _split(text: str | int | float, units: dict[str, float] | dict[str, int], example: str) -> tuple[float, str]:
+def _split(
+    text: str | int | float, units: dict[str, float] | dict[str, int], example: str
+) -> tuple[float, str]:
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\s*", str(text))
     if not match or match[2].lower() not in units:
         raise UsageError(f"cannot read the quantity {text!r}", f"Write it like {example}")

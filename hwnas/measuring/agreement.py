@@ -44,11 +44,18 @@ def prove_agreement(
         AgreementError: The outputs differ, or do not depend on the input.
     """
     if program.module is None:
-        return Agreement(True, None, tolerance, "none", "a model file runs on OpenVINO alone: no second runtime to compare with")
+        return Agreement(
+            True,
+            None,
+            tolerance,
+            "none",
+            "a model file runs on OpenVINO alone, so there is nothing to compare it with",
+        )
     reference, response = _reference(program, workload, scratch)
     if response < _SHORTEST_RESPONSE:
         raise AgreementError(
-            f"the output hardly depends on the input (relative change {response:.1e}), so agreement cannot be proved",
+            f"the output hardly depends on the input (relative change {response:.1e}), "
+            "so agreement cannot be proved",
             "Give the model trained weights or an initialisation that keeps the variance",
         )
     if len(outputs) != len(reference):
@@ -63,7 +70,9 @@ def prove_agreement(
         scale = float(np.abs(expected).max()) or 1.0
         error = max(error, float(np.abs(first - expected).max()) / scale)
     if error > tolerance:
-        raise AgreementError(f"outputs differ from the reference by {error:.2e} of the largest value; allowed: {tolerance:.0e}")
+        raise AgreementError(
+            f"outputs differ from the reference by {error:.2e} of the largest value; allowed: {tolerance:.0e}"
+        )
     return Agreement(True, error, tolerance, REFERENCE)
 
 
@@ -94,7 +103,10 @@ def _compute(program: Program) -> tuple[list[np.ndarray], float]:
         first = [t.numpy() for t in flatten(module(*inputs))]
         second = [t.numpy() for t in flatten(module(*other))]
     response = max(
-        (float(np.abs(a - b).max() / max(float(np.abs(a).max()), 1e-300)) for a, b in zip(first, second, strict=True)),
+        (
+            float(np.abs(a - b).max() / max(float(np.abs(a).max()), 1e-300))
+            for a, b in zip(first, second, strict=True)
+        ),
         default=0.0,
     )
     return first, response

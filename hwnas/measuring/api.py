@@ -86,7 +86,8 @@ class Measurements:
                 lines.append(f"  {r.backend}: {r.status} ({r.reason})")
                 continue
             e = r.estimate
-            text = f"  {r.backend}: {format_seconds(e.latency_s)} [{format_seconds(e.low_s)}, {format_seconds(e.high_s)}]"
+            interval = f"[{format_seconds(e.low_s)}, {format_seconds(e.high_s)}]"
+            text = f"  {r.backend}: {format_seconds(e.latency_s)} {interval}"
             if r.comparison:
                 c = r.comparison
                 text += f", speedup {c.speedup:.2f} [{c.low:.2f}, {c.high:.2f}] {c.verdict}"
@@ -159,11 +160,15 @@ def measure(
     plan = Plan.of(experiment, costs)
     notices = Silent()
     environment = probe_environment()
-    opened = store if isinstance(store, LatencyStore) else LatencyStore.open("sqlite://" if store is None else store)
+    opened = (
+        store if isinstance(store, LatencyStore) else LatencyStore.open("sqlite://" if store is None else store)
+    )
     try:
         with measuring_lock(f"hwnas.measure({workload.name})"):
             Campaign(plan, opened, environment, watcher or notices, blobs).run()
-        stored = [s.measurement for s in opened.measurements(name=workload.name, environment=environment.fingerprint)]
+        stored = [
+            s.measurement for s in opened.measurements(name=workload.name, environment=environment.fingerprint)
+        ]
         reference = opened.canary_reference(environment, PROTOCOL_VERSION)
     finally:
         if opened is not store:

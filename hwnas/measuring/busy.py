@@ -39,7 +39,9 @@ class BusyWatch:
         new = seen - self._said
         self._said = seen
         texts = {
-            "preempted": "this machine is busy: other processes took the CPU in many samples; close them, or expect wide intervals",
-            "stolen": "the hypervisor gives CPU time to other guests; intervals get wider, and verdicts may be UNCLEAR",
+            "preempted": "this machine is busy: other processes took the CPU in many samples; "
+            "close them, or expect wide intervals",
+            "stolen": "the hypervisor gives CPU time to other guests; intervals get wider, "
+            "and verdicts may be UNCLEAR",
         }
         return "; ".join(texts[kind] for kind in sorted(new))

@@ -81,7 +81,9 @@ class Campaign:
             DatabaseError: The results cannot be stored; what was stored before stays.
         """
         self._start = time.monotonic()
-        record = self._store.campaign(self._experiment.name, self._experiment.spec(), self._environment, fresh=fresh)
+        record = self._store.campaign(
+            self._experiment.name, self._experiment.spec(), self._environment, fresh=fresh
+        )
         self._plan.mark_stored(self._store, record.uid)
         outcome = Outcome(record.uid, resumed=self._plan.total - self._plan.remaining)
         with scratch_folder() as scratch:

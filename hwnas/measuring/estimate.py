@@ -53,6 +53,8 @@ def cell_cost(workload: Workload, cost: WorkloadCost, threads: int, settings: Se
     inference_s = macs / (_MACS_PER_S * threads) + touched / _BYTES_PER_S + 1e-4
     timed_s = max(settings.budget_s, settings.min_rounds * max(inference_s, settings.turn_s))
     warm_s = max(settings.warmup_s, 3 * inference_s)
-    memory = WORKER_BYTES + _WEIGHT_COPIES * cost.weights_bytes + _ACTIVATION_COPIES * cost.peak_activation_bytes
+    memory = (
+        WORKER_BYTES + _WEIGHT_COPIES * cost.weights_bytes + _ACTIVATION_COPIES * cost.peak_activation_bytes
+    )
     reference_s = 4 * inference_s / workload.batch
     return CellCost(inference_s, timed_s + warm_s + reference_s + _PREPARE_S, memory)

@@ -87,6 +87,9 @@ class _File(_Strict):
     settings: dict[str, int | float] = {}
 
 
+_SECTIONS: dict[str, type[_Strict]] = {"sweeps": _Sweep, "models": _Model}
+
+
 def load_experiment(name: str) -> Experiment:
     """Read a shipped experiment by name, or a user's own YAML file.
 
@@ -107,8 +110,6 @@ def load_experiment(name: str) -> Experiment:
         raise UsageError(f"{path}: not a mapping of keys to values", "See experiments/quick.yaml for the form")
     try:
         return _experiment(path, data)
-    except UnknownName as error:
-        raise UsageError(f"{path}: {error.message}", error.hint) from error
     except HwnasError as error:
         raise UsageError(f"{path}: {error.message}", error.hint) from error
 
@@ -137,9 +138,8 @@ def _plain(error: ValidationError) -> HwnasError:
     fault = error.errors()[0]
     key = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        model: type[BaseModel] = {"sweeps": _Sweep, "models": _Model}.get(str(fault["loc"][0]), _File) if len(
-            fault["loc"]
-        ) > 1 else _File
+        section = str(fault["loc"][0]) if len(fault["loc"]) > 1 else ""
+        model = _SECTIONS.get(section, _File)
         return UnknownName("key", str(fault["loc"][-1]), model.model_fields)
     return UsageError(f"key {key}: {fault['msg'].lower()} (found {fault['input']!r})", "Correct the value")
 
@@ -149,7 +149,14 @@ def _sweep(sweep: _Sweep, seed: int) -> list[Workload]:
     options = {k: v for k, v in (("expansion", sweep.expansion), ("groups", sweep.groups)) if v is not None}
     return [
         pattern_workload(
-            pattern, depth=depth, width=width, batch=batch, resolution=resolution, kernel=kernel, seed=seed, **options
+            pattern,
+            depth=depth,
+            width=width,
+            batch=batch,
+            resolution=resolution,
+            kernel=kernel,
+            seed=seed,
+            **options,
         )
         for pattern, (depth, width, batch, resolution, kernel) in itertools.product(
             sweep.patterns, itertools.product(*axes)

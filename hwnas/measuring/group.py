@@ -37,7 +37,14 @@ class GroupRun:
     """
 
     def __init__(
-        self, group: Group, cost: CellCost, settings: Settings, threads: int, crew: Crew, blob: bytes, scratch: str
+        self,
+        group: Group,
+        cost: CellCost,
+        settings: Settings,
+        threads: int,
+        crew: Crew,
+        blob: bytes,
+        scratch: str,
     ) -> None:
         self._group = group
         self._cost = cost

@@ -31,7 +31,9 @@ _LONG_CALL_S = 0.25
 class PreparedCell:
     """A compiled network with its proof, and the loop that times it."""
 
-    def __init__(self, session: Session, agreement: Agreement, canary: Canary, build_s: float, first_s: float) -> None:
+    def __init__(
+        self, session: Session, agreement: Agreement, canary: Canary, build_s: float, first_s: float
+    ) -> None:
         self.session = session
         self.agreement = agreement
         self._canary = canary

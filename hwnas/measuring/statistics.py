@@ -127,7 +127,9 @@ def _combine(values: list[float], draws: list[np.ndarray]) -> tuple[float, float
     return centre, centre + float(low), centre + float(high)
 
 
-def estimate(measurements: Sequence[Measurement], reference: Mapping[str, float] | None, seed: int = 0) -> Estimate:
+def estimate(
+    measurements: Sequence[Measurement], reference: Mapping[str, float] | None, seed: int = 0
+) -> Estimate:
     """The drift-corrected latency of one cell.
 
     Args:

@@ -91,6 +91,8 @@ def _half_width(values: np.ndarray) -> float:
     if variance == 0.0:
         return 0.0
     correlation = float((centred[1:] * centred[:-1]).sum() / (centred**2).sum())
-    inflation = (1 + correlation) / (1 - correlation) if 0 < correlation < 0.9 else 19.0 if correlation >= 0.9 else 1.0
+    inflation = (
+        (1 + correlation) / (1 - correlation) if 0 < correlation < 0.9 else 19.0 if correlation >= 0.9 else 1.0
+    )
     quantile = float(student_t.ppf((1 + _CONFIDENCE) / 2, n - 1))
     return quantile * float(np.sqrt(variance / n * inflation))

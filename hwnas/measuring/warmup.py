@@ -56,7 +56,9 @@ def warm_up(
             previous_end = now
             calls += 1
             elapsed_in_window = now - window_start
-            if elapsed_in_window >= floor_s / 4 and (len(window) >= _WINDOW_CALLS or elapsed_in_window >= floor_s):
+            if elapsed_in_window >= floor_s / 4 and (
+                len(window) >= _WINDOW_CALLS or elapsed_in_window >= floor_s
+            ):
                 break
         medians.append(statistics.median(window))
         elapsed = previous_end - start

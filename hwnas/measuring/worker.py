@@ -59,7 +59,8 @@ class Worker:
             self._backend, self._threads, workload, blob, Path(message["scratch"]), self._canary
         )
         self._cell.warm_up(message["warmup_s"], message["warmup_cap_s"])
-        return self._cell.describe()
+        description: dict[str, Any] = self._cell.describe()
+        return description
 
     def kernels(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
         """List what really runs; disturbs timing, so it is a command of its own."""
@@ -67,7 +68,10 @@ class Worker:
 
     def turn(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
         """Time calls for a while, with canary readings in between."""
-        return {"blocks": self._cell.turn(message["turn_s"], message["block_s"]), "peak_memory": peak_memory_bytes()}
+        return {
+            "blocks": self._cell.turn(message["turn_s"], message["block_s"]),
+            "peak_memory": peak_memory_bytes(),
+        }
 
     def release(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
         """Forget the network."""

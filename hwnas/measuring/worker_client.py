@@ -61,7 +61,13 @@ class WorkerClient:
         variables.update({"OPENBLAS_NUM_THREADS": "1", **environment})
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hwnas.measuring.worker", str(to_worker.fileno()), str(from_worker.fileno())],
+                [
+                    sys.executable,
+                    "-m",
+                    "hwnas.measuring.worker",
+                    str(to_worker.fileno()),
+                    str(from_worker.fileno()),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
@@ -75,7 +81,9 @@ class WorkerClient:
         if cpus is not None and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self._process.pid, cpus)
         try:
-            found = self.call("hello", timeout_s=start_timeout_s, target=target, threads=threads, sys_path=sys.path)
+            found = self.call(
+                "hello", timeout_s=start_timeout_s, target=target, threads=threads, sys_path=sys.path
+            )
             if not found["available"]:
                 raise BackendUnavailable(found["detail"], found["remedy"])
         except CellError:
@@ -124,7 +132,9 @@ class WorkerClient:
     def _await_answer(self, command: str, timeout_s: float, memory_limit_bytes: int | None) -> None:
         deadline = time.monotonic() + timeout_s
         while True:
-            ready, _, _ = select.select([self._source], [], [], min(_WATCH_S, max(0.0, deadline - time.monotonic())))
+            ready, _, _ = select.select(
+                [self._source], [], [], min(_WATCH_S, max(0.0, deadline - time.monotonic()))
+            )
             if ready:
                 return
             used = self._resident_bytes() if memory_limit_bytes is not None else 0
@@ -157,7 +167,9 @@ class WorkerClient:
         tail = self.log_tail()
         said = f"; last words: {tail}" if tail else ""
         if code == -signal.SIGKILL:
-            return OutOfMemory(f"the worker of {self.backend_id} was killed (signal 9), most likely out of memory{said}")
+            return OutOfMemory(
+                f"the worker of {self.backend_id} was killed (signal 9), most likely out of memory{said}"
+            )
         how = f"signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"exit code {code}"
         return WorkerDied(f"the worker of {self.backend_id} ended with {how}{said}")
 
@@ -165,7 +177,9 @@ class WorkerClient:
         """The last line that the worker printed, for a reason that helps."""
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - 4096))
-        lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
+        lines = [
+            line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()
+        ]
         return lines[-1][-length:] if lines else ""
 
     def close(self) -> None:

@@ -173,7 +173,7 @@ def _campaigns(store: LatencyStore, environment: str, name: str | None) -> dict[
     found = {r.uid: r for r in here if r.name == name}
     found = found or {r.uid: r for r in here if len(name) >= 4 and r.uid.startswith(name)}
     if not found:
-        raise UnknownName(f"campaign in {store.location}", name, {r.name for r in here})
+        raise UnknownName("campaign", name, {r.name for r in here})
     return found
 
 

@@ -17,8 +17,8 @@ _EDGE_IN = 0.25
 _LINE_IN = 0.17
 _TITLE_IN = 0.34
 _LEGEND_IN = 0.27
-#: Characters of small type that fit into the width; DejaVu Sans at 8 points takes about 0.07 in each.
-_CHARACTERS = 145
+#: Characters of small type that fit into the width: 8 points of DejaVu Sans take about 0.06 in each.
+_CHARACTERS = 150
 _LEGEND_CHARACTERS = 125
 
 

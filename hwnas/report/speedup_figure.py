@@ -52,7 +52,7 @@ def draw_speedups(bars: Sequence[Bar], selection: Selection) -> Figure:
     left = 0.35 + _CHARACTER_IN * (names + labels) + (0.2 if labels else 0.0)
     marks = "Whiskers: 95 % intervals."
     if any(len(b.members) > 1 for b in bars):
-        marks = "Bars: geometric mean over networks; dots: each network."
+        marks = "Bars: geometric mean over networks; dots: each; whiskers: 95 % interval of a single one."
     arm = f" of {next(iter(colours))}" if len(colours) == 1 else ""
     shared = ", ".join(shared_properties(selection.cells)).capitalize()
     frame = Frame(

@@ -107,7 +107,7 @@ def _bars(cells: Sequence[Cell], properties: Sequence[Callable[[Cell], str | Non
 
 def _bar(network: str, label: str, backend: str, cells: Sequence[Cell]) -> Bar:
     found = [c.comparison for c in cells if c.comparison]
-    single = found[0] if len(cells) == 1 and found else None
+    single = found[0] if len(found) == 1 else None
     summary = summarise(cells, lambda c: backend).get(backend)
     first = cells[0]
     lost = f"{first.status}: {first.reason}" if first.status is not Status.OK else first.no_comparison

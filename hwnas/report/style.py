@@ -35,7 +35,9 @@ _LINES: tuple[Any, ...] = (
 )
 
 _RC: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are the same everywhere
+    "font.family": "sans-serif",
+    # The first comes with matplotlib; the second has its widths, where an SVG is shown without it.
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
     "font.size": 9,
     "text.color": INK,
     "axes.labelcolor": INK,

@@ -25,7 +25,7 @@ _WITHOUT_MACS = re.compile(
     (new_)? (empty | full | ones | zeros) (_like | _strided)? | arange | eye | linspace | scalar_tensor
     # copies and filling
     | clone | copy | fill | lift_fresh | resize | set | zero | _to_copy | _reshape_copy | _unsafe_view
-    | _local_scalar_dense | masked_fill | tril | triu
+    | _local_scalar_dense | as_strided | masked_fill | tril | triu
     # moving values around
     | cat | stack | flip | roll | repeat | embedding | gather | scatter | (_unsafe_)? index
     | index_(fill | put | select) | (select | slice)_scatter | unsafe_split (_with_sizes)? | topk | sort

@@ -23,11 +23,10 @@ def network_digest(module: nn.Module, *, weights: bool = False) -> str:
         weights: Cover the values of parameters and buffers too.
     """
     digest = hashlib.sha256()
-    # Functions print with their address.
-    digest.update(re.sub(r" at 0x[0-9a-f]+", "", repr(module)).encode())
     classes = {type(m) for m in module.modules() if not type(m).__module__.startswith("torch.")}
-    for source in sorted(_source(cls) for cls in classes):
-        digest.update(source.encode())
+    for text in (repr(module), *sorted(_source(cls) for cls in classes)):
+        # Functions print with their address.
+        digest.update(re.sub(r" at 0x[0-9a-f]+", "", text).encode())
     for name, tensor in sorted(module.state_dict().items()):
         if not isinstance(tensor, torch.Tensor):
             continue  # extra state, which a module may add in any form
@@ -42,5 +41,6 @@ def _source(cls: type[nn.Module]) -> str:
     try:
         return name + inspect.getsource(cls)
     except (OSError, TypeError):
-        # Typed at a prompt: no source to be found.
-        return name
+        # Typed at a prompt: no source to be found, but byte code.
+        code = getattr(cls.forward, "__code__", None)
+        return f"{name}{code.co_code.hex()}{code.co_names}{code.co_consts}" if code else name

@@ -11,15 +11,23 @@ from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
 
 
-def generator(seed: int) -> torch.Generator:
+#: Weights and inputs of one workload are independent of each other.
+_WEIGHTS, _INPUT = 0, 1
+
+
+def generator(seed: int, stream: int = _WEIGHTS) -> torch.Generator:
     """A CPU generator of its own.
+
+    Args:
+        seed: Of the workload.
+        stream: 0 or 1; streams of all seeds differ.
 
     Raises:
         UsageError: The seed is negative or does not fit into 63 bits.
     """
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed {seed} is out of range", "Give a seed from 0 to 2**63 - 1")
-    return torch.Generator().manual_seed(seed)
+    return torch.Generator().manual_seed(2 * seed + stream)
 
 
 @contextmanager
@@ -47,8 +55,7 @@ def example_input(workload: Workload, batch: int | None = None) -> torch.Tensor:
     Raises:
         UsageError: The workload's seed is out of range.
     """
-    # The weights use the seed itself.
-    source = generator(workload.seed + 1)
+    source = generator(workload.seed, _INPUT)
     values = torch.empty((batch or workload.batch, *workload.input_shape[1:]), dtype=torch.float32)
     for image in values:
         image.normal_(generator=source)

@@ -41,7 +41,9 @@ class TestTorchNoMkldnn(BackendContract):
         session = backend.compile(Program((small_input(1),), small_network()), threads=1)
         session.run()
         assert session.effective()["mkldnn_enabled"] is False
-        assert not [k for k in session.kernels() if "mkldnn" in k.implementation or "onednn" in k.implementation]
+        assert not [
+            k for k in session.kernels() if "mkldnn" in k.implementation or "onednn" in k.implementation
+        ]
 
 
 class TestTorchMkldnn(BackendContract):
@@ -87,7 +89,7 @@ class TestOpenVinoCpu(BackendContract):
     def test_corrupt_file_is_one_line(self, backend, tmp_path):
         path = tmp_path / "broken.onnx"
         path.write_bytes(b"not an onnx file")
-        with pytest.raises(UsageError, match="broken.onnx") as caught:
+        with pytest.raises(UsageError, match=r"broken\.onnx") as caught:
             backend.compile(Program((small_input(1),), path=path), threads=1)
         assert "\n" not in str(caught.value)
 

@@ -30,7 +30,9 @@ class SimulatedHost:
 
     def call(self, latency_s: float, slope: float) -> float:
         spikes = 0.5 if self.rng.random() < 0.01 else 0.0
-        return float(latency_s * np.exp(slope * self.contention * self.slow + self.noise * self.rng.normal() + spikes))
+        return float(
+            latency_s * np.exp(slope * self.contention * self.slow + self.noise * self.rng.normal() + spikes)
+        )
 
     def turn(self, latency_s: float, slope: float, round_: int, turn_s: float = 0.12, block_s: float = 0.012):
         blocks, end = [], self.now + turn_s
@@ -46,7 +48,9 @@ class SimulatedHost:
         return blocks
 
 
-def interleaved(seed: int, latencies: dict[str, float], *, passes: int = 2, rounds: int = 15, slope: float = 0.6, **host):
+def interleaved(
+    seed: int, latencies: dict[str, float], *, passes: int = 2, rounds: int = 15, slope: float = 0.6, **host
+):
     """Passes of several arms in one campaign: backend -> measurements."""
     found: dict[str, list[Measurement]] = {name: [] for name in latencies}
     for pass_index in range(passes):

@@ -19,14 +19,22 @@ from hwnas.measuring.statistics import compare, estimate
 from hwnas.store import LatencyStore
 from hwnas.workloads.patterns import pattern_workload
 
-SMALL = Settings(passes=2, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.05, warmup_cap_s=0.2, cell_timeout_s=60)
+SMALL = Settings(
+    passes=2, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.05, warmup_cap_s=0.2, cell_timeout_s=60
+)
 TINY = pattern_workload("standard", depth=2, width=8, resolution=8)
 OTHER = pattern_workload("depthwise_separable", depth=2, width=8, resolution=8)
 
 
 def _bad(name):
     backend_id = f"{name.lower()}:cpu:fp32"
-    ids = {"Crashes": "crashes", "Hangs": "hangs", "EatsMemory": "eats", "ComputesNonsense": "nonsense", "Missing": "missing"}
+    ids = {
+        "Crashes": "crashes",
+        "Hangs": "hangs",
+        "EatsMemory": "eats",
+        "ComputesNonsense": "nonsense",
+        "Missing": "missing",
+    }
     backend_id = f"{ids[name]}:cpu:fp32"
     BACKENDS.add(backend_id, f"misbehaving:{name}")
     return backend_id
@@ -60,7 +68,9 @@ def test_two_runtimes_end_to_end(store):
         assert m.stop_reason
     assert all(m.kernels for m in stored if m.pass_index == 0)
     mine = [m for m in stored if m.workload == TINY]
-    torch_passes, openvino_passes = ([m for m in mine if m.backend == b] for b in ("torch:cpu:fp32", "openvino:cpu:fp32"))
+    torch_passes, openvino_passes = (
+        [m for m in mine if m.backend == b] for b in ("torch:cpu:fp32", "openvino:cpu:fp32")
+    )
     assert compare(torch_passes, openvino_passes).speedup > 0
     assert store.canary_reference(probe_environment(), stored[0].protocol)
     assert estimate(torch_passes, None).passes == 2
@@ -153,7 +163,9 @@ def test_a_second_campaign_hears_who_holds_the_lock(tmp_path, monkeypatch):
     monkeypatch.setenv("HWNAS_LOCK", str(tmp_path / "lock"))
     with measuring_lock("the first campaign"):
         second = subprocess.run(
-            [sys.executable, "-m", "hwnas", "measure", "--db", str(tmp_path / "x.sqlite")], capture_output=True, text=True
+            [sys.executable, "-m", "hwnas", "measure", "--db", str(tmp_path / "x.sqlite")],
+            capture_output=True,
+            text=True,
         )
     assert second.returncode == 2
     assert "the first campaign" in second.stderr
@@ -184,5 +196,5 @@ def test_the_lock_is_exclusive_within_a_process(tmp_path, monkeypatch):
 def test_settings_out_of_range_name_the_setting():
     with pytest.raises(UsageError, match="budget_s"):
         Settings(budget_s=-1)
-    with pytest.raises(UsageError, match="unknown setting 'pases'.*passes"):
+    with pytest.raises(UsageError, match=r"unknown setting 'pases'.*passes"):
         Settings.from_dict({"pases": 2})

@@ -66,7 +66,11 @@ def test_the_order_is_random_and_every_arm_runs_once_a_round():
 
 def test_blocks_carry_their_round_and_rounds_pair_across_arms():
     result, _, _ = _run(Settings(budget_s=1.0), {"a": 1e-3, "b": 3e-3})
-    assert {b.round for b in result.blocks["a"]} == {b.round for b in result.blocks["b"]} == set(range(result.rounds))
+    assert (
+        {b.round for b in result.blocks["a"]}
+        == {b.round for b in result.blocks["b"]}
+        == set(range(result.rounds))
+    )
 
 
 def test_an_arm_that_fails_costs_itself_alone():

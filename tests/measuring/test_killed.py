@@ -31,7 +31,15 @@ KILLS = 20
 def _start(folder):
     environment = {**os.environ, "HWNAS_LOCK": str(folder / "lock")}
     return subprocess.Popen(
-        [sys.executable, "-m", "hwnas", "measure", str(folder / "plan.yaml"), "--db", str(folder / "db.sqlite")],
+        [
+            sys.executable,
+            "-m",
+            "hwnas",
+            "measure",
+            str(folder / "plan.yaml"),
+            "--db",
+            str(folder / "db.sqlite"),
+        ],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -50,7 +58,11 @@ def _uids(folder):
 
 def _workers(process):
     try:
-        return [c for c in psutil.Process(process.pid).children() if "hwnas.measuring.worker" in " ".join(c.cmdline())]
+        return [
+            c
+            for c in psutil.Process(process.pid).children()
+            if "hwnas.measuring.worker" in " ".join(c.cmdline())
+        ]
     except psutil.Error:
         return []
 

@@ -80,7 +80,7 @@ def test_counting_changes_nothing() -> None:
 
 
 def test_a_wrong_shape_names_the_model_and_the_option() -> None:
-    with pytest.raises(UsageError, match="mynet cannot run on an input of shape 1x1x8x8.*--input"):
+    with pytest.raises(UsageError, match=r"mynet cannot run on an input of shape 1x1x8x8.*--input"):
         count(nn.Conv2d(3, 4, 3).eval(), (torch.zeros(1, 1, 8, 8),), "mynet")
 
 

@@ -131,7 +131,7 @@ def test_what_is_wrong_with_a_factory_is_said_in_one_line(folder, name: str, sai
 
 
 def test_the_input_must_be_given_and_fit() -> None:
-    with pytest.raises(UsageError, match="my_networks:net is not known.*--input"):
+    with pytest.raises(UsageError, match=r"my_networks:net is not known.*--input"):
         parse_model("my_networks:net")
     with pytest.raises(UsageError, match=r"my_networks:net cannot run on an input of shape 1x5x8x8.*--input"):
         build(parse_model("my_networks:net", input_shape=(1, 5, 8, 8)))

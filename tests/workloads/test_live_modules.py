@@ -1,6 +1,7 @@
 """Modules that exist only as objects."""
 
 import copy
+import importlib.util
 import subprocess
 import sys
 import threading
@@ -47,23 +48,26 @@ def test_the_key_follows_weights_types_architecture_and_shape() -> None:
     assert len({w.key for w in workloads}) == len(workloads)
 
 
-class Adding(nn.Module):
-    def forward(self, x):
-        return x + 1
+def keys_of_classes_named_alike(folder):
+    """Keys of modules that differ in nothing but a sign: each from a file, and without any source."""
+    for sign in "+-":
+        code = f"from torch import nn\nclass Net(nn.Module):\n    def forward(self, x): return x {sign} 1\n"
+        path = folder / f"{ord(sign)}" / "alike.py"
+        path.parent.mkdir()
+        path.write_text(code)
+        spec = importlib.util.spec_from_file_location("alike", path)
+        sys.modules["alike"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["alike"])
+        prompt = {"__name__": "prompt"}
+        exec(code, prompt)
+        yield [workload_of_module(cls(), VALUES).key for cls in (sys.modules["alike"].Net, prompt["Net"])]
 
 
-class Subtracting(nn.Module):
-    def forward(self, x):
-        return x - 1
-
-
-def test_the_key_follows_the_code() -> None:
-    Subtracting.__qualname__ = Subtracting.__name__ = "Adding"
-    try:
-        first, second = (workload_of_module(m, VALUES) for m in (Adding(), Subtracting()))
-    finally:
-        Subtracting.__qualname__ = Subtracting.__name__ = "Subtracting"
-    assert first.key != second.key
+def test_the_key_follows_the_code(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "alike", None)
+    adding, subtracting = keys_of_classes_named_alike(tmp_path)
+    assert adding[0] != subtracting[0]
+    assert adding[1] != subtracting[1]
 
 
 class Holding(nn.Module):

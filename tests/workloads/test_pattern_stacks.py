@@ -161,7 +161,7 @@ from hwnas.workloads.patterns import Convolution, Pattern
 def double(width, kernel, squeeze):
     return (Convolution(width, width // squeeze, (kernel, kernel)), Convolution(width // squeeze, width))
 
-SQUEEZED = Pattern("squeezed", "squeezed", "two convolutions", "k²w²/s + w²/s", "nobody", double, {"squeeze": 2})
+SQUEEZED = Pattern("squeezed", "squeezed", "two layers", "k²w²/s + w²/s", "nobody", double, {"squeeze": 2})
 BROKEN = Pattern("broken", "broken", "does not stack", "", "nobody", lambda width, kernel: (Convolution(1, 2),))
 TEXT = "not a pattern"
 """
