@@ -53,7 +53,7 @@ class OpenVinoSession:
             self._compiled = self._core.compile_model(model, device, dict(config))
         except RuntimeError as error:
             raise BackendUnavailable(
-                f"OpenVINO cannot compile the network for {device}: {_brief(error)}"
+                f"OpenVINO cannot compile the network for {device}: {brief(error)}"
             ) from error
         self.compile_s: float | None = time.perf_counter() - start
         self._request = self._compiled.create_infer_request()
@@ -67,7 +67,7 @@ class OpenVinoSession:
                 return self._core.read_model(program.path)
             except RuntimeError as error:
                 raise UsageError(
-                    f"OpenVINO cannot read {program.path}: {_brief(error)}",
+                    f"OpenVINO cannot read {program.path}: {brief(error)}",
                     "Give a valid ONNX or OpenVINO IR file",
                 ) from error
         try:
@@ -75,7 +75,7 @@ class OpenVinoSession:
         except BackendUnavailable:
             raise
         except Exception as error:  # the converter raises many types, none of them public
-            raise BackendUnavailable(f"OpenVINO cannot convert the network: {_brief(error)}") from error
+            raise BackendUnavailable(f"OpenVINO cannot convert the network: {brief(error)}") from error
 
     def _reshape(self, model: Any, program: Program) -> None:
         shapes = [list(t.shape) for t in program.inputs]
@@ -166,7 +166,7 @@ def _plain(value: Any) -> Any:
     return name() if callable(name) else getattr(value, "name", str(value))
 
 
-def _brief(error: Exception) -> str:
+def brief(error: Exception) -> str:
     """The last line of an OpenVINO message that says something."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:300] if lines else type(error).__name__

@@ -132,7 +132,7 @@ def select_cells(
         for stored in store.measurements(with_samples=False, with_kernels=False, **chosen)
         if stored.campaign_uid in records or (campaign is None and stored.campaign_uid is None)
     )
-    rank = {uid: (record.created_at, record.generation) for uid, record in records.items()}
+    rank = {uid: (record.created_at, place) for place, (uid, record) in enumerate(records.items())}
     newest = {key: _newest(found, rank) for key, found in passes.items()}
     samples = {
         stored.measurement.uid: stored.measurement

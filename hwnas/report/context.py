@@ -96,10 +96,7 @@ def statement(selection: Selection) -> list[tuple[str, str]]:
         ("Protocol", _protocol(selection, measured)),
         ("Noise", _noise(measured)),
         ("Outputs", _agreement(measured)),
-        (
-            "Intervals",
-            "[low, high] hold with 95 % confidence: bootstrap over rounds, widened by what passes differ",
-        ),
+        ("Intervals", _intervals(measured)),
         ("Latency", _reference(selection)),
         ("Verdicts", _verdicts(selection)),
     ]
@@ -133,6 +130,14 @@ def _protocol(selection: Selection, measured: Sequence[Cell]) -> str:
         f"{protocol(selection, selection.cells)} in fresh processes, {plural(samples, 'sample')}; "
         "arms take turns in random order, with a canary between them"
     )
+
+
+def _intervals(measured: Sequence[Cell]) -> str:
+    if not measured:
+        return ""
+    text = "[low, high]: 95 % bootstrap intervals over rounds, widened by what passes differ"
+    alone = sum(c.estimate.passes == 1 for c in measured if c.estimate)
+    return text + (f"; {plural(alone, 'cell')} of one pass cannot show that difference" if alone else "")
 
 
 def _noise(measured: Sequence[Cell]) -> str:

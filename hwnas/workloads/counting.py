@@ -17,8 +17,8 @@ from hwnas.workloads.dry_run import observe
 
 _ATEN = torch.ops.aten
 
-#: Operators without multiply-adds by the usual convention, in torch's `aten` namespace. Views,
-#: pointwise operators and reductions are recognised by what torch knows of them.
+#: Operators without multiply-adds by the usual convention, in torch's `aten` namespace. Views
+#: and pointwise operators are recognised by what torch knows of them.
 _WITHOUT_MACS = re.compile(
     r"""
     # creation
@@ -37,7 +37,7 @@ _WITHOUT_MACS = re.compile(
     | (_? native_)? batch_norm \w* | native_(group | layer)_norm | linalg_vector_norm
     | (_log | _safe)? _softmax
     # reducing
-    | argmax | argmin | cumsum | max | min
+    | arg(max | min) | a?(max | min) (_dim)? | all | any | cumsum | mean | prod | (std | var) (_mean)? | sum
     # activations that torch does not tag as pointwise
     | celu | elu | selu | prelu | hardswish | hardsigmoid | hardtanh | (native_)? dropout
     """,
@@ -94,8 +94,7 @@ def _is_known(operator: Any) -> bool:
     # Creation, queries and profiling marks come from these two namespaces.
     if operator.namespace in ("prim", "profiler"):
         return True
-    tags = set(operator.tags)
-    if tags & {torch.Tag.pointwise, torch.Tag.reduction}:
+    if torch.Tag.pointwise in operator.tags:
         return True
     return (
         operator.namespace == "aten" and _WITHOUT_MACS.fullmatch(packet.__name__.removesuffix("_")) is not None

@@ -10,7 +10,6 @@ import torch
 from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
 
-
 #: Weights and inputs of one workload are independent of each other.
 _WEIGHTS, _INPUT = 0, 1
 

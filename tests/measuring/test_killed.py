@@ -30,21 +30,9 @@ KILLS = 20
 
 def _start(folder):
     environment = {**os.environ, "HWNAS_LOCK": str(folder / "lock")}
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "hwnas",
-            "measure",
-            str(folder / "plan.yaml"),
-            "--db",
-            str(folder / "db.sqlite"),
-        ],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    command = [sys.executable, "-m", "hwnas", "measure", str(folder / "plan.yaml"), "--db", str(folder / "db.sqlite")]
+    with (folder / "output.txt").open("w") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
 
 
 def _uids(folder):
@@ -94,7 +82,8 @@ def test_killed_at_twenty_random_moments(tmp_path):
             with sqlite3.connect(tmp_path / "db.sqlite") as connection:
                 assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     process = _start(tmp_path)
-    output, _ = process.communicate(timeout=600)
+    process.wait(timeout=600)
+    output = (tmp_path / "output.txt").read_text()
     with LatencyStore.open(tmp_path / "db.sqlite", read_only=True) as store:
         found = [s.measurement for s in store.measurements(with_samples=False)]
         assert len(store.campaigns()) == 1
@@ -123,7 +112,8 @@ def test_ctrl_c_ends_within_two_seconds_and_says_how_to_resume(tmp_path):
     workers = _workers(process)
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
+    process.wait(timeout=30)
+    output = (tmp_path / "output.txt").read_text()
     assert time.monotonic() - start < 2
     assert process.returncode == 130
     assert "resume" in output

@@ -1,0 +1,149 @@
+"""`hwnas measure` as a user types it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+PLAN = """
+title: tiny
+backends: [torch, openvino:cpu:fp32, openvino:npu:fp16]
+sweeps:
+  - patterns: [standard]
+    depth: 1
+    width: 8
+    resolution: 8
+settings: {passes: 1, budget_s: 0.1, turn_s: 0.02, min_rounds: 2, warmup_s: 0.02, warmup_cap_s: 0.1}
+"""
+
+
+@pytest.fixture
+def hwnas(tmp_path):
+    environment = {
+        **os.environ,
+        "HWNAS_LOCK": str(tmp_path / "lock"),
+        "HWNAS_DB": str(tmp_path / "db.sqlite"),
+        "PYTHONWARNINGS": "",
+    }
+
+    def run(*arguments, **variables):
+        return subprocess.run(
+            [sys.executable, "-m", "hwnas", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**environment, **variables},
+            timeout=300,
+        )
+
+    return run
+
+
+def _refused(found, *words):
+    assert found.returncode == 2, found.stdout + found.stderr
+    assert "Traceback" not in found.stderr
+    lines = [line for line in found.stderr.splitlines() if line.strip()]
+    assert len(lines) <= 3, found.stderr
+    for word in words:
+        assert word in found.stderr
+
+
+def test_measure_resume_fresh_and_report(hwnas, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(PLAN)
+    first = hwnas("measure", "tiny.yaml")
+    assert first.returncode == 0, first.stderr
+    assert "2 ok, 1 skipped" in first.stdout
+    assert "standard" in first.stdout
+    assert any(v in first.stdout for v in ("FASTER", "SLOWER", "SAME", "UNCLEAR"))
+    again = hwnas("measure", "tiny.yaml")
+    assert "already" in again.stdout
+    report = hwnas("report", "--json")
+    cells = json.loads(report.stdout)
+    assert {c["backend"] for c in cells} == {"torch:cpu:fp32", "openvino:cpu:fp32", "openvino:npu:fp16"}
+    skipped = next(c for c in cells if c["backend"] == "openvino:npu:fp16")
+    assert skipped["status"] == "skipped"
+    assert "NPU" in skipped["reason"]
+    fresh = hwnas("measure", "tiny.yaml", "--fresh")
+    assert "2 ok" in fresh.stdout
+
+
+def test_dry_run_prints_the_plan_and_measures_nothing(hwnas, tmp_path):
+    found = hwnas("measure", "depth", "--dry-run")
+    assert found.returncode == 0, found.stderr
+    assert "90 workloads" in found.stdout
+    assert "memory" in found.stdout
+    assert "Expected: about" in found.stdout
+    assert not (tmp_path / "db.sqlite").exists()
+
+
+def test_the_list_of_experiments(hwnas):
+    found = hwnas("measure", "--list")
+    assert [line.split()[0] for line in found.stdout.splitlines()] == ["depth", "quick", "width"]
+
+
+def test_an_onnx_file_runs_on_openvino(hwnas, tmp_path):
+    from hwnas.testing.backend_contract import small_input, small_network
+
+    pytest.importorskip("onnx", reason="writing ONNX needs onnx; pip install 'hwnas[dev]'")
+    from hwnas.backends.openvino_runtime import import_openvino
+
+    ov = import_openvino()
+    exported = torch.export.export(small_network(), (small_input(1),), strict=False)
+    ov.save_model(ov.convert_model(exported), tmp_path / "net.xml", compress_to_fp16=False)
+    found = hwnas("measure", "--model", "net.xml", "--input", "1x3x24x24", "--passes", "1", "--budget", "0.2s")
+    assert found.returncode == 0, found.stderr + found.stdout
+    assert "openvino:cpu:fp32" in found.stdout
+    assert "1 ok" in found.stdout
+
+
+def test_a_factory_in_the_current_folder(hwnas, tmp_path):
+    (tmp_path / "mynets.py").write_text(
+        "import torch\ndef make():\n    return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())\n"
+    )
+    found = hwnas(
+        "measure", "--model", "mynets:make", "--input", "1x3x16x16", "--backend", "torch", "--passes", "1", "--budget", "0.2s"
+    )
+    assert found.returncode == 0, found.stderr + found.stdout
+    assert "1 ok" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nosuch"], ["nosuch", "quick"]),
+        (["--model", "torchvision:resnet19"], ["resnet19", "resnet18"]),
+        (["--model", "timm:resnet18xx"], ["resnet18xx"]),
+        (["--model", "torchvision:resnet18", "--backend", "tensorrt"], ["tensorrt", "backend"]),
+        (["--model", "torchvision:resnet18", "--input", "1x3xbig"], ["1x3xbig", "--input"]),
+        (["--model", "torchvision:resnet18", "--input", "1x5x224x224"], ["resnet18", "--input"]),
+        (["--model", "torchvision:resnet18", "--threads", "0"], ["--threads"]),
+        (["--model", "torchvision:resnet18", "--threads", "9999"], ["--threads", "at most"]),
+        (["--model", "torchvision:resnet18", "--budget", "soon"], ["soon"]),
+        (["--model", "nothing_here.onnx", "--input", "1x3x8x8"], ["nothing_here.onnx"]),
+        (["--model", "no.such.module:make", "--input", "1x3x8x8"], ["no.such.module"]),
+        (["quick", "--model", "torchvision:resnet18"], ["quick", "--model"]),
+        (["quick", "--input", "1x3x8x8"], ["--input"]),
+        (["--no-such-option"], ["--no-such-option"]),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(hwnas, arguments, words):
+    _refused(hwnas("measure", *arguments), *words)
+
+
+def test_a_corrupt_onnx_file_costs_its_cell_with_one_line(hwnas, tmp_path):
+    (tmp_path / "broken.onnx").write_bytes(b"this is not ONNX")
+    found = hwnas("measure", "--model", "broken.onnx", "--input", "1x3x8x8", "--backend", "openvino:cpu:fp32")
+    assert found.returncode == 2, found.stdout + found.stderr
+    assert "broken.onnx" in found.stdout + found.stderr
+    assert "Traceback" not in found.stdout + found.stderr
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but long enough to be read as one" * 20])
+def test_a_foreign_database_is_refused_and_kept(hwnas, tmp_path, content):
+    (tmp_path / "db.sqlite").write_bytes(content)
+    (tmp_path / "tiny.yaml").write_text(PLAN)
+    _refused(hwnas("measure", "tiny.yaml"), "db.sqlite")
+    assert (tmp_path / "db.sqlite").read_bytes() == content

@@ -1,0 +1,53 @@
+"""Data folders are found from a checkout and from a wheel."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import hwnas
+from hwnas.core.errors import UnknownName
+from hwnas.core.resources import data_folder, find_data_file
+
+ROOT = Path(hwnas.__file__).parent.parent
+FOLDERS = ("experiments", "search_spaces", "latency_db")
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_from_this_installation(name):
+    assert any(data_folder(name).iterdir())
+
+
+@pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="hwnas is installed without its checkout")
+def test_from_a_wheel(tmp_path):
+    pytest.importorskip("hatchling", reason="hatchling builds the wheel; pip install 'hwnas[dev]'")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    code = (
+        f"import sys; sys.path.insert(0, {str(site)!r})\n"
+        "import hwnas\n"
+        "from hwnas.core.resources import data_folder, find_data_file\n"
+        f"assert hwnas.__file__.startswith({str(site)!r}), hwnas.__file__\n"
+        f"for name in {FOLDERS!r}:\n"
+        f"    assert str(data_folder(name)).startswith({str(site)!r}), data_folder(name)\n"
+        "print(find_data_file('experiments', 'quick', '.yaml'))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert "quick.yaml" in found.stdout
+
+
+def test_a_users_own_file_wins_and_a_misspelt_name_lists_close_ones(tmp_path):
+    own = tmp_path / "mine.yaml"
+    own.write_text("title: mine")
+    assert find_data_file("experiments", str(own), ".yaml") == own
+    with pytest.raises(UnknownName, match="quick"):
+        find_data_file("experiments", "quik", ".yaml")

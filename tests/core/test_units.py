@@ -1,0 +1,49 @@
+"""Quantities in and out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwnas.core.errors import UsageError
+from hwnas.core.units import (
+    format_bytes,
+    format_count,
+    format_duration,
+    format_seconds,
+    parse_bytes,
+    parse_seconds,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2ms", 2e-3), ("1.5 s", 1.5), ("2h", 7200), ("30", 30), (4, 4), ("10us", 1e-5), (".5m", 30)]
+)
+def test_seconds(text, value):
+    assert parse_seconds(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("text", "value"), [("4M", 2**22), ("2GiB", 2**31), ("100", 100), ("1.5k", 1536)])
+def test_bytes(text, value):
+    assert parse_bytes(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "fast", "-3s", "3 parsecs", "1e", "nan", "1..2s"])
+def test_nonsense_is_refused_with_an_example(text):
+    with pytest.raises(UsageError, match="Write it like"):
+        parse_seconds(text)
+
+
+@given(st.floats(1e-9, 1e3))
+def test_a_printed_latency_keeps_three_digits(value):
+    number, unit = format_seconds(value).split()
+    scale = {"s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}[unit]
+    assert float(number) * scale == pytest.approx(value, rel=6e-3)
+
+
+def test_for_people():
+    assert format_seconds(2.4123e-3) == "2.41 ms"
+    assert format_seconds(0.1234) == "123 ms"
+    assert format_duration(3840) == "1 h 04 min"
+    assert format_duration(200.4) == "3 min 20 s"
+    assert format_bytes(32 * 2**20) == "32 MiB"
+    assert format_count(1.82e9) == "1.82 G"

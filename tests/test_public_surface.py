@@ -1,0 +1,34 @@
+"""What `import hwnas` offers, and what it does not load."""
+
+import subprocess
+import sys
+
+import hwnas
+
+HEAVY = ("torch", "openvino", "pandas", "numpy", "matplotlib", "sklearn", "optuna", "nni", "sqlalchemy", "timm", "scipy")
+
+
+def _loaded(code):
+    probe = f"{code}\nimport sys; print(*[n for n in {HEAVY!r} if n in sys.modules])"
+    return subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True).stdout.split("\n")[-2]
+
+
+def test_all_is_pinned():
+    assert hwnas.__all__ == ["HwnasError", "Measurements", "Workload", "__version__", "measure"]
+    for name in hwnas.__all__:
+        assert getattr(hwnas, name) is not None
+
+
+def test_import_loads_no_heavy_library():
+    assert _loaded("import hwnas; hwnas.__version__") == ""
+
+
+def test_help_loads_no_heavy_library():
+    code = "import sys; sys.argv = ['hwnas', '--help']\ntry:\n    from hwnas.cli.main import main; main()\nexcept SystemExit: pass"
+    assert _loaded(code) == ""
+
+
+def test_measure_stays_a_function_after_its_room_is_imported():
+    import hwnas.measuring.statistics
+
+    assert callable(hwnas.measure)
