@@ -11,11 +11,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from hwnas.backends.model_file import check_model_file
 from hwnas.backends.registry import BACKENDS
 from hwnas.core.errors import HwnasError, UnknownName, UsageError
 from hwnas.core.resources import find_data_file
 from hwnas.core.workload import Workload
 from hwnas.measuring.settings import Settings
+from hwnas.workloads.files import SUFFIXES
 from hwnas.workloads.models import parse_model, parse_shape
 from hwnas.workloads.patterns import pattern_workload
 
@@ -167,8 +169,15 @@ def _sweep(sweep: _Sweep, seed: int) -> list[Workload]:
 def _models(model: _Model, seed: int) -> list[Workload]:
     shape = parse_shape(model.input) if model.input else None
     return [
-        parse_model(model.model, input_shape=shape, batch=batch, seed=seed) for batch in _listed(model.batch)
+        _model(model.model, shape, batch, seed) for batch in _listed(model.batch)
     ]
+
+
+def _model(text: str, shape: tuple[int, ...] | None, batch: int | None, seed: int) -> Workload:
+    if text.lower().endswith(SUFFIXES):
+        # OpenVINO reads the file; the layer of workloads does not know any runtime.
+        shape = check_model_file(Path(text), shape)
+    return parse_model(text, input_shape=shape, batch=batch, seed=seed)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -185,7 +194,7 @@ def experiment_of_models(models: tuple[str, ...], input_text: str | None, batch:
         UsageError: The input cannot be read, or a model needs one.
     """
     shape = parse_shape(input_text) if input_text else None
-    workloads = tuple(parse_model(m, input_shape=shape, batch=batch) for m in models)
+    workloads = tuple(_model(m, shape, batch, seed=0) for m in models)
     files_only = all(w.kind == "file" for w in workloads)
     openvino = ("openvino:cpu:fp32", "openvino:gpu:fp16")
     return Experiment(

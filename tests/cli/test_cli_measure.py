@@ -84,10 +84,9 @@ def test_the_list_of_experiments(hwnas):
     assert [line.split()[0] for line in found.stdout.splitlines()] == ["depth", "quick", "width"]
 
 
-def test_an_onnx_file_runs_on_openvino(hwnas, tmp_path):
+def test_a_model_file_runs_on_openvino(hwnas, tmp_path):
     from hwnas.testing.backend_contract import small_input, small_network
 
-    pytest.importorskip("onnx", reason="writing ONNX needs onnx; pip install 'hwnas[dev]'")
     from hwnas.backends.openvino_runtime import import_openvino
 
     ov = import_openvino()
@@ -133,12 +132,22 @@ def test_bad_input_is_one_line_and_exit_code_2(hwnas, arguments, words):
     _refused(hwnas("measure", *arguments), *words)
 
 
-def test_a_corrupt_onnx_file_costs_its_cell_with_one_line(hwnas, tmp_path):
+def test_a_corrupt_onnx_file_is_refused_before_anything_runs(hwnas, tmp_path):
     (tmp_path / "broken.onnx").write_bytes(b"this is not ONNX")
-    found = hwnas("measure", "--model", "broken.onnx", "--input", "1x3x8x8", "--backend", "openvino:cpu:fp32")
-    assert found.returncode == 2, found.stdout + found.stderr
-    assert "broken.onnx" in found.stdout + found.stderr
-    assert "Traceback" not in found.stdout + found.stderr
+    _refused(hwnas("measure", "--model", "broken.onnx", "--input", "1x3x8x8"), "broken.onnx", "valid ONNX")
+
+
+def test_a_model_file_tells_its_own_shape_and_refuses_another(hwnas, tmp_path):
+    from hwnas.backends.openvino_runtime import import_openvino
+    from hwnas.testing.backend_contract import small_input, small_network
+
+    ov = import_openvino()
+    model = ov.convert_model(torch.export.export(small_network(), (small_input(1),), strict=False))
+    model.reshape([1, 3, 24, 24])
+    ov.save_model(model, tmp_path / "net.xml", compress_to_fp16=False)
+    found = hwnas("measure", "--model", "net.xml", "--dry-run")
+    assert "1x3x24x24" in found.stdout, found.stderr
+    _refused(hwnas("measure", "--model", "net.xml", "--input", "1x5x24x24"), "net.xml", "--input")
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to be read as one" * 20])
