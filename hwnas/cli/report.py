@@ -27,7 +27,11 @@ from hwnas.store import LatencyStore
     metavar="NAME",
     help="Only this campaign, such as quick, depth or width; or one generation of it by its uid.",
 )
-@click.option("--baseline", metavar="ID", help=f"Backend that speedups refer to. [default: {DEFAULT_BASELINE}]")
+@click.option(
+    "--baseline",
+    metavar="ID",
+    help=f"Backend that speedups refer to. [default: {DEFAULT_BASELINE}, else the campaign's first]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with every number in SI units.")
 @click.option(
     "--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the cells to this file."
@@ -77,7 +81,7 @@ def _select(db: str | None, campaign: str | None, baseline: str | None, options:
         if environment is None:
             environment = store.sole_environment(probe_environment().fingerprint)
         arm = filters(store, backend=baseline)["backend"] if baseline else None
-        return select_cells(store, environment, campaign=campaign, baseline=arm or DEFAULT_BASELINE, **chosen)
+        return select_cells(store, environment, campaign=campaign, baseline=arm, **chosen)
 
 
 def _draw(selection: Selection, folder: Path) -> list[Path]:

@@ -13,8 +13,9 @@ from hwnas.core.measurement import PROTOCOL_VERSION, Agreement, Measurement, Sta
 from hwnas.core.workload import Workload
 from hwnas.measuring.statistics import Comparison, Estimate, compare, estimate
 from hwnas.report.order import in_order
-from hwnas.store import CampaignRecord, LatencyStore, StoredMeasurement
+from hwnas.store import CampaignRecord, Filters, LatencyStore, StoredMeasurement
 
+#: Speedups refer to it wherever it was measured.
 DEFAULT_BASELINE = "torch:cpu:fp32"
 
 #: Block medians that scatter more than this after the drift correction make a cell noisy.
@@ -100,7 +101,7 @@ def select_cells(
     store: LatencyStore,
     environment: str,
     *,
-    baseline: str = DEFAULT_BASELINE,
+    baseline: str | None = None,
     campaign: str | None = None,
     backend: str | None = None,
     status: str | None = None,
@@ -113,7 +114,8 @@ def select_cells(
     Args:
         store: Where the measurements are.
         environment: Fingerprint; measurements of other environments take no part.
-        baseline: Full id of the arm that speedups refer to.
+        baseline: Full id of the arm that speedups refer to; None for :data:`DEFAULT_BASELINE`, or
+            where that was not measured, for the first backend of the newest campaign.
         campaign: Only campaigns of this name, or the one whose uid begins so.
         backend: Only this arm's cells; the baseline is read all the same.
         status: Only cells with this outcome.
@@ -124,6 +126,7 @@ def select_cells(
         UsageError: No measurement matches.
     """
     records = _campaigns(store, environment, campaign)
+    baseline = baseline or _default_baseline(store, environment, campaign, records)
     arms = [backend, baseline] if backend and backend != baseline else [backend]
     where = [{**filters, "environment": environment, "backend": arm} for arm in arms]
     passes = _by_cell(
@@ -175,6 +178,20 @@ def _campaigns(store: LatencyStore, environment: str, name: str | None) -> dict[
     if not found:
         raise UnknownName("campaign", name, {r.name for r in here})
     return found
+
+
+def _default_baseline(
+    store: LatencyStore, environment: str, campaign: str | None, records: Mapping[str, CampaignRecord]
+) -> str:
+    scopes: list[Filters] = (
+        [{"campaign_uid": uid} for uid in records] if campaign else [{"environment": environment}]
+    )
+    measured = {arm for scope in scopes for arm in store.values("backend", **scope)}
+    if DEFAULT_BASELINE in measured or not records:
+        return DEFAULT_BASELINE
+    newest = list(records.values())[-1]
+    first = next(iter(newest.spec.get("backends", ())), DEFAULT_BASELINE)
+    return str(first) if first in measured else DEFAULT_BASELINE
 
 
 def _by_cell(

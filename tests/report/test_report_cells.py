@@ -163,6 +163,20 @@ def test_another_baseline(lab: Lab) -> None:
     assert find(selection, OPENVINO).no_comparison == IS_BASELINE
 
 
+def test_baseline_where_the_usual_one_was_not_measured(lab: Lab) -> None:
+    spec = {"backends": [OPENVINO, GPU]}
+    record = lab.store.campaign("arms", spec, lab.environment)
+    lab.add(lab.host.group(W, {OPENVINO: 0.004, GPU: 0.001}), record.uid)
+    assert lab.select().baseline == OPENVINO
+    lab.campaign({stack(20): {TORCH: 0.01}})
+    assert lab.select().baseline == TORCH
+    chosen = lab.select(campaign="arms")
+    assert chosen.baseline == OPENVINO
+    comparison = find(chosen, GPU).comparison
+    assert comparison is not None
+    assert comparison.speedup == pytest.approx(4, rel=0.03)
+
+
 def test_threads_are_cells_of_their_own(lab: Lab) -> None:
     lab.campaign({W: {TORCH: 0.008, OPENVINO: 0.002}}, "one")
     lab.campaign({W: {TORCH: 0.004, OPENVINO: 0.002}}, "two", threads=2)

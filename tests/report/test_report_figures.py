@@ -107,9 +107,8 @@ def test_cells_without_a_latency_are_gaps_never_zero(study: Selection) -> None:
     figure = sweep_figure(study)
     lines = [line for axis in figure.axes for line in axis.lines if " batch " in str(line.get_label())]
     values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in lines])
-    assert (
-        np.isnan(values).sum() == 4
-    )  # one failed, two refused arms less the GPU, one pattern's depth 30 to come
+    # One failed, two refused, and two of a network that no campaign has tried.
+    assert np.isnan(values).sum() == 5
     assert np.nanmin(values) > 0
     crosses = [line for axis in figure.axes for line in axis.lines if line.get_marker() == "x"]
     assert len(crosses) == 3
