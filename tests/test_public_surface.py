@@ -5,12 +5,26 @@ import sys
 
 import hwnas
 
-HEAVY = ("torch", "openvino", "pandas", "numpy", "matplotlib", "sklearn", "optuna", "nni", "sqlalchemy", "timm", "scipy")
+HEAVY = (
+    "torch",
+    "openvino",
+    "pandas",
+    "numpy",
+    "matplotlib",
+    "sklearn",
+    "optuna",
+    "nni",
+    "sqlalchemy",
+    "timm",
+    "scipy",
+)
 
 
 def _loaded(code):
     probe = f"{code}\nimport sys; print(*[n for n in {HEAVY!r} if n in sys.modules])"
-    return subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True).stdout.split("\n")[-2]
+    return subprocess.run(
+        [sys.executable, "-c", probe], check=True, capture_output=True, text=True
+    ).stdout.split("\n")[-2]
 
 
 def test_all_is_pinned():

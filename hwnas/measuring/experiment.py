@@ -168,9 +168,7 @@ def _sweep(sweep: _Sweep, seed: int) -> list[Workload]:
 
 def _models(model: _Model, seed: int) -> list[Workload]:
     shape = parse_shape(model.input) if model.input else None
-    return [
-        _model(model.model, shape, batch, seed) for batch in _listed(model.batch)
-    ]
+    return [_model(model.model, shape, batch, seed) for batch in _listed(model.batch)]
 
 
 def _model(text: str, shape: tuple[int, ...] | None, batch: int | None, seed: int) -> Workload:

@@ -103,7 +103,17 @@ def test_a_factory_in_the_current_folder(hwnas, tmp_path):
         "import torch\ndef make():\n    return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())\n"
     )
     found = hwnas(
-        "measure", "--model", "mynets:make", "--input", "1x3x16x16", "--backend", "torch", "--passes", "1", "--budget", "0.2s"
+        "measure",
+        "--model",
+        "mynets:make",
+        "--input",
+        "1x3x16x16",
+        "--backend",
+        "torch",
+        "--passes",
+        "1",
+        "--budget",
+        "0.2s",
     )
     assert found.returncode == 0, found.stderr + found.stdout
     assert "1 ok" in found.stdout

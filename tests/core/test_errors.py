@@ -7,7 +7,9 @@ from hwnas.core.errors import HwnasError, UnknownName, UsageError
 
 
 def test_message_and_way_out_in_one_line():
-    assert str(UsageError("key depth is -1", "Give a positive depth")) == "key depth is -1. Give a positive depth"
+    assert (
+        str(UsageError("key depth is -1", "Give a positive depth")) == "key depth is -1. Give a positive depth"
+    )
     assert str(UsageError("key depth is -1")) == "key depth is -1"
 
 
@@ -32,5 +34,9 @@ def test_unknown_names_list_close_ones_or_all():
 
 
 def test_the_tree_in_the_docstring_is_the_tree():
-    named = {n for n in vars(errors) if isinstance(getattr(errors, n), type) and issubclass(getattr(errors, n), HwnasError)}
+    named = {
+        n
+        for n in vars(errors)
+        if isinstance(getattr(errors, n), type) and issubclass(getattr(errors, n), HwnasError)
+    }
     assert all(name in errors.__doc__ for name in named)

@@ -10,7 +10,9 @@ from hwnas.core.registry import Registry
 
 @pytest.fixture
 def registry():
-    return Registry("thing", "hwnas.test_things", {"a:x": "json:loads", "a:y": "json:dumps", "b:x": "math:sqrt"})
+    return Registry(
+        "thing", "hwnas.test_things", {"a:x": "json:loads", "a:y": "json:dumps", "b:x": "math:sqrt"}
+    )
 
 
 def test_full_and_short_names(registry):

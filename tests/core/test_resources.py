@@ -41,7 +41,9 @@ def test_from_a_wheel(tmp_path):
         f"    assert str(data_folder(name)).startswith({str(site)!r}), data_folder(name)\n"
         "print(find_data_file('experiments', 'quick', '.yaml'))\n"
     )
-    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
     assert "quick.yaml" in found.stdout
 
 

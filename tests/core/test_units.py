@@ -16,7 +16,8 @@ from hwnas.core.units import (
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("2ms", 2e-3), ("1.5 s", 1.5), ("2h", 7200), ("30", 30), (4, 4), ("10us", 1e-5), (".5m", 30)]
+    ("text", "value"),
+    [("2ms", 2e-3), ("1.5 s", 1.5), ("2h", 7200), ("30", 30), (4, 4), ("10us", 1e-5), (".5m", 30)],
 )
 def test_seconds(text, value):
     assert parse_seconds(text) == pytest.approx(value)

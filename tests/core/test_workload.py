@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
 
-params = st.dictionaries(st.text(min_size=1, max_size=8), st.integers() | st.text(max_size=8) | st.booleans(), max_size=5)
+params = st.dictionaries(
+    st.text(min_size=1, max_size=8), st.integers() | st.text(max_size=8) | st.booleans(), max_size=5
+)
 shapes = st.lists(st.integers(1, 512), min_size=1, max_size=4).map(tuple)
 
 
@@ -18,7 +20,10 @@ shapes = st.lists(st.integers(1, 512), min_size=1, max_size=4).map(tuple)
 def test_the_key_does_not_depend_on_field_order(values, shape, random):
     shuffled = list(values.items())
     random.shuffle(shuffled)
-    one, other = Workload("pattern", "standard", shape, values), Workload("pattern", "standard", shape, dict(shuffled))
+    one, other = (
+        Workload("pattern", "standard", shape, values),
+        Workload("pattern", "standard", shape, dict(shuffled)),
+    )
     assert one == other
     assert one.key == other.key
     assert hash(one) == hash(other)
@@ -40,7 +45,11 @@ def test_other_inputs_have_other_keys(one, other):
 
 def test_seed_kind_and_params_are_part_of_the_key():
     base = Workload("timm", "x", (1, 3))
-    others = [Workload("torchvision", "x", (1, 3)), Workload("timm", "x", (1, 3), seed=1), Workload("timm", "x", (1, 3), {"a": 1})]
+    others = [
+        Workload("torchvision", "x", (1, 3)),
+        Workload("timm", "x", (1, 3), seed=1),
+        Workload("timm", "x", (1, 3), {"a": 1}),
+    ]
     assert len({base.key, *(o.key for o in others)}) == 4
 
 

@@ -86,7 +86,9 @@ def test_a_file_without_a_plan(tmp_path, text):
 
 
 def test_the_command_line_overrides_the_file(tmp_path):
-    experiment = adjusted(_load(tmp_path, GOOD), backends=("torch-mkldnn",), threads=2, passes=5, budget_s=0.5, batch=3)
+    experiment = adjusted(
+        _load(tmp_path, GOOD), backends=("torch-mkldnn",), threads=2, passes=5, budget_s=0.5, batch=3
+    )
     assert experiment.backends == ("torch-mkldnn:cpu:fp32",)
     assert (experiment.threads, experiment.settings.passes, experiment.settings.budget_s) == (2, 5, 0.5)
     assert {w.batch for w in experiment.workloads} == {3}

@@ -30,7 +30,15 @@ KILLS = 20
 
 def _start(folder):
     environment = {**os.environ, "HWNAS_LOCK": str(folder / "lock")}
-    command = [sys.executable, "-m", "hwnas", "measure", str(folder / "plan.yaml"), "--db", str(folder / "db.sqlite")]
+    command = [
+        sys.executable,
+        "-m",
+        "hwnas",
+        "measure",
+        str(folder / "plan.yaml"),
+        "--db",
+        str(folder / "db.sqlite"),
+    ]
     with (folder / "output.txt").open("w") as output:
         return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
 
