@@ -17,7 +17,7 @@ ARMS = {
 
 def main(options: Namespace) -> dict[str, Any]:
     with exclusive("aa"):
-        rows = compare_pairs("aa", ARMS, cells(options.cells // len(ARMS)))
+        rows = compare_pairs("aa", ARMS, cells(options.cells // len(ARMS)), options.db)
     verdicts = Counter(r["verdict"] for r in rows)
     wrong = [abs(r["speedup"] - 1) for r in rows if r["verdict"] in ("FASTER", "SLOWER")]
     same = verdicts["SAME"] / len(rows)
@@ -32,4 +32,4 @@ def main(options: Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(main, ("--cells", {"type": int, "default": 40}))
+    run(main, ("--db", {"default": "sqlite://"}), ("--cells", {"type": int, "default": 40}))

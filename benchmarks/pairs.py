@@ -19,7 +19,7 @@ from hwnas.workloads.models import parse_model
 from hwnas.workloads.patterns import PATTERNS, pattern_workload
 
 #: The default budget of `hwnas measure --model` and of the quick study.
-SETTINGS = Settings(passes=2, budget_s=4.0)
+SETTINGS = Settings()
 
 NETWORKS = ("mobilenet_v2", "resnet18", "shufflenet_v2_x1_0", "squeezenet1_1", "efficientnet_b0", "mnasnet1_0")
 
@@ -33,9 +33,11 @@ def cells(count: int) -> list[Workload]:
 
 
 def compare_pairs(
-    name: str, arms: dict[str, tuple[str, str]], workloads: list[Workload]
+    name: str, arms: dict[str, tuple[str, str]], workloads: list[Workload], db: str
 ) -> list[dict[str, Any]]:
     """One campaign a baseline: baseline id -> (id of the second arm, its class).
+
+    Raw samples go to the database `db`, to look into afterwards; `sqlite://` keeps nothing.
 
     Returns:
         One row a cell: workload, baseline, speedup of the second arm with interval, verdict.
@@ -46,9 +48,9 @@ def compare_pairs(
     for baseline, (second, target) in arms.items():
         BACKENDS.add(second, target)
         experiment = Experiment(name, "", tuple(workloads), (baseline, second), 1, SETTINGS)
-        with LatencyStore.open("sqlite://") as store:
+        with LatencyStore.open(db) as store:
             campaign = Campaign(Plan.of(experiment), store, probe_environment(), LineWatcher(Console()))
-            measured = campaign.run().measurements
+            measured = campaign.run(fresh=True).measurements
         for workload in workloads:
             passes = {
                 b: [m for m in measured if m.workload == workload and m.backend == b]

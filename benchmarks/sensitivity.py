@@ -17,7 +17,7 @@ ARMS = {
 
 def main(options: Namespace) -> dict[str, Any]:
     with exclusive("sensitivity"):
-        rows = compare_pairs("sensitivity", ARMS, cells(options.cells // len(ARMS)))
+        rows = compare_pairs("sensitivity", ARMS, cells(options.cells // len(ARMS)), options.db)
     found = sum(r["verdict"] == "SLOWER" for r in rows) / len(rows)
     return {
         "cells": rows,
@@ -28,4 +28,4 @@ def main(options: Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(main, ("--cells", {"type": int, "default": 20}))
+    run(main, ("--db", {"default": "sqlite://"}), ("--cells", {"type": int, "default": 20}))

@@ -38,7 +38,10 @@ def test_import_loads_no_heavy_library():
 
 
 def test_help_loads_no_heavy_library():
-    code = "import sys; sys.argv = ['hwnas', '--help']\ntry:\n    from hwnas.cli.main import main; main()\nexcept SystemExit: pass"
+    code = (
+        "import sys; sys.argv = ['hwnas', '--help']\n"
+        "try:\n    from hwnas.cli.main import main; main()\nexcept SystemExit: pass"
+    )
     assert _loaded(code) == ""
 
 

@@ -98,7 +98,7 @@ def measure(
             )
             raise
         _print_outcome(plan, outcome, store, console)
-        _print_report(outcome.campaign_uid, environment, store, console)
+        _print_report(chosen.backends[0], outcome.campaign_uid, environment, store, console)
     if outcome.counts and not any(m.status is Status.OK for m in outcome.measurements):
         sys.exit(1)
 
@@ -208,9 +208,11 @@ def _print_outcome(plan: Plan, outcome: Outcome, store: LatencyStore, console: C
     )
 
 
-def _print_report(campaign_uid: str, environment: Environment, store: LatencyStore, console: Console) -> None:
+def _print_report(
+    baseline: str, campaign_uid: str, environment: Environment, store: LatencyStore, console: Console
+) -> None:
     from hwnas.report.cells import select_cells
     from hwnas.report.table import print_report
 
-    print_report(console, select_cells(store, environment.fingerprint, campaign=campaign_uid))
+    print_report(console, select_cells(store, environment.fingerprint, campaign=campaign_uid, baseline=baseline))
     console.print("Figures and more: hwnas report", highlight=False)

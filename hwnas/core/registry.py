@@ -22,16 +22,17 @@ class Registry:
         self.what = what
         self.group = group
         self._builtin = dict(builtin)
+        self._plugins: dict[str, str] | None = None
 
     def names(self) -> list[str]:
         """Every known name, built-in ones first, in order of registration."""
         return list(self._targets())
 
     def _targets(self) -> dict[str, str]:
-        targets = dict(self._builtin)
-        for entry in entry_points(group=self.group):
-            targets.setdefault(entry.name, entry.value)
-        return targets
+        if self._plugins is None:
+            # Reads the metadata of every installed package, so once is enough.
+            self._plugins = {entry.name: entry.value for entry in entry_points(group=self.group)}
+        return {**self._builtin, **{k: v for k, v in self._plugins.items() if k not in self._builtin}}
 
     def resolve(self, name: str) -> str:
         """The full name for a full name or for its unambiguous first part.

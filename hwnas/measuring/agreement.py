@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -84,7 +84,8 @@ def _reference(program: Program, workload: Workload, scratch: Path) -> tuple[lis
             return [data[f"output{i}"] for i in range(len(data.files) - 1)], float(data["response"])
     outputs, response = _compute(program)
     partial = cached.with_suffix(f".{os.getpid()}.npz")
-    np.savez(partial, response=np.float64(response), **{f"output{i}": o for i, o in enumerate(outputs)})  # type: ignore[arg-type]
+    arrays: dict[str, Any] = {f"output{i}": o for i, o in enumerate(outputs)}
+    np.savez(partial, response=np.float64(response), **arrays)
     partial.replace(cached)
     return outputs, response
 

@@ -112,7 +112,7 @@ def measure(
         example_input: The input or inputs, batch first; needed for a module.
         backends: Full or short ids; speedups refer to the first.
         threads: Threads of every backend.
-        settings: The measuring protocol's parameters; by default two passes of 4 s an arm.
+        settings: The measuring protocol's parameters; by default three passes of 2.7 s an arm.
         store: An open database, a path or a URL to keep the measurements in; by default they are
             kept nowhere but in the result. A finished measurement of the same model is reused.
         watcher: Told of progress.
@@ -155,7 +155,7 @@ def measure(
         workloads=(workload,),
         backends=tuple(dict.fromkeys(BACKENDS.resolve(b) for b in backends)),
         threads=threads,
-        settings=settings or Settings(passes=2, budget_s=4.0),
+        settings=settings or Settings(),
     )
     plan = Plan.of(experiment, costs)
     notices = Silent()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -104,7 +105,7 @@ class Campaign:
                 run = GroupRun(
                     group, cost, self._experiment.settings, self._experiment.threads, crew, blob, scratch
                 )
-                measurements = run.measure(on_timing=lambda group=group: self._tell(group, "timing"))  # type: ignore[misc]
+                measurements = run.measure(on_timing=partial(self._tell, group, "timing"))
                 self._keep(measurements, outcome)
                 self._expected_so_far_s += cost.total_s * len(group.backends)
         outcome.inference_s += crew.command_s.get("turn", 0.0)
@@ -135,14 +136,14 @@ class Campaign:
     def _set_reference(self, outcome: Outcome) -> None:
         """After the first pass on this host, fix the canary speed that corrected latencies refer to.
 
-        It is the median speed met so far: typical speed keeps corrections small.
+        It is the lower quartile of what was met so far: near the quiet host, and still often visited.
         """
         if self._store.canary_reference(self._environment, PROTOCOL_VERSION) is not None:
             return
         readings = [b.canary_before_s for m in outcome.measurements for b in m.blocks]
         if readings:
-            medians = {name: float(np.median([r[name] for r in readings])) for name in readings[0]}
-            self._store.set_canary_reference(self._environment, PROTOCOL_VERSION, medians)
+            quartiles = {name: float(np.quantile([r[name] for r in readings], 0.25)) for name in readings[0]}
+            self._store.set_canary_reference(self._environment, PROTOCOL_VERSION, quartiles)
 
     def _tell(self, group: Group, activity: str) -> None:
         elapsed = time.monotonic() - self._start

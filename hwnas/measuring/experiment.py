@@ -201,7 +201,7 @@ def experiment_of_models(models: tuple[str, ...], input_text: str | None, batch:
         workloads=workloads,
         backends=openvino if files_only else ("torch:cpu:fp32", *openvino),
         threads=1,
-        settings=Settings(passes=2, budget_s=4.0),
+        settings=Settings(),
     )
 
 

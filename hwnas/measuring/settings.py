@@ -32,7 +32,7 @@ class Settings:
     """
 
     passes: int = 3
-    budget_s: float = 2.0
+    budget_s: float = 2.7
     turn_s: float = 0.12
     block_s: float = 0.012
     min_rounds: int = 6

@@ -6,6 +6,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 
 from hwnas.core.measurement import Status
 from hwnas.measuring.statistics import MARGIN
@@ -13,6 +14,7 @@ from hwnas.report.cells import IS_BASELINE, NOISY, PREEMPTED, Cell, Selection
 
 #: Reasons that a figure spells out below its panels.
 _MOST_NOTES = 5
+_NOTE_CHARACTERS = 290
 _RUNTIMES = ("torch", "openvino", "hwnas")
 
 
@@ -187,7 +189,8 @@ def figure_footer(selection: Selection, cells: Sequence[Cell]) -> list[str]:
 def omission_notes(cells: Iterable[Cell]) -> list[str]:
     """Why cells are missing in a figure, in a few lines; what was tried and failed comes first."""
     missing = sorted(omissions(cells), key=lambda o: o.status is Status.SKIPPED)
-    notes = [f"Not measured: {str(omission).rstrip('.')}." for omission in missing[:_MOST_NOTES]]
+    notes = [shorten(f"Not measured: {omission}", _NOTE_CHARACTERS, placeholder=" ...") for omission in missing]
+    del notes[_MOST_NOTES:]
     if len(missing) > _MOST_NOTES:
         rest = sum(len(o.cells) for o in missing[_MOST_NOTES:])
         notes.append(f"Not measured: {plural(rest, 'further cell')}, for reasons that stand in the CSV file.")

@@ -140,7 +140,7 @@ def test_nothing_to_draw_is_told(run: Run) -> None:
         (["--depth", "30"], "no measurement in"),
         (["--campaign", "quik"], "Did you mean quick?"),
         (["--pattern", "groupd"], "Did you mean grouped?"),
-        (["--baseline", "tensorrt"], "unknown backend"),
+        (["--baseline", "tensorrt"], "tensorrt"),
         (["--environment", "ffff"], "unknown environment"),
         (["--out", "/dev/null/x"], "Give another folder with --out"),
         (["--csv", "/dev/null/x.csv", "--no-figures"], "cannot write /dev/null/x.csv"),
@@ -195,12 +195,14 @@ def test_this_hosts_environment_comes_first(run: Run, database: Path, monkeypatc
 
 @pytest.mark.usefixtures("database")
 def test_a_table_needs_no_matplotlib() -> None:
-    code = (
-        "import sys; sys.argv = ['hwnas', 'report', '--no-figures']\nfrom hwnas.cli.main import main\nmain()\n"
-    )
-    code = code.replace(
-        "main()\n",
-        "try:\n    main()\nfinally:\n    print([m for m in ('torch', 'matplotlib', 'openvino', 'pandas') if m in sys.modules])\n",
-    )
+    code = """
+import sys
+from hwnas.cli.main import main
+sys.argv = ["hwnas", "report", "--no-figures"]
+try:
+    main()
+finally:
+    print([m for m in ("torch", "matplotlib", "openvino", "pandas") if m in sys.modules])
+"""
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "[]"

@@ -194,7 +194,7 @@ def test_order_is_that_of_the_study(study: Selection) -> None:
 
 
 def test_flags(lab: Lab) -> None:
-    lab.host = SyntheticHost(2, noise=0.1)
+    lab.host = SyntheticHost(2, noise=0.2)
     lab.campaign({W: {TORCH: 0.008}})
     (noisy,) = lab.select().cells
     assert noisy.flags == ("noisy",)
