@@ -50,7 +50,8 @@ def compare_pairs(
         experiment = Experiment(name, "", tuple(workloads), (baseline, second), 1, SETTINGS)
         with LatencyStore.open(db) as store:
             campaign = Campaign(Plan.of(experiment), store, probe_environment(), LineWatcher(Console()))
-            measured = campaign.run(fresh=True).measurements
+            uid = campaign.run(fresh=True).campaign_uid
+            measured = [s.measurement for s in store.measurements(campaign_uid=uid)]
         for workload in workloads:
             passes = {
                 b: [m for m in measured if m.workload == workload and m.backend == b]

@@ -40,7 +40,8 @@ def main(options: Namespace) -> dict[str, Any]:
                 for backend_id in ours:
                     experiment = Experiment(f"repeat{repeat}", "", (workload,), (backend_id,), 1, settings)
                     campaign = Campaign(Plan.of(experiment), store, environment, LineWatcher(Console()))
-                    ours[backend_id] += campaign.run().measurements
+                    uid = campaign.run().campaign_uid
+                    ours[backend_id] += [s.measurement for s in store.measurements(campaign_uid=uid)]
             reference = store.canary_reference(environment, ours["torch:cpu:fp32"][0].protocol)
             for backend_id, tool in (("openvino:cpu:fp32", "benchmark_app"), ("torch:cpu:fp32", "Timer")):
                 found = [estimate([m], reference) for m in ours[backend_id]]

@@ -99,7 +99,7 @@ def measure(
             raise
         _print_outcome(plan, outcome, store, console)
         _print_report(chosen.backends[0], outcome.campaign_uid, environment, store, console)
-    if outcome.counts and not any(m.status is Status.OK for m in outcome.measurements):
+    if outcome.counts and not outcome.counts.get(Status.OK):
         sys.exit(1)
 
 

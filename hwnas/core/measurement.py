@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -52,19 +53,60 @@ class Block:
         """Median duration of one inference in this block [s]."""
         return statistics.median(self.samples_s)
 
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dictionary; durations are rounded to the clock's nanosecond."""
-        data = asdict(self)
-        data["start_s"] = round(self.start_s, 6)
-        data["samples_s"] = [round(s, 9) for s in self.samples_s]
-        for name in ("canary_before_s", "canary_after_s"):
-            data[name] = {k: round(v, 9) for k, v in getattr(self, name).items()}
-        return data
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Block:
-        """Rebuild from :meth:`to_dict`."""
-        return cls(**{**data, "samples_s": tuple(data["samples_s"])})
+def encode_blocks(blocks: Sequence[Block]) -> dict[str, Any]:
+    """Blocks as compact JSON: columns of integers, durations in ns, starts in µs.
+
+    A canary reading stands between two blocks and is written once.
+    """
+    kernels = sorted({name for b in blocks for name in (*b.canary_before_s, *b.canary_after_s)})
+    rows: list[list[Any]] = []
+    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+        shared = following is not None and following.canary_before_s == block.canary_after_s
+        rows.append(
+            [
+                block.round,
+                round(block.start_s * 1e6),
+                [_ns(s) for s in block.samples_s],
+                _encode_canary(block.canary_before_s, kernels),
+                0 if shared else _encode_canary(block.canary_after_s, kernels),
+                block.steal_ticks,
+                block.preemptions,
+            ]
+        )
+    return {"kernels": kernels, "rows": rows}
+
+
+def decode_blocks(data: Mapping[str, Any]) -> tuple[Block, ...]:
+    """The blocks that :func:`encode_blocks` wrote, to the clock's nanosecond."""
+    kernels, rows = data["kernels"], data["rows"]
+    blocks = []
+    for i, (round_, start_us, samples, before, after, steal, preemptions) in enumerate(rows):
+        reading = rows[i + 1][3] if after == 0 else after
+        blocks.append(
+            Block(
+                round_,
+                start_us / 1e6,
+                tuple(s / 1e9 for s in samples),
+                _decode_canary(before, kernels),
+                _decode_canary(reading, kernels),
+                steal,
+                preemptions,
+            )
+        )
+    return tuple(blocks)
+
+
+def _ns(value_s: float) -> int | None:
+    return round(value_s * 1e9) if math.isfinite(value_s) else None
+
+
+def _encode_canary(reading: Mapping[str, float], kernels: Sequence[str]) -> list[int | None] | None:
+    return [_ns(reading[k]) if k in reading else None for k in kernels] if reading else None
+
+
+def _decode_canary(row: Sequence[int | None] | None, kernels: Sequence[str]) -> dict[str, float]:
+    return {k: v / 1e9 for k, v in zip(kernels, row or (), strict=False) if v is not None}
 
 
 @dataclass(frozen=True)
@@ -168,7 +210,7 @@ class Measurement:
             "pass_index": self.pass_index,
             "status": str(self.status),
             "reason": self.reason,
-            "blocks": [b.to_dict() for b in self.blocks],
+            "blocks": encode_blocks(self.blocks),
             "calls_per_sample": self.calls_per_sample,
             "stop_reason": self.stop_reason,
             "preparation": asdict(self.preparation),
@@ -188,7 +230,7 @@ class Measurement:
                 **data,
                 "workload": Workload.from_dict(data["workload"]),
                 "status": Status(data["status"]),
-                "blocks": tuple(Block.from_dict(b) for b in data["blocks"]),
+                "blocks": decode_blocks(data["blocks"]) if data["blocks"] else (),
                 "preparation": Preparation(**data["preparation"]),
                 "agreement": Agreement(**data["agreement"]) if data["agreement"] else None,
                 "kernels": tuple(Kernel.from_dict(k) for k in data["kernels"]),

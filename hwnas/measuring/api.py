@@ -114,7 +114,7 @@ def measure(
         threads: Threads of every backend.
         settings: The measuring protocol's parameters; by default three passes of 2.7 s an arm.
         store: An open database, a path or a URL to keep the measurements in; by default they are
-            kept nowhere but in the result. A finished measurement of the same model is reused.
+            kept nowhere but in the result. What an earlier call with the same arguments finished is reused.
         watcher: Told of progress.
 
     Returns:
@@ -165,15 +165,12 @@ def measure(
     )
     try:
         with measuring_lock(f"hwnas.measure({workload.name})"):
-            Campaign(plan, opened, environment, watcher or notices, blobs).run()
-        stored = [
-            s.measurement for s in opened.measurements(name=workload.name, environment=environment.fingerprint)
-        ]
+            uid = Campaign(plan, opened, environment, watcher or notices, blobs).run().campaign_uid
+        found = [s.measurement for s in opened.measurements(campaign_uid=uid)]
         reference = opened.canary_reference(environment, PROTOCOL_VERSION)
     finally:
         if opened is not store:
             opened.close()
-    found = [m for m in stored if m.workload == workload and m.threads == threads]
     return replace(collect(workload, experiment.backends, found, reference), notices=tuple(notices.notices))
 
 

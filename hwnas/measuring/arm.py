@@ -59,7 +59,7 @@ class WorkerArm:
         """
         answer = self._call("turn", turn_s=turn_s, block_s=block_s)
         self.peak_memory_bytes = answer["peak_memory"]
-        return [Block.from_dict({**block, "round": 0}) for block in answer["blocks"]]
+        return [Block(round=0, **{**block, "samples_s": tuple(block["samples_s"])}) for block in answer["blocks"]]
 
     def read_kernels(self) -> None:
         """Ask what really ran; after timing, since it disturbs.

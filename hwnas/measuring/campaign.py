@@ -30,7 +30,6 @@ class Outcome:
         counts: Status -> cells of this run.
         elapsed_s: Wall time of this run [s].
         inference_s: Part of it spent inside inference: warm-up, canary and timed calls [s].
-        measurements: What this run stored.
     """
 
     campaign_uid: str
@@ -38,7 +37,6 @@ class Outcome:
     counts: dict[Status, int] = field(default_factory=dict)
     elapsed_s: float = 0.0
     inference_s: float = 0.0
-    measurements: list[Measurement] = field(default_factory=list)
 
 
 class Campaign:
@@ -127,7 +125,6 @@ class Campaign:
             self._plan.mark(m.workload.key, m.backend, m.pass_index, m.status)
             outcome.counts[m.status] = outcome.counts.get(m.status, 0) + 1
             outcome.inference_s += m.preparation.warmup_s or 0.0
-        outcome.measurements.extend(measurements)
         self._watcher.finished(measurements)
         notice = self._busy.judge(measurements)
         if notice:
@@ -140,7 +137,8 @@ class Campaign:
         """
         if self._store.canary_reference(self._environment, PROTOCOL_VERSION) is not None:
             return
-        readings = [b.canary_before_s for m in outcome.measurements for b in m.blocks]
+        stored = self._store.measurements(campaign_uid=outcome.campaign_uid, with_kernels=False)
+        readings = [b.canary_before_s for s in stored for b in s.measurement.blocks if b.canary_before_s]
         if readings:
             quartiles = {name: float(np.quantile([r[name] for r in readings], 0.25)) for name in readings[0]}
             self._store.set_canary_reference(self._environment, PROTOCOL_VERSION, quartiles)

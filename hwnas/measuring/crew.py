@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
 
 from hwnas.backends.registry import BACKENDS, backend
 from hwnas.core.errors import BackendUnavailable
 from hwnas.measuring.worker_client import WorkerClient, usable_cpus
+
+_REFEREE = "the reference"
+_REFEREE_BACKEND = "torch:cpu:fp32"
 
 
 class Crew:
@@ -55,6 +59,23 @@ class Crew:
             self._unavailable[backend_id] = error
             raise
         self._workers[backend_id] = worker
+        return worker
+
+    def referee(self) -> WorkerClient:
+        """The worker that computes reference outputs; it is never timed, so it may use every CPU.
+
+        Raises:
+            CellError: A new worker did not come up.
+        """
+        known = self._workers.get(_REFEREE)
+        if known and known.alive:
+            return known
+        if known:
+            self._retire(known)
+        threads = os.cpu_count() or 1
+        environment = backend(_REFEREE_BACKEND).environment(threads)
+        worker = WorkerClient(_REFEREE, BACKENDS.target(_REFEREE_BACKEND), threads, environment, None)
+        self._workers[_REFEREE] = worker
         return worker
 
     def _retire(self, worker: WorkerClient) -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from hwnas.core.errors import BackendUnavailable, CellError, UsageError
 from hwnas.core.measurement import Measurement, Status
@@ -17,6 +18,7 @@ from hwnas.measuring.crew import Crew
 from hwnas.measuring.estimate import CellCost
 from hwnas.measuring.interleave import interleave
 from hwnas.measuring.plan import Group
+from hwnas.measuring.reference import reference_path
 from hwnas.measuring.settings import Settings
 
 #: What ends one cell and not the campaign.
@@ -71,6 +73,13 @@ class GroupRun:
     def _prepare(self) -> dict[str, WorkerArm]:
         limit = int(available_memory_bytes() * self._settings.memory_fraction)
         arms: dict[str, WorkerArm] = {}
+        if self._cost.memory_bytes <= limit:
+            try:
+                self._compute_reference(limit)
+            except CELL_FAILURES as error:
+                for backend_id in self._group.backends:
+                    self._decide(backend_id, Status.FAILED, str(error))
+                return arms
         for backend_id in self._group.backends:
             # All arms hold the network at the same time.
             needed = self._cost.memory_bytes * (len(arms) + 1)
@@ -86,6 +95,18 @@ class GroupRun:
             else:
                 arms[backend_id] = arm
         return arms
+
+    def _compute_reference(self, limit: int) -> None:
+        workload = self._group.workload
+        if workload.kind != "file" and not reference_path(workload, Path(self._scratch)).exists():
+            self._crew.referee().call(
+                "reference",
+                timeout_s=self._settings.cell_timeout_s,
+                memory_limit_bytes=limit,
+                blob=self._blob,
+                workload=workload.to_dict(),
+                scratch=self._scratch,
+            )
 
     def _time(self, arms: dict[str, WorkerArm]) -> None:
         rng = random.Random(f"{self._settings.seed}/{self._group.workload.key}/{self._group.pass_index}")

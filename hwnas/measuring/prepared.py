@@ -13,6 +13,7 @@ from hwnas.core.measurement import Agreement, Preparation
 from hwnas.core.workload import Workload
 from hwnas.host.interruptions import read_interruptions
 from hwnas.measuring.agreement import prove_agreement
+from hwnas.measuring.reference import load_reference, reference_path
 from hwnas.measuring.warmup import warm_up
 from hwnas.workloads.build import load_program
 
@@ -54,7 +55,7 @@ class PreparedCell:
             threads: Threads it may use.
             workload: What to run.
             blob: The live module of a ``module`` workload, else empty.
-            scratch: Folder in which workers share reference outputs.
+            scratch: Folder in which the reference outputs lie.
             canary: Read between blocks.
 
         Raises:
@@ -69,7 +70,8 @@ class PreparedCell:
         start = time.perf_counter()
         session.run()
         first_s = time.perf_counter() - start
-        agreement = prove_agreement(program, session.outputs(), backend.tolerance, workload, scratch)
+        reference = None if program.module is None else load_reference(reference_path(workload, scratch))
+        agreement = prove_agreement(session.outputs(), reference, backend.tolerance)
         return cls(session, agreement, canary, build_s, first_s)
 
     def warm_up(self, floor_s: float, cap_s: float) -> None:

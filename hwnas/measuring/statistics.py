@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Measurement
@@ -21,6 +23,11 @@ from hwnas.measuring.drift import BlockSeries, DriftFit, fit_drift, reference_in
 _DRAWS = 2000
 _RUN_ROUNDS = 3
 _TAIL = 2.5  # percent on either side
+
+#: Usual relative standard deviation of a latency between processes, from memory placement alone
+#: (see docs/protocol.md), and how many passes this knowledge is worth.
+PROCESS_SPREAD = 0.006
+_SPREAD_WEIGHT = 4
 
 #: Differences below this are of no practical interest. A 5 % difference must be found and two equal
 #: arms must be called equal; the boundary that treats both errors alike lies half way.
@@ -100,7 +107,7 @@ class _Pass:
 
 def _draw_rounds(count: int, rng: np.random.Generator) -> np.ndarray:
     """How often each round is drawn: shape ``(draws, count)``; runs of rounds wrap around."""
-    run = min(_RUN_ROUNDS, max(1, count // 4))
+    run = _run_length(count)
     starts = rng.integers(0, count, (_DRAWS, -(-count // run)))
     places = ((starts[:, :, None] + np.arange(run)) % count).reshape(_DRAWS, -1)[:, :count]
     counts = np.zeros((_DRAWS, count))
@@ -108,22 +115,49 @@ def _draw_rounds(count: int, rng: np.random.Generator) -> np.ndarray:
     return counts
 
 
-def _combine(values: list[float], draws: list[np.ndarray]) -> tuple[float, float, float]:
-    """Mean over passes with a 95 % interval that also covers the differences between passes.
+def _run_length(rounds: int) -> int:
+    return min(_RUN_ROUNDS, max(1, rounds // 4))
 
-    The draws know the variance within a pass. What the passes differ beyond it is the variance
-    between processes, estimated by moments as in DerSimonian and Laird (Controlled Clinical
-    Trials 7, 1986); the interval is widened by the ratio of both to the first alone.
+
+@dataclass(frozen=True)
+class _Drawn:
+    """One pass: its value, the value in every bootstrap draw ``(draws,)``, and how many rounds it has."""
+
+    value: float
+    draws: np.ndarray
+    rounds: int
+
+
+def _combine(passes: Sequence[_Drawn], spread: float) -> tuple[float, float, float]:
+    """Mean over passes with a 95 % interval that also covers the differences between processes.
+
+    The draws know the variance within a pass; n runs of rounds make it too small by (n - 1)/n. What the
+    passes differ beyond it is the variance between processes, by moments as in DerSimonian and
+    Laird (Controlled Clinical Trials 7, 1986). Two or three passes tell little of it, so it is
+    combined with the usual spread between processes, which counts as `_SPREAD_WEIGHT` more passes
+    (the posterior mean under a scaled inverse chi-squared prior, Gelman et al., Bayesian Data
+    Analysis, 3rd ed., sec. 2.6). The interval has the shape of the draws, with the total variance
+    and Student's t for its degrees of freedom (Satterthwaite, Biometrics Bulletin 2, 1946).
+
+    Args:
+        passes: At least one.
+        spread: Usual standard deviation between processes of the quantity combined.
     """
-    passes = len(values)
-    centre = float(np.mean(values))
-    pooled = np.mean(draws, axis=0) if passes > 1 else draws[0]
-    deviations = pooled - centre
-    if passes > 1:
-        within = float(np.mean([d.var() for d in draws]))
-        between = max(0.0, float(np.var(values, ddof=1)) - within)
-        deviations = deviations * np.sqrt((within + between) / within) if within > 0 else deviations
-    low, high = np.percentile(deviations, [_TAIL, 100 - _TAIL])
+    count = len(passes)
+    centre = float(np.mean([p.value for p in passes]))
+    runs = [max(2, p.rounds // _run_length(p.rounds)) for p in passes]
+    variances = [float(p.draws.var()) * n / (n - 1) for p, n in zip(passes, runs, strict=True)]
+    within = float(np.mean(variances))
+    seen = max(0.0, float(np.var([p.value for p in passes], ddof=1)) - within) if count > 1 else 0.0
+    freedom_between = _SPREAD_WEIGHT + count - 1
+    between = (_SPREAD_WEIGHT * spread**2 + (count - 1) * seen) / freedom_between
+    freedom_within = sum(n - 1 for n in runs)
+    freedom = (within + between) ** 2 / (within**2 / freedom_within + between**2 / freedom_between)
+    deviations = np.mean([p.draws - p.value for p in passes], axis=0)
+    deviations -= deviations.mean()
+    scale = np.sqrt((within + between) / count) / deviations.std() if deviations.std() > 0 else 0.0
+    scale *= student_t.ppf(1 - _TAIL / 100, freedom) / norm.ppf(1 - _TAIL / 100)
+    low, high = np.percentile(scale * deviations, [_TAIL, 100 - _TAIL])
     return centre, centre + float(low), centre + float(high)
 
 
@@ -150,13 +184,13 @@ def estimate(
     passes = [_Pass(m) for m in usable]
     index = np.concatenate([p.series.index for p in passes])
     centre = reference_index(reference) if reference and np.any(index) else float(np.median(index))
-    values, draws = [], []
+    drawn = []
     for one in passes:
         sums = one.sums(one.rounds, centre)
-        values.append(float(sums[:, 1].sum() / sums[:, 0].sum()))
-        drawn = _draw_rounds(len(one.rounds), rng) @ sums
-        draws.append(drawn[:, 1] / drawn[:, 0])
-    middle, low, high = np.exp(_combine(values, draws))
+        totals = _draw_rounds(len(one.rounds), rng) @ sums
+        value = float(sums[:, 1].sum() / sums[:, 0].sum())
+        drawn.append(_Drawn(value, totals[:, 1] / totals[:, 0], len(one.rounds)))
+    middle, low, high = np.exp(_combine(drawn, PROCESS_SPREAD))
     blocks = [b for m in usable for b in m.blocks]
     preempted = [bool(b.preemptions) for b in blocks if b.preemptions is not None]
     samples = np.concatenate([m.samples_s for m in usable])
@@ -189,7 +223,7 @@ def compare(baseline: Sequence[Measurement], arm: Sequence[Measurement], seed: i
     if not pairs:
         raise UsageError("the two arms share no pass", "Measure them in one campaign")
     rng = np.random.default_rng(seed)
-    values, draws = [], []
+    drawn = []
     for one, other in pairs:
         first, second = _Pass(one), _Pass(other)
         rounds = np.intersect1d(first.rounds, second.rounds)
@@ -197,10 +231,11 @@ def compare(baseline: Sequence[Measurement], arm: Sequence[Measurement], seed: i
         centre = float(np.concatenate([first.series.index, second.series.index]).mean())
         sums = np.hstack([_select(p, rounds, centre) for p in (first, second)])
         total = sums.sum(axis=0)
-        values.append(float(total[1] / total[0] - total[3] / total[2]))
-        drawn = _draw_rounds(len(rounds), rng) @ sums
-        draws.append(drawn[:, 1] / drawn[:, 0] - drawn[:, 3] / drawn[:, 2])
-    speedup, low, high = (float(v) for v in np.exp(_combine(values, draws)))
+        value = float(total[1] / total[0] - total[3] / total[2])
+        draws = _draw_rounds(len(rounds), rng) @ sums
+        drawn.append(_Drawn(value, draws[:, 1] / draws[:, 0] - draws[:, 3] / draws[:, 2], len(rounds)))
+    # Two arms, two processes.
+    speedup, low, high = (float(v) for v in np.exp(_combine(drawn, PROCESS_SPREAD * np.sqrt(2))))
     return Comparison(speedup, low, high, judge(speedup, low, high))
 
 

@@ -47,6 +47,18 @@ class Worker:
         gc.freeze()
         return {"available": found.available, "detail": found.detail, "remedy": found.remedy}
 
+    def reference(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
+        """Compute a workload's reference outputs for all arms."""
+        from hwnas.measuring.reference import compute_reference, reference_path, save_reference
+        from hwnas.workloads.build import load_program
+
+        workload = Workload.from_dict(message["workload"])
+        built = load_program(workload, blob)
+        if built.module is not None:
+            reference = compute_reference(built.module, built.inputs)
+            save_reference(reference, reference_path(workload, Path(message["scratch"])))
+        return {}
+
     def prepare(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
         """Build, compile, prove agreement, warm up."""
         from hwnas.measuring.prepared import PreparedCell

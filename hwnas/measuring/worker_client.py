@@ -86,7 +86,8 @@ class WorkerClient:
             )
             if not found["available"]:
                 raise BackendUnavailable(found["detail"], found["remedy"])
-        except CellError:
+        except BaseException:
+            # Ctrl-C while a runtime is being imported must not leave the process behind either.
             self.close()
             raise
 

@@ -8,6 +8,8 @@ import sys
 import pytest
 import torch
 
+from hwnas.cli.main import main
+
 PLAN = """
 title: tiny
 backends: [torch, openvino:cpu:fp32, openvino:npu:fp16]
@@ -138,8 +140,22 @@ def test_a_factory_in_the_current_folder(hwnas, tmp_path):
         (["--no-such-option"], ["--no-such-option"]),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(hwnas, arguments, words):
-    _refused(hwnas("measure", *arguments), *words)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, words, tmp_path, monkeypatch, capfd):
+    # In this process: importing torch for each of them would take minutes.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HWNAS_LOCK", str(tmp_path / "lock"))
+    monkeypatch.setenv("HWNAS_DB", str(tmp_path / "db.sqlite"))
+    monkeypatch.setattr(sys, "argv", ["hwnas", "measure", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    printed = capfd.readouterr()
+    assert caught.value.code == 2
+    lines = [line for line in printed.err.splitlines() if line.strip()]
+    assert 1 <= len(lines) <= 3, printed.err
+    assert "Traceback" not in printed.err
+    for word in words:
+        assert word in printed.err
+    assert not (tmp_path / "db.sqlite").exists()
 
 
 def test_a_corrupt_onnx_file_is_refused_before_anything_runs(hwnas, tmp_path):

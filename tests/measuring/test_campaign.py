@@ -52,10 +52,14 @@ def _run(store, *backends, workloads=(TINY,), settings=SMALL, name="test", fresh
     return Campaign(Plan.of(experiment), store, probe_environment(), watcher).run(fresh=fresh)
 
 
+def _measured(store, outcome):
+    return [s.measurement for s in store.measurements(campaign_uid=outcome.campaign_uid)]
+
+
 def test_two_runtimes_end_to_end(store):
     outcome = _run(store, "torch:cpu:fp32", "openvino:cpu:fp32", workloads=(TINY, OTHER))
     assert outcome.counts == {Status.OK: 8}
-    stored = [s.measurement for s in store.measurements(campaign_uid=outcome.campaign_uid)]
+    stored = _measured(store, outcome)
     assert len(stored) == 8
     for m in stored:
         assert m.agreement.passed
@@ -80,7 +84,7 @@ def test_two_runtimes_end_to_end(store):
 def test_arms_of_a_group_share_rounds_and_passes_use_other_groups(store):
     outcome = _run(store, "torch:cpu:fp32", "openvino:cpu:fp32")
     groups = {}
-    for m in outcome.measurements:
+    for m in _measured(store, outcome):
         groups.setdefault(m.group, []).append(m)
     assert sorted(len(g) for g in groups.values()) == [2, 2]
     for first, second in groups.values():
@@ -109,22 +113,22 @@ def test_a_finished_campaign_is_not_measured_again_unless_fresh(store):
 )
 def test_a_bad_arm_costs_its_cell_alone(store, name, status, reason):
     outcome = _run(store, "torch:cpu:fp32", _bad(name), workloads=(TINY, OTHER))
-    fates = {(m.workload, m.backend): m for m in outcome.measurements}
+    fates = {(m.workload, m.backend): m for m in _measured(store, outcome)}
     for workload in (TINY, OTHER):
         bad = fates[workload, _bad(name)]
         assert bad.status is status
         assert reason in bad.reason
         assert bad.blocks == ()
-    good = [m for m in outcome.measurements if m.backend == "torch:cpu:fp32"]
+    good = [m for m in _measured(store, outcome) if m.backend == "torch:cpu:fp32"]
     assert [m.status for m in good] == [Status.OK] * 4
     # A bad arm is tried once a campaign and workload, not once a pass.
-    assert len(outcome.measurements) == 6
+    assert len(_measured(store, outcome)) == 6
 
 
 def test_a_hanging_arm_is_ended_by_its_time_limit(store):
     settings = Settings(passes=1, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.01, cell_timeout_s=15)
     outcome = _run(store, "torch:cpu:fp32", _bad("Hangs"), settings=settings)
-    fates = {m.backend: m for m in outcome.measurements}
+    fates = {m.backend: m for m in _measured(store, outcome)}
     assert fates[_bad("Hangs")].status is Status.FAILED
     assert "within 15 s" in fates[_bad("Hangs")].reason
     assert fates["torch:cpu:fp32"].status is Status.OK
@@ -133,7 +137,7 @@ def test_a_hanging_arm_is_ended_by_its_time_limit(store):
 def test_an_arm_that_eats_memory_is_ended_by_its_limit(store, monkeypatch):
     monkeypatch.setattr("hwnas.measuring.group.available_memory_bytes", lambda: 2**31)
     outcome = _run(store, _bad("EatsMemory"), settings=Settings(passes=1, memory_fraction=0.9))
-    (m,) = outcome.measurements
+    (m,) = _measured(store, outcome)
     assert m.status is Status.FAILED
     assert "GiB" in m.reason
 
@@ -142,7 +146,7 @@ def test_a_cell_that_would_not_fit_is_refused_before_it_starts(store, monkeypatc
     monkeypatch.setattr("hwnas.measuring.group.available_memory_bytes", lambda: 2**28)
     start = time.monotonic()
     outcome = _run(store, "torch:cpu:fp32")
-    (m,) = outcome.measurements
+    (m,) = _measured(store, outcome)
     assert m.status is Status.REFUSED
     assert "would need about" in m.reason
     assert time.monotonic() - start < 60

@@ -71,7 +71,7 @@ def test_killed_at_twenty_random_moments(tmp_path):
     for kill in range(KILLS):
         process = _start(tmp_path)
         # Importing alone takes some seconds; the later the moment, the further the campaign is.
-        time.sleep(rng.uniform(2.0, 14.0))
+        time.sleep(rng.uniform(2.0, 11.0))
         workers = _workers(process)
         victim = rng.choice(workers).pid if workers and kill % 3 == 0 else process.pid
         if process.poll() is None:
