@@ -11,17 +11,20 @@ from pathlib import Path
 from hwnas.core.errors import UsageError
 
 
-def check_model_file(path: Path, input_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+def check_model_file(
+    path: Path, input_shape: tuple[int, ...] | None, batch: int | None = None
+) -> tuple[int, ...]:
     """The input shape to measure a model file with.
 
     Args:
         path: ONNX or OpenVINO IR file.
-        input_shape: Shape asked for, batch first; None for the static one that the file states.
+        input_shape: Shape asked for, batch first; None for the one that the file states.
+        batch: Replaces the first dimension; None leaves it.
 
     Raises:
         MissingDependency: OpenVINO is not installed.
-        UsageError: The file cannot be read, has several inputs, states no static shape, or does not
-            take the shape asked for.
+        UsageError: The file cannot be read, has several inputs or one that is not float32, states no
+            static shape, or does not take the shape asked for.
     """
     from hwnas.backends.openvino_session import brief, ov
 
@@ -36,17 +39,24 @@ def check_model_file(path: Path, input_shape: tuple[int, ...] | None) -> tuple[i
         ) from error
     if len(model.inputs) != 1:
         raise UsageError(f"{path} has {len(model.inputs)} inputs", "Give a network with one input")
+    element = model.inputs[0].get_element_type()
+    if element != ov.Type.f32:
+        raise UsageError(f"{path} takes {element.get_type_name()} values", "Give a network that takes float32")
     stated = model.inputs[0].partial_shape
-    if input_shape is None:
-        if stated.is_dynamic:
-            raise UsageError(f"{path} takes {stated}, which is not static", "Give the shape with --input")
-        return tuple(int(d) for d in stated.to_shape())
+    asked = stated if input_shape is None else ov.PartialShape(list(input_shape))
+    if batch is not None and asked.rank.is_static and len(asked) > 0:
+        asked = ov.PartialShape([ov.Dimension(batch), *list(asked)[1:]])
+    if asked.is_dynamic:
+        raise UsageError(f"{path} takes {stated}, which is not static", "Give the shape with --input")
+    shape = tuple(int(d) for d in asked.to_shape())
+    if asked == stated:
+        return shape
     try:
-        model.reshape(list(input_shape))
+        model.reshape(asked)
     except RuntimeError as error:
-        given = "x".join(map(str, input_shape))
-        raise UsageError(f"{path} takes {stated}, not {given}", "Change --input") from error
-    return input_shape
+        given = "x".join(map(str, shape))
+        raise UsageError(f"{path} takes {stated}, not {given}", "Change --input or --batch") from error
+    return shape
 
 
 @contextmanager

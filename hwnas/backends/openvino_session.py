@@ -10,7 +10,7 @@ import numpy as np
 
 from hwnas.backends.openvino_runtime import import_openvino
 from hwnas.backends.protocol import Availability, Program
-from hwnas.core.errors import BackendUnavailable, UsageError
+from hwnas.core.errors import BackendUnavailable, CellError, UsageError
 from hwnas.core.kernel import Kernel
 
 ov = import_openvino()
@@ -38,7 +38,7 @@ class OpenVinoSession:
         config: Properties for `compile_model`.
 
     Raises:
-        BackendUnavailable: OpenVINO cannot convert or compile the network.
+        CellError: OpenVINO cannot convert or compile the network.
         UsageError: The model file cannot be read, or its input has another shape.
     """
 
@@ -52,7 +52,7 @@ class OpenVinoSession:
         try:
             self._compiled = self._core.compile_model(model, device, dict(config))
         except RuntimeError as error:
-            raise BackendUnavailable(
+            raise CellError(
                 f"OpenVINO cannot compile the network for {device}: {brief(error)}"
             ) from error
         self.compile_s: float | None = time.perf_counter() - start
@@ -72,10 +72,10 @@ class OpenVinoSession:
                 ) from error
         try:
             return ov.convert_model(_exported(program), share_weights=True)
-        except BackendUnavailable:
+        except CellError:
             raise
         except Exception as error:  # the converter raises many types, none of them public
-            raise BackendUnavailable(f"OpenVINO cannot convert the network: {brief(error)}") from error
+            raise CellError(f"OpenVINO cannot convert the network: {brief(error)}") from error
 
     def _reshape(self, model: Any, program: Program) -> None:
         shapes = [list(t.shape) for t in program.inputs]
@@ -173,19 +173,23 @@ def brief(error: Exception) -> str:
 
 
 def device_availability(device: str, remedy: str) -> Availability:
-    """Whether OpenVINO finds the device on this host.
+    """Whether OpenVINO finds the device on this host and its driver answers; never raises.
 
     Args:
         device: OpenVINO device name, for example ``GPU``.
         remedy: What to install where it is missing.
     """
-    core = ov.Core()
-    found = [d for d in core.available_devices if d == device or d.startswith(f"{device}.")]
-    if not found:
-        seen = ", ".join(core.available_devices) or "none"
-        return Availability(False, f"OpenVINO {_version()} finds no {device} (devices found: {seen})", remedy)
-    name = core.get_property(found[0], "FULL_DEVICE_NAME")
-    return Availability(True, f"OpenVINO {_version()}, {name}")
+    try:
+        core = ov.Core()
+        devices = core.available_devices
+        found = [d for d in devices if d == device or d.startswith(f"{device}.")]
+        if found:
+            name = core.get_property(found[0], "FULL_DEVICE_NAME")
+            return Availability(True, f"OpenVINO {_version()}, {name}")
+    except RuntimeError as error:
+        return Availability(False, f"OpenVINO {_version()} cannot ask for {device}: {brief(error)}", remedy)
+    seen = ", ".join(devices) or "none"
+    return Availability(False, f"OpenVINO {_version()} finds no {device} (devices found: {seen})", remedy)
 
 
 def _version() -> str:

@@ -25,6 +25,7 @@ def backend(name: str) -> Backend:
 
     Raises:
         UnknownName: No backend has that id; the message lists close ones.
+        UsageError: The short id is ambiguous, or a third party's backend cannot be imported.
     """
     instance: Backend = BACKENDS.load(name)()
     return instance

@@ -18,7 +18,7 @@ from rich.text import Text
 from hwnas.backends.protocol import Availability
 from hwnas.backends.registry import BACKENDS, backend
 from hwnas.core.environment import Cache, Environment
-from hwnas.core.errors import HwnasError
+from hwnas.core.errors import HwnasError, UsageError
 from hwnas.core.units import format_bytes, format_seconds
 from hwnas.host.counters import CounterSource, cache_miss_sources
 from hwnas.host.lock import lock_holder, measuring_lock
@@ -72,9 +72,9 @@ def devices(as_json: bool, no_noise: bool) -> None:
 def _availability(name: str) -> Availability:
     try:
         return backend(name).availability()
-    except (ImportError, AttributeError) as error:
+    except UsageError as error:
         # A third party's entry point that does not load must not hide the other backends.
-        return Availability(False, f"cannot be loaded: {error}", "Update or remove the package that offers it")
+        return Availability(False, error.message, error.hint)
 
 
 def _lock_state() -> dict[str, Any] | None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import click
 
@@ -50,19 +54,41 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """Entry point: errors become one line and exit code 2, Ctrl-C exit code 130."""
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: folders go, and the way to resume is printed."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    # Some senders signal the process and its group; the second signal must not disturb the end.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise _Terminated
+
+
+@contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        cli(standalone_mode=False)
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def main() -> None:
+    """Entry point: errors become one line and exit code 2, Ctrl-C exit code 130, SIGTERM 143."""
+    try:
+        with _sigterm_like_ctrl_c():
+            cli(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except HwnasError as error:
         click.echo(f"hwnas: {error}", err=True)
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         click.echo("hwnas: stopped", err=True)
-        sys.exit(130)
+        # click turns an interrupt into Abort and keeps it as the cause.
+        terminated = isinstance(error.__cause__ or error, _Terminated)
+        sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
     except BrokenPipeError:
         # The reader (such as `head`) went away; nothing is left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

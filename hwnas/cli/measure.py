@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import click
 from rich.console import Console
@@ -15,6 +16,7 @@ from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Status
 from hwnas.core.resources import data_folder
 from hwnas.core.units import format_bytes, format_count, format_duration, parse_seconds
+from hwnas.host.cpus import usable_threads
 from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.campaign import Campaign, Outcome
@@ -73,7 +75,8 @@ def measure(
 
     What is finished is kept; run the same command again to resume.
     """
-    console = Console()
+    # Titles, paths and names of models are not ours: brackets and colons in them mean nothing.
+    console = Console(markup=False, emoji=False, highlight=False)
     if list_only:
         _list_experiments(console)
         return
@@ -93,13 +96,14 @@ def measure(
         except KeyboardInterrupt:
             console.print(
                 f"Stopped. What is finished is kept in {store.location}; run the same command to resume.",
-                highlight=False,
                 soft_wrap=True,
             )
             raise
-        _print_outcome(plan, outcome, store, console)
+        # Of the whole campaign: what this run did not touch counts as well.
+        counts = {s: store.count(campaign_uid=outcome.campaign_uid, status=str(s)) for s in Status}
+        _print_outcome(plan, outcome, counts, store, console)
         _print_report(chosen.backends[0], outcome.campaign_uid, environment, store, console)
-    if outcome.counts and not outcome.counts.get(Status.OK):
+    if not counts[Status.OK]:
         sys.exit(1)
 
 
@@ -138,13 +142,10 @@ def _chosen(
 def _thread_count(text: str | None) -> int | None:
     if text is None:
         return None
-    usable = probe_environment().logical_cpus
     if text == "all":
-        return usable
-    if not text.isdigit() or int(text) < 1:
+        return usable_threads()
+    if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"--threads {text!r} is not a number of threads", "Give a positive number or 'all'")
-    if int(text) > usable:
-        raise UsageError(f"--threads {text}: this process may use {usable} CPUs", f"Give at most {usable}")
     return int(text)
 
 
@@ -152,7 +153,7 @@ def _list_experiments(console: Console) -> None:
     for path in sorted(data_folder("experiments").glob("*.yaml")):
         found = load_experiment(path.stem)
         cells = len(found.workloads) * len(found.backends) * found.settings.passes
-        console.print(f"{path.stem:10} {found.title} ({cells} cells)", highlight=False, soft_wrap=True)
+        console.print(f"{path.stem:10} {found.title} ({cells} cells)", soft_wrap=True)
 
 
 def _print_plan(plan: Plan, console: Console) -> None:
@@ -176,36 +177,39 @@ def _print_plan(plan: Plan, console: Console) -> None:
         f"{len(experiment.workloads)} workloads x {len(experiment.backends)} backends "
         f"({', '.join(experiment.backends)}) x {settings.passes} passes = {plan.total} cells, "
         f"{experiment.threads} thread(s), at most {settings.budget_s:g} s timed per cell.",
-        highlight=False,
         soft_wrap=True,
     )
     peak = max(plan.cost(w).memory_bytes for w in experiment.workloads) * len(experiment.backends)
     console.print(
         f"Expected: about {format_duration(plan.remaining_s())}, up to {format_bytes(peak)} of memory. "
         "Rough guesses: progress corrects the time once cells are finished.",
-        highlight=False,
         soft_wrap=True,
     )
 
 
-def _print_outcome(plan: Plan, outcome: Outcome, store: LatencyStore, console: Console) -> None:
+def _print_outcome(
+    plan: Plan, outcome: Outcome, counts: Mapping[Status, int], store: LatencyStore, console: Console
+) -> None:
     if not outcome.counts:
+        not_ok = sum(counts.values()) > counts[Status.OK]
+        retry = "--retry-failed tries again what is not ok; " if not_ok else ""
         console.print(
-            f"All {plan.total} cells of '{plan.experiment.name}' are in {store.location} already; "
-            "--fresh measures them again.",
-            highlight=False,
+            f"All {sum(counts.values())} cells of '{plan.experiment.name}' are in {store.location} already: "
+            f"{_listed(counts)}. {retry}--fresh measures everything again.",
             soft_wrap=True,
         )
         return
-    counts = ", ".join(f"{number} {status}" for status, number in outcome.counts.items())
     resumed = f", {outcome.resumed} from earlier runs" if outcome.resumed else ""
     share = outcome.inference_s / outcome.elapsed_s if outcome.elapsed_s else 0.0
     console.print(
-        f"Measured {counts}{resumed} in {format_duration(outcome.elapsed_s)} "
+        f"Measured {_listed(outcome.counts)}{resumed} in {format_duration(outcome.elapsed_s)} "
         f"({share:.0%} of it inside inference). Kept in {store.location}",
-        highlight=False,
         soft_wrap=True,
     )
+
+
+def _listed(counts: Mapping[Status, int]) -> str:
+    return ", ".join(f"{number} {status}" for status, number in counts.items() if number)
 
 
 def _print_report(
@@ -215,4 +219,4 @@ def _print_report(
     from hwnas.report.table import print_report
 
     print_report(console, select_cells(store, environment.fingerprint, campaign=campaign_uid, baseline=baseline))
-    console.print("Figures and more: hwnas report", highlight=False)
+    console.print("Figures and more: hwnas report")

@@ -6,6 +6,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
 from hwnas.core.measurement import Measurement, Status
 from hwnas.core.units import format_duration, format_seconds
@@ -15,6 +16,7 @@ from hwnas.measuring.events import Progress as Step
 class TerminalWatcher:
     """A progress bar with the current cell and the time left.
 
+    Reasons and names are printed as :class:`~rich.text.Text`: brackets in them are no markup.
     It is drawn when the campaign moves on and never by a thread, which would disturb timing.
     """
 
@@ -24,7 +26,7 @@ class TerminalWatcher:
             BarColumn(bar_width=24),
             TextColumn("{task.completed}/{task.total} cells"),
             TextColumn("{task.fields[left]}"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=console,
             auto_refresh=False,
             transient=True,
@@ -56,13 +58,11 @@ class TerminalWatcher:
         """Print what failed above the bar; a skipped device is told once, at the end."""
         for m in measurements:
             if m.status in (Status.FAILED, Status.REFUSED):
-                self._console.print(
-                    f"{m.workload.label} on {m.backend}: {m.status}: {m.reason}", highlight=False
-                )
+                self._console.print(Text(f"{m.workload.label} on {m.backend}: {m.status}: {m.reason}"))
 
     def notice(self, text: str) -> None:
         """Print above the bar."""
-        self._console.print(f"note: {text}", highlight=False)
+        self._console.print(Text(f"note: {text}"))
 
 
 class LineWatcher:
@@ -93,18 +93,15 @@ class LineWatcher:
         for m in measurements:
             median = m.median_s
             parts.append(f"{m.backend} {format_seconds(median) if median is not None else m.status}")
-        self._console.print(
-            f"{where}{measurements[0].workload.label}: {', '.join(parts)}{left}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        line = f"{where}{measurements[0].workload.label}: {', '.join(parts)}{left}"
+        self._console.print(Text(line), soft_wrap=True)
         for m in measurements:
             if m.status in (Status.FAILED, Status.REFUSED):
-                self._console.print(f"  {m.backend} {m.status}: {m.reason}", highlight=False, soft_wrap=True)
+                self._console.print(Text(f"  {m.backend} {m.status}: {m.reason}"), soft_wrap=True)
 
     def notice(self, text: str) -> None:
         """Print as a line."""
-        self._console.print(f"note: {text}", highlight=False, soft_wrap=True)
+        self._console.print(Text(f"note: {text}"), soft_wrap=True)
 
 
 def _left(progress: Step) -> str:

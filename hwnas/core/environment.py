@@ -30,7 +30,8 @@ class Environment:
     """Hardware, limits and versions of one host.
 
     `fingerprint` covers what changes a latency: CPU, caches, CPU and memory limits,
-    governor, virtualisation and the versions of the runtimes. Host names stay out, so that
+    governor, virtualisation and the versions of what runs: the runtimes, and NumPy and
+    Python, which the canary is made of. Host names stay out, so that
     equal machines share their measurements and a shipped table says nothing of its owner.
     A limit that is not set, or a value the host does not tell, is ``None``.
     """
@@ -52,7 +53,7 @@ class Environment:
     #: Described, but not part of the identity: they change with every security update.
     _DESCRIPTIVE = ("operating_system", "kernel")
     #: The packages whose version changes what is measured.
-    _IDENTIFYING_VERSIONS = ("torch", "openvino", "protocol")
+    _IDENTIFYING_VERSIONS = ("torch", "openvino", "numpy", "protocol")
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
@@ -66,6 +67,9 @@ class Environment:
         # The kernel keeps a little memory to itself, and how much varies from boot to boot.
         data["memory_bytes"] = round(self.memory_bytes / 2**30)
         data["versions"] = {k: v for k, v in self.versions.items() if k in self._IDENTIFYING_VERSIONS}
+        if "python" in self.versions:
+            # The interpreter becomes faster from 3.11 to 3.12, not from 3.11.4 to 3.11.5.
+            data["versions"]["python"] = ".".join(self.versions["python"].split(".")[:2])
         return hashlib.sha256(canonical_json(data).encode()).hexdigest()[:12]
 
     @property

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
 from hwnas.core.kernel import Kernel
@@ -61,7 +62,7 @@ def encode_blocks(blocks: Sequence[Block]) -> dict[str, Any]:
     """
     kernels = sorted({name for b in blocks for name in (*b.canary_before_s, *b.canary_after_s)})
     rows: list[list[Any]] = []
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, following in zip_longest(blocks, blocks[1:]):
         shared = following is not None and following.canary_before_s == block.canary_after_s
         rows.append(
             [

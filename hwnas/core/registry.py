@@ -9,6 +9,21 @@ from typing import Any
 from hwnas.core.errors import UnknownName, UsageError
 
 
+#: What importing somebody else's module may raise. Exits and interrupts pass.
+_IMPORT_FAILURES = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
 class Registry:
     """Maps names to objects that are imported only when asked for.
 
@@ -59,9 +74,18 @@ class Registry:
 
         Raises:
             UnknownName: Nothing has that name.
+            UsageError: Its module cannot be imported, or lacks the object.
         """
-        module, _, attribute = self.target(name).partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        target = self.target(name)
+        module, _, attribute = target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except _IMPORT_FAILURES as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise UsageError(
+                f"{self.what} {self.resolve(name)!r} cannot be loaded from {target}: {reason}",
+                "Update or remove the package that offers it",
+            ) from error
 
     def target(self, name: str) -> str:
         """``package.module:attribute`` of `name` (full or short), without importing it.

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +15,7 @@ from hwnas.core.errors import UsageError
 Scalar = str | int | float | bool
 
 #: Where a workload's definition lives. ``module`` is a live object passed to
-#: :func:`hwnas.measuring`; only its digest is stored, so it cannot be rebuilt later.
+#: :func:`hwnas.measure`; only its digest is stored, so it cannot be rebuilt later.
 KINDS = ("pattern", "torchvision", "timm", "factory", "file", "module")
 
 
@@ -70,7 +71,8 @@ class Workload:
         """Number of images in one inference."""
         return self.input_shape[0]
 
-    @property
+    # Kept beside the fields, so that equality, copies and pickles do not know of it.
+    @cached_property
     def key(self) -> str:
         """16 hexadecimal digits of SHA-256 over the canonical JSON: the identity in a database."""
         return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,7 +110,7 @@ def measure(
 
     Args:
         model: A module in eval mode, which is copied and not changed; or a workload.
-        example_input: The input or inputs, batch first; needed for a module.
+        example_input: A float32 tensor (or a tuple of one), batch first; needed for a module.
         backends: Full or short ids; speedups refer to the first.
         threads: Threads of every backend.
         settings: The measuring protocol's parameters; by default three passes of 2.7 s an arm.
@@ -122,8 +123,11 @@ def measure(
 
     Raises:
         UnknownName: No such backend.
-        UsageError: The model or its input cannot be used.
+        UsageError: The model, its input, the threads or the list of backends cannot be used.
+        OutOfMemory: The model does not fit into memory.
         LockHeld: Another campaign measures on this machine.
+        DatabaseError: `store` cannot be used.
+        HwnasError: There is no room for temporary files.
 
     Examples:
         >>> import torch, hwnas
@@ -140,6 +144,8 @@ def measure(
         >>> [result.status.value for result in found]
         ['ok', 'ok']
     """
+    if not backends:
+        raise UsageError("no backend was named", "Give at least one, such as backends=['openvino:cpu:fp32']")
     blobs: dict[str, bytes] = {}
     costs: dict[str, WorkloadCost] = {}
     if isinstance(model, Workload):
@@ -148,7 +154,8 @@ def measure(
         inputs = _inputs(example_input)
         workload = workload_of_module(model, inputs)
         blobs[workload.key] = dump_module(model, inputs)
-        costs[workload.key] = module_cost(model, inputs)
+        # A real run, where shapes alone do not tell, must not touch the caller's batch statistics.
+        costs[workload.key] = module_cost(copy.deepcopy(model).eval(), inputs)
     experiment = Experiment(
         name=workload.name,
         title="",

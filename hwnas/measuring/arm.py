@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from hwnas.core.errors import OutOfMemory
 from hwnas.core.kernel import Kernel
 from hwnas.core.measurement import Agreement, Block, Preparation
+from hwnas.core.units import format_bytes
 from hwnas.core.workload import Workload
 from hwnas.measuring.settings import Settings
 from hwnas.measuring.worker_client import WorkerClient
@@ -59,7 +61,15 @@ class WorkerArm:
         """
         answer = self._call("turn", turn_s=turn_s, block_s=block_s)
         self.peak_memory_bytes = answer["peak_memory"]
-        return [Block(round=0, **{**block, "samples_s": tuple(block["samples_s"])}) for block in answer["blocks"]]
+        if self._memory_limit is not None and answer["peak_memory"] > self._memory_limit:
+            raise OutOfMemory(
+                f"the worker used {format_bytes(answer['peak_memory'])}, "
+                f"more than its limit of {format_bytes(self._memory_limit)}",
+                "Lower batch, width or resolution",
+            )
+        return [
+            Block(round=0, **{**block, "samples_s": tuple(block["samples_s"])}) for block in answer["blocks"]
+        ]
 
     def read_kernels(self) -> None:
         """Ask what really ran; after timing, since it disturbs.

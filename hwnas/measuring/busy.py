@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from hwnas.core.measurement import Measurement
 
-#: Share of blocks in which another process took the CPU. A quiet machine's own services stay far below.
-_PREEMPTED = 0.2
+#: Times a second that another process took the CPU. A quiet machine's own services stay far below.
+_PREEMPTIONS_PER_S = 10.0
 #: Linux accounts stolen time in ticks of 1/100 s.
 _TICK_S = 0.01
 #: Share of the timed period that the hypervisor gave to other guests.
@@ -29,12 +30,13 @@ class BusyWatch:
         if not blocks:
             return ""
         seen = set()
-        preempted = [b.preemptions > 0 for b in blocks if b.preemptions is not None]
-        timed_s = sum(sum(b.samples_s) for b in blocks)
-        stolen_s = _TICK_S * sum(b.steal_ticks or 0 for b in blocks)
-        if preempted and sum(preempted) / len(preempted) > _PREEMPTED:
+        timed_s = sum(sum(b.samples_s) * m.calls_per_sample for m in measurements for b in m.blocks)
+        preemptions = sum(b.preemptions or 0 for b in blocks)
+        # The kernel tells one figure for all CPUs.
+        stolen_s = _TICK_S * sum(b.steal_ticks or 0 for b in blocks) / (os.cpu_count() or 1)
+        if preemptions > _PREEMPTIONS_PER_S * timed_s:
             seen.add("preempted")
-        if timed_s and stolen_s / timed_s > _STOLEN:
+        if stolen_s > _STOLEN * timed_s:
             seen.add("stolen")
         new = seen - self._said
         self._said = seen

@@ -16,6 +16,7 @@ from hwnas.measuring.crew import Crew
 from hwnas.measuring.events import Progress, Watcher
 from hwnas.measuring.group import GroupRun
 from hwnas.measuring.plan import Group, Plan
+from hwnas.measuring.undecided import undecided
 from hwnas.measuring.worker_client import scratch_folder
 from hwnas.store import LatencyStore
 
@@ -85,8 +86,14 @@ class Campaign:
         )
         self._plan.mark_stored(self._store, record.uid)
         outcome = Outcome(record.uid, resumed=self._plan.total - self._plan.remaining)
+        settings = self._experiment.settings
         with scratch_folder() as scratch:
-            for pass_index in range(self._experiment.settings.passes):
+            for pass_index in range(settings.passes):
+                self._pass(pass_index, scratch, outcome)
+            open_workloads = list(self._experiment.workloads)
+            for pass_index in range(settings.passes, settings.max_passes):
+                open_workloads = undecided(self._store, record.uid, open_workloads, self._plan.arms)
+                self._plan.add_pass(pass_index, open_workloads)
                 self._pass(pass_index, scratch, outcome)
         outcome.elapsed_s = time.monotonic() - self._start
         return outcome
@@ -95,9 +102,9 @@ class Campaign:
         groups = self._plan.groups(pass_index)
         if not groups:
             return
-        with Crew(self._experiment.threads) as crew:
+        with Crew(self._experiment.threads, self._experiment.settings.cell_timeout_s) as crew:
             for group in groups:
-                cost = self._plan.cost(group.workload)
+                cost, expected_s = self._plan.cost(group.workload), self._plan.group_s(group)
                 blob = self._blobs.get(group.workload.key, b"")
                 self._tell(group, "preparing")
                 run = GroupRun(
@@ -105,7 +112,7 @@ class Campaign:
                 )
                 measurements = run.measure(on_timing=partial(self._tell, group, "timing"))
                 self._keep(measurements, outcome)
-                self._expected_so_far_s += cost.total_s * len(group.backends)
+                self._expected_so_far_s += expected_s
         outcome.inference_s += crew.command_s.get("turn", 0.0)
         self._set_reference(outcome)
 

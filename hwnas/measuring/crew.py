@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import os
 from types import TracebackType
 
 from hwnas.backends.registry import BACKENDS, backend
 from hwnas.core.errors import BackendUnavailable
-from hwnas.measuring.worker_client import WorkerClient, usable_cpus
+from hwnas.host.cpus import measuring_cpus, usable_threads
+from hwnas.measuring.worker_client import WorkerClient
 
 _REFEREE = "the reference"
 _REFEREE_BACKEND = "torch:cpu:fp32"
 
 
 class Crew:
-    """One worker an arm.
+    """One worker an arm, and one that computes reference outputs.
 
     Args:
         threads: Threads of every arm.
+        start_timeout_s: Longest time for a worker to import its runtime.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, start_timeout_s: float) -> None:
         self._threads = threads
-        self._cpus = usable_cpus(threads)
+        self._start_timeout_s = start_timeout_s
         self._workers: dict[str, WorkerClient] = {}
-        self._unavailable: dict[str, BackendUnavailable] = {}
+        self._unavailable: dict[str, tuple[str, str]] = {}
+        #: CPUs that the arms are bound to, or None.
+        self.cpus = measuring_cpus(threads)
         #: Seconds inside worker commands so far, by command, those of ended workers included.
         self.command_s: dict[str, float] = {}
-
-    @property
-    def cpus(self) -> tuple[int, ...] | None:
-        """CPUs that the workers are bound to, or None."""
-        return self._cpus
 
     def worker(self, backend_id: str) -> WorkerClient:
         """The arm's running worker.
@@ -41,25 +39,12 @@ class Crew:
             CellError: A new worker did not come up.
         """
         if backend_id in self._unavailable:
-            raise self._unavailable[backend_id]
-        known = self._workers.get(backend_id)
-        if known and known.alive:
-            return known
-        if known:
-            self._retire(known)
+            raise BackendUnavailable(*self._unavailable[backend_id])
         try:
-            worker = WorkerClient(
-                backend_id,
-                BACKENDS.target(backend_id),
-                self._threads,
-                backend(backend_id).environment(self._threads),
-                self._cpus,
-            )
+            return self._running(backend_id, backend_id, self._threads, self.cpus)
         except BackendUnavailable as error:
-            self._unavailable[backend_id] = error
+            self._unavailable[backend_id] = (error.message, error.hint)
             raise
-        self._workers[backend_id] = worker
-        return worker
 
     def referee(self) -> WorkerClient:
         """The worker that computes reference outputs; it is never timed, so it may use every CPU.
@@ -67,18 +52,27 @@ class Crew:
         Raises:
             CellError: A new worker did not come up.
         """
-        known = self._workers.get(_REFEREE)
+        return self._running(_REFEREE, _REFEREE_BACKEND, usable_threads(), None)
+
+    def resident_bytes(self) -> int:
+        """What all workers occupy now [bytes]."""
+        return sum(w.resident_bytes() for w in self._workers.values())
+
+    def _running(self, name: str, backend_id: str, threads: int, cpus: tuple[int, ...] | None) -> WorkerClient:
+        known = self._workers.get(name)
         if known and known.alive:
             return known
         if known:
-            self._retire(known)
-        threads = os.cpu_count() or 1
-        environment = backend(_REFEREE_BACKEND).environment(threads)
-        worker = WorkerClient(_REFEREE, BACKENDS.target(_REFEREE_BACKEND), threads, environment, None)
-        self._workers[_REFEREE] = worker
+            self.retire(name)
+        environment = backend(backend_id).environment(threads)
+        target = BACKENDS.target(backend_id)
+        worker = WorkerClient(name, target, threads, environment, cpus, self._start_timeout_s)
+        self._workers[name] = worker
         return worker
 
-    def _retire(self, worker: WorkerClient) -> None:
+    def retire(self, name: str) -> None:
+        """End a worker; the next call that needs it starts another."""
+        worker = self._workers.pop(name)
         for command, seconds in worker.command_s.items():
             self.command_s[command] = self.command_s.get(command, 0.0) + seconds
         worker.close()
@@ -89,6 +83,5 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._workers.values():
-            self._retire(worker)
-        self._workers.clear()
+        for name in list(self._workers):
+            self.retire(name)

@@ -72,12 +72,14 @@ class DriftFit:
     Args:
         slope: Relative slow-down of the network for a relative slow-down of the canary.
         residual: log latency minus the model, shape ``(blocks,)``.
+        slope_error: Standard error of the slope.
         scale: Robust standard deviation of the residuals.
         tamed: log latency with residuals cut at Huber's bound, shape ``(blocks,)``: means of it
             are robust.
     """
 
     slope: float
+    slope_error: float
     residual: np.ndarray
     scale: float
     tamed: np.ndarray
@@ -100,7 +102,7 @@ def fit_drift(series: BlockSeries) -> DriftFit:
     residual = y - slope * x - level
     bound = _HUBER * scale
     tamed = slope * x + level + np.clip(residual, -bound, bound)
-    return DriftFit(slope, residual, scale, tamed)
+    return DriftFit(slope, scale / math.sqrt(sxx), residual, scale, tamed)
 
 
 def _scale(residual: np.ndarray) -> float:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic_core import PydanticCustomError
 
 from hwnas.backends.model_file import check_model_file
-from hwnas.backends.registry import BACKENDS
+from hwnas.backends.registry import BACKENDS, backend
 from hwnas.core.errors import HwnasError, UnknownName, UsageError
 from hwnas.core.resources import find_data_file
 from hwnas.core.workload import Workload
+from hwnas.host.cpus import usable_threads
 from hwnas.measuring.settings import Settings
 from hwnas.workloads.files import SUFFIXES
 from hwnas.workloads.models import parse_model, parse_shape
@@ -56,6 +58,17 @@ class Experiment:
         }
 
 
+def _integers(value: Any) -> list[int]:
+    """A scalar or a list, as a list. One validator, where a union would name its branches to users."""
+    values = value if isinstance(value, list) else [value]
+    if not values or any(type(v) is not int for v in values):  # True is an int as well
+        raise PydanticCustomError("integers", "input should be an integer or a list of integers")
+    return values
+
+
+_Integers = Annotated[list[int], PlainValidator(_integers)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -63,12 +76,12 @@ class _Strict(BaseModel):
 class _Sweep(_Strict):
     """One product of pattern parameters; scalars and lists both work."""
 
-    patterns: list[str]
-    depth: list[int] | int
-    width: list[int] | int
-    batch: list[int] | int = 1
-    resolution: list[int] | int = 56
-    kernel: list[int] | int = 3
+    patterns: list[str] = Field(min_length=1)
+    depth: _Integers
+    width: _Integers
+    batch: _Integers = [1]
+    resolution: _Integers = [56]
+    kernel: _Integers = [3]
     expansion: int | None = None
     groups: int | None = None
 
@@ -76,7 +89,7 @@ class _Sweep(_Strict):
 class _Model(_Strict):
     model: str
     input: str | None = None
-    batch: list[int] | int | None = None
+    batch: _Integers | None = None
 
 
 class _File(_Strict):
@@ -86,7 +99,7 @@ class _File(_Strict):
     seed: int = 0
     sweeps: list[_Sweep] = []
     models: list[_Model] = []
-    settings: dict[str, int | float] = {}
+    settings: dict[str, Any] = {}  # Settings checks its own
 
 
 _SECTIONS: dict[str, type[_Strict]] = {"sweeps": _Sweep, "models": _Model}
@@ -96,7 +109,7 @@ def load_experiment(name: str) -> Experiment:
     """Read a shipped experiment by name, or a user's own YAML file.
 
     Raises:
-        UnknownName: No such experiment, pattern, model, backend or key.
+        UnknownName: No such experiment, pattern, model, backend, setting or key.
         UsageError: The file cannot be read, or a value in it is wrong; the message names file and key.
     """
     path = find_data_file("experiments", name, ".yaml")
@@ -108,6 +121,9 @@ def load_experiment(name: str) -> Experiment:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise UsageError(f"{path}{where}: not valid YAML", "Correct the syntax") from error
+    except ValueError as error:
+        # PyYAML reads what looks like a date as one, and a date may be impossible.
+        raise UsageError(f"{path}: {error}", "Put text that looks like a date in quotes") from error
     if not isinstance(data, dict):
         raise UsageError(f"{path}: not a mapping of keys to values", "See experiments/quick.yaml for the form")
     try:
@@ -129,7 +145,7 @@ def _experiment(path: Path, data: Mapping[str, Any]) -> Experiment:
         name=path.stem,
         title=file.title,
         workloads=tuple(dict.fromkeys(workloads)),
-        backends=tuple(dict.fromkeys(BACKENDS.resolve(b) for b in file.backends)),
+        backends=_backends(file.backends),
         threads=file.threads,
         settings=Settings.from_dict(file.settings),
     )
@@ -138,7 +154,8 @@ def _experiment(path: Path, data: Mapping[str, Any]) -> Experiment:
 def _plain(error: ValidationError) -> HwnasError:
     """The first fault of a file as one line that names the key."""
     fault = error.errors()[0]
-    key = ".".join(str(part) for part in fault["loc"])
+    # pydantic marks the key of a mapping with "[key]".
+    key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
     if fault["type"] == "extra_forbidden":
         section = str(fault["loc"][0]) if len(fault["loc"]) > 1 else ""
         model = _SECTIONS.get(section, _File)
@@ -147,7 +164,7 @@ def _plain(error: ValidationError) -> HwnasError:
 
 
 def _sweep(sweep: _Sweep, seed: int) -> list[Workload]:
-    axes = [_listed(v) for v in (sweep.depth, sweep.width, sweep.batch, sweep.resolution, sweep.kernel)]
+    axes = [sweep.depth, sweep.width, sweep.batch, sweep.resolution, sweep.kernel]
     options = {k: v for k, v in (("expansion", sweep.expansion), ("groups", sweep.groups)) if v is not None}
     return [
         pattern_workload(
@@ -168,18 +185,36 @@ def _sweep(sweep: _Sweep, seed: int) -> list[Workload]:
 
 def _models(model: _Model, seed: int) -> list[Workload]:
     shape = parse_shape(model.input) if model.input else None
-    return [_model(model.model, shape, batch, seed) for batch in _listed(model.batch)]
+    return [_model(model.model, shape, batch, seed) for batch in model.batch or [None]]
 
 
 def _model(text: str, shape: tuple[int, ...] | None, batch: int | None, seed: int) -> Workload:
     if text.lower().endswith(SUFFIXES):
         # OpenVINO reads the file; the layer of workloads does not know any runtime.
-        shape = check_model_file(Path(text), shape)
+        shape, batch = check_model_file(Path(text), shape, batch), None
     return parse_model(text, input_shape=shape, batch=batch, seed=seed)
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _backends(names: Iterable[str]) -> tuple[str, ...]:
+    """Full ids, each once; a third party's backend that cannot be imported is refused here, in one line."""
+    ids = tuple(dict.fromkeys(BACKENDS.resolve(name) for name in names))
+    for full in ids:
+        backend(full)
+    return ids
+
+
+def check_threads(threads: int) -> None:
+    """Refuse threads that cannot run at once: they would wait for each other, which no latency means.
+
+    Raises:
+        UsageError: Fewer than one, or more than this process may use.
+    """
+    usable = usable_threads()
+    if not 1 <= threads <= usable:
+        raise UsageError(
+            f"threads is {threads}, but this process may use {usable} CPUs",
+            f"Give at most {usable}, in the file or with --threads",
+        )
 
 
 def experiment_of_models(models: tuple[str, ...], input_text: str | None, batch: int | None) -> Experiment:
@@ -189,7 +224,7 @@ def experiment_of_models(models: tuple[str, ...], input_text: str | None, batch:
 
     Raises:
         UnknownName: No such model.
-        UsageError: The input cannot be read, or a model needs one.
+        UsageError: The input cannot be read, a model needs one, or a file does not take it or the batch.
     """
     shape = parse_shape(input_text) if input_text else None
     workloads = tuple(_model(m, shape, batch, seed=0) for m in models)
@@ -214,7 +249,13 @@ def adjusted(
     budget_s: float | None = None,
     batch: int | None = None,
 ) -> Experiment:
-    """The experiment with what the command line overrides; None and empty leave the file's value."""
+    """The experiment with what the command line overrides; None and empty leave the file's value.
+
+    Raises:
+        UnknownName: No such backend.
+        UsageError: A value cannot be used, a model file does not take the batch, a backend cannot be
+            imported, or there are more threads than this process may use.
+    """
     settings = experiment.settings
     if passes is not None:
         settings = replace(settings, passes=passes)
@@ -222,13 +263,20 @@ def adjusted(
         settings = replace(settings, budget_s=budget_s)
     workloads = experiment.workloads
     if batch is not None:
-        workloads = tuple(
-            dict.fromkeys(replace(w, input_shape=(batch, *w.input_shape[1:])) for w in experiment.workloads)
-        )
+        workloads = tuple(dict.fromkeys(_with_batch(w, batch) for w in experiment.workloads))
+    if threads is None:
+        threads = experiment.threads
+    check_threads(threads)
     return replace(
         experiment,
         workloads=workloads,
-        backends=tuple(dict.fromkeys(BACKENDS.resolve(b) for b in backends)) or experiment.backends,
-        threads=threads or experiment.threads,
+        backends=_backends(backends) or experiment.backends,
+        threads=threads,
         settings=settings,
     )
+
+
+def _with_batch(workload: Workload, batch: int) -> Workload:
+    if workload.kind == "file":
+        check_model_file(Path(workload.name), workload.input_shape, batch)
+    return replace(workload, input_shape=(batch, *workload.input_shape[1:]))

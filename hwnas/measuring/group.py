@@ -71,11 +71,12 @@ class GroupRun:
         return [self._fates[b] for b in self._group.backends]
 
     def _prepare(self) -> dict[str, WorkerArm]:
-        limit = int(available_memory_bytes() * self._settings.memory_fraction)
+        # What the workers occupy from earlier cells will serve this one.
+        budget = int((available_memory_bytes() + self._crew.resident_bytes()) * self._settings.memory_fraction)
         arms: dict[str, WorkerArm] = {}
-        if self._cost.memory_bytes <= limit:
+        if self._cost.memory_bytes <= budget:
             try:
-                self._compute_reference(limit)
+                self._compute_reference(budget)
             except CELL_FAILURES as error:
                 for backend_id in self._group.backends:
                     self._decide(backend_id, Status.FAILED, str(error))
@@ -83,12 +84,20 @@ class GroupRun:
         for backend_id in self._group.backends:
             # All arms hold the network at the same time.
             needed = self._cost.memory_bytes * (len(arms) + 1)
-            if needed > limit:
-                reason = f"would need about {format_bytes(needed)} of memory, {format_bytes(limit)} may be used"
+            if needed > budget:
+                reason = (
+                    f"would need about {format_bytes(needed)} of memory, {format_bytes(budget)} may be used"
+                )
                 self._decide(backend_id, Status.REFUSED, reason)
                 continue
             try:
-                arm = WorkerArm(self._crew.worker(backend_id), self._settings, limit)
+                worker = self._crew.worker(backend_id)
+            except CELL_FAILURES as error:
+                self._decide(backend_id, _status_of(error), str(error))
+                continue
+            others = self._crew.resident_bytes() - worker.resident_bytes()
+            arm = WorkerArm(worker, self._settings, max(budget - others, self._cost.memory_bytes))
+            try:
                 arm.prepare(self._group.workload, self._blob, self._scratch)
             except CELL_FAILURES as error:
                 self._decide(backend_id, _status_of(error), str(error))
@@ -112,10 +121,11 @@ class GroupRun:
         rng = random.Random(f"{self._settings.seed}/{self._group.workload.key}/{self._group.pass_index}")
         result = interleave(arms, self._settings, rng, CELL_FAILURES)
         for backend_id, arm in arms.items():
-            failure = result.failures.get(backend_id) or self._wind_up(arm)
+            failure = result.failures.get(backend_id)
             if failure is not None:
-                self._decide(backend_id, _status_of(failure), str(failure))
+                self._decide(backend_id, Status.FAILED, str(failure))
                 continue
+            remark = self._wind_up(backend_id, arm)
             self._fates[backend_id] = replace(
                 self._bare(backend_id, Status.OK, ""),
                 blocks=tuple(result.blocks[backend_id]),
@@ -123,20 +133,31 @@ class GroupRun:
                 calls_per_sample=arm.calls_per_sample,
                 preparation=arm.preparation,
                 peak_memory_bytes=arm.peak_memory_bytes,
-                effective={**arm.effective, "cpus": list(self._crew.cpus) if self._crew.cpus else None},
+                effective={
+                    **arm.effective,
+                    "cpus": list(self._crew.cpus) if self._crew.cpus else None,
+                    **({"kernels_missing": remark} if remark else {}),
+                },
                 agreement=arm.agreement,
                 kernels=arm.kernels,
             )
 
-    def _wind_up(self, arm: WorkerArm) -> Exception | None:
-        """Read what really ran, once a campaign, and let the network go."""
+    def _wind_up(self, backend_id: str, arm: WorkerArm) -> str:
+        """Read what really ran, once a campaign, and let the network go.
+
+        The samples are good whatever happens here: returns why there are no kernels, or an empty string.
+        """
+        remark = ""
         try:
             if self._group.pass_index == 0:
                 arm.read_kernels()
-            arm.release()
         except CELL_FAILURES as error:
-            return error
-        return None
+            remark = str(error)
+        try:
+            arm.release()
+        except CELL_FAILURES:
+            self._crew.retire(backend_id)
+        return remark
 
     def _decide(self, backend_id: str, status: Status, reason: str) -> None:
         self._fates[backend_id] = self._bare(backend_id, status, reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hwnas.core.measurement import Status
@@ -21,7 +21,7 @@ class Group:
     Args:
         workload: What runs.
         pass_index: From 0.
-        backends: Arms still to measure, in the experiment's order.
+        backends: Arms to measure, in the experiment's order.
     """
 
     workload: Workload
@@ -32,6 +32,9 @@ class Group:
 class Plan:
     """Groups in the order in which they will run, and what is done already.
 
+    A group is stored whole, so it is either done or open. An arm that is skipped, refused, or
+    failed without ever having been measured takes no part in later passes.
+
     Args:
         experiment: What to measure.
         costs: Workload key -> MACs, parameters and bytes.
@@ -40,8 +43,12 @@ class Plan:
     def __init__(self, experiment: Experiment, costs: Mapping[str, WorkloadCost]) -> None:
         self.experiment = experiment
         self.costs = costs
-        self._stored: set[tuple[str, str, int]] = set()
-        self._dropped: set[tuple[str, str]] = set()
+        self._done: set[tuple[str, int]] = set()
+        self._cells = 0
+        self._measured: set[tuple[str, str]] = set()
+        self._failed: set[tuple[str, str]] = set()
+        self._unavailable: set[str] = set()
+        self._extra: dict[int, list[Workload]] = {}
 
     @classmethod
     def of(cls, experiment: Experiment, known: Mapping[str, WorkloadCost] | None = None) -> Plan:
@@ -62,46 +69,60 @@ class Plan:
 
     def mark_stored(self, store: LatencyStore, campaign_uid: str) -> None:
         """Leave out what this campaign has stored."""
-        found = store.measurements(campaign_uid=campaign_uid, with_samples=False, with_kernels=False)
-        for stored in found:
+        for stored in store.measurements(campaign_uid=campaign_uid, with_samples=False, with_kernels=False):
             m = stored.measurement
             self.mark(m.workload.key, m.backend, m.pass_index, m.status)
 
     def mark(self, workload_key: str, backend: str, pass_index: int, status: Status) -> None:
-        """Note one finished cell; an arm that is not OK takes no part in later passes."""
-        self._stored.add((workload_key, backend, pass_index))
-        if status is not Status.OK:
-            self._dropped.add((workload_key, backend))
+        """Note one finished cell."""
+        self._done.add((workload_key, pass_index))
+        self._cells += 1
+        (self._measured if status is Status.OK else self._failed).add((workload_key, backend))
+        if status is Status.SKIPPED:
+            self._unavailable.add(backend)
 
-    def _open(self, workload: Workload, backend: str, pass_index: int) -> bool:
-        key = workload.key
-        return (key, backend, pass_index) not in self._stored and (key, backend) not in self._dropped
+    def arms(self, workload: Workload) -> tuple[str, ...]:
+        """The backends that can still be measured on this workload, in the experiment's order."""
+        lost = {b for w, b in self._failed - self._measured if w == workload.key}
+        return tuple(b for b in self.experiment.backends if b not in lost)
+
+    def add_pass(self, pass_index: int, workloads: Iterable[Workload]) -> None:
+        """Plan one more pass for some workloads."""
+        self._extra[pass_index] = list(workloads)
 
     def groups(self, pass_index: int) -> list[Group]:
         """What is left of one pass, in random order: drift over hours must not look like depth."""
-        workloads = list(self.experiment.workloads)
+        planned = pass_index < self.experiment.settings.passes
+        workloads = list(self.experiment.workloads if planned else self._extra.get(pass_index, ()))
         random.Random(f"{self.experiment.settings.seed}/{pass_index}").shuffle(workloads)
         groups = [
-            Group(w, pass_index, tuple(b for b in self.experiment.backends if self._open(w, b, pass_index)))
-            for w in workloads
+            Group(w, pass_index, self.arms(w)) for w in workloads if (w.key, pass_index) not in self._done
         ]
         return [g for g in groups if g.backends]
 
-    @property
-    def total(self) -> int:
-        """Cells of the whole plan: workloads x arms x passes."""
-        return len(self.experiment.workloads) * len(self.experiment.backends) * self.experiment.settings.passes
+    def _open_groups(self) -> list[Group]:
+        passes = [*range(self.experiment.settings.passes), *self._extra]
+        return [g for p in passes for g in self.groups(p)]
 
     @property
     def remaining(self) -> int:
         """Cells still to measure."""
-        return sum(len(g.backends) for p in range(self.experiment.settings.passes) for g in self.groups(p))
+        return sum(len(g.backends) for g in self._open_groups())
+
+    @property
+    def total(self) -> int:
+        """Cells done and still to measure."""
+        return self._cells + self.remaining
 
     def cost(self, workload: Workload) -> CellCost:
         """Expected cost of one arm in one pass."""
         return cell_cost(workload, self.costs[workload.key], self.experiment.threads, self.experiment.settings)
 
+    def group_s(self, group: Group) -> float:
+        """Expected time of a group [s]; arms known to be unavailable cost nothing."""
+        arms = [b for b in group.backends if b not in self._unavailable]
+        return self.cost(group.workload).total_s * len(arms)
+
     def remaining_s(self) -> float:
         """Expected time of what is left [s], before progress corrects it."""
-        passes = range(self.experiment.settings.passes)
-        return sum(self.cost(g.workload).total_s * len(g.backends) for p in passes for g in self.groups(p))
+        return sum(self.group_s(g) for g in self._open_groups())

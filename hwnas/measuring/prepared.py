@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,7 @@ from hwnas.backends.protocol import Backend, Program, Session
 from hwnas.core.measurement import Agreement, Preparation
 from hwnas.core.workload import Workload
 from hwnas.host.interruptions import read_interruptions
-from hwnas.measuring.agreement import prove_agreement
+from hwnas.measuring.agreement import check_effective, prove_agreement
 from hwnas.measuring.reference import load_reference, reference_path
 from hwnas.measuring.warmup import warm_up
 from hwnas.workloads.build import load_program
@@ -72,13 +73,14 @@ class PreparedCell:
         first_s = time.perf_counter() - start
         reference = None if program.module is None else load_reference(reference_path(workload, scratch))
         agreement = prove_agreement(session.outputs(), reference, backend.tolerance)
+        check_effective(backend.id, threads, session.effective())
         return cls(session, agreement, canary, build_s, first_s)
 
     def warm_up(self, floor_s: float, cap_s: float) -> None:
         """Run until two adjacent windows agree; decides how many calls make a sample."""
         result = warm_up(self.session.run, floor_s, cap_s)
         self._call_s = result.call_s
-        self._calls_per_sample = max(1, round(_SHORTEST_SAMPLE_S / result.call_s))
+        self._calls_per_sample = max(1, math.ceil(_SHORTEST_SAMPLE_S / result.call_s))
         self._warmup = {
             "warmup_s": result.elapsed_s,
             "warmup_calls": result.calls,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -16,6 +17,8 @@ class Settings:
     Args:
         passes: How often the whole plan is measured, each time by fresh processes: memory
             placement is drawn anew in each process and can shift a latency by a percent or two.
+        max_passes: Workloads whose verdict is still UNCLEAR (with one arm: whose interval is wider than
+            the margin of a verdict) get further passes, up to this many in all.
         budget_s: Timed seconds for one arm in one pass of one cell.
         turn_s: Length of one arm's turn before another arm runs. Short, so that arms meet the
             same state of the host; long against the cost of refilling the caches.
@@ -29,10 +32,14 @@ class Settings:
         cell_timeout_s: A worker that does not answer within this time costs its cell.
         memory_fraction: A cell may use this part of the memory available when it starts.
         seed: Of the random order of arms and cells.
+
+    Raises:
+        UsageError: A value is no number, not an integer where one is needed, or out of range.
     """
 
     passes: int = 3
-    budget_s: float = 2.7
+    max_passes: int = 10
+    budget_s: float = 2.0
     turn_s: float = 0.12
     block_s: float = 0.012
     min_rounds: int = 6
@@ -45,9 +52,17 @@ class Settings:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if value < 0 or (value == 0 and field.name not in ("warmup_s", "seed")):
-                raise UsageError(f"setting {field.name} is {value}", "Give a positive number")
+            name, value = field.name, getattr(self, field.name)
+            whole = isinstance(field.default, int)
+            # True is an int in Python, and no number of passes.
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+                kind = "an integer" if whole else "a number"
+                raise UsageError(f"setting {name} is {value!r}", f"Give {kind}")
+            # Written so that it is false for NaN.
+            if not 0 <= value < math.inf or (value == 0 and name not in ("warmup_s", "seed")):
+                raise UsageError(f"setting {name} is {value}", "Give a positive, finite number")
+        if self.memory_fraction > 1:
+            raise UsageError(f"setting memory_fraction is {self.memory_fraction}", "Give at most 1")
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""

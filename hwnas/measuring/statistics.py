@@ -1,9 +1,10 @@
 """From raw samples to numbers with intervals, and from two arms to a verdict.
 
 Resampling works on rounds, not on samples: neighbouring samples share the state of the host, and
-arms that ran in the same round share it with each other. All intervals are 95 % percentile
-bootstrap intervals (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13),
-with runs of consecutive rounds drawn together (Kuensch, Annals of Statistics 17, 1989).
+arms that ran in the same round share it with each other. All intervals are 95 % bootstrap
+intervals (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13) with runs of
+consecutive rounds drawn together (Kuensch, Annals of Statistics 17, 1989), widened by what
+processes differ.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ _TAIL = 2.5  # percent on either side
 
 #: Usual relative standard deviation of a latency between processes, from memory placement alone
 #: (see docs/protocol.md), and how many passes this knowledge is worth.
-PROCESS_SPREAD = 0.006
-_SPREAD_WEIGHT = 4
+PROCESS_SPREAD = 0.01
+_SPREAD_WEIGHT = 2
 
 #: Differences below this are of no practical interest. A 5 % difference must be found and two equal
 #: arms must be called equal; the boundary that treats both errors alike lies half way.
@@ -107,12 +108,16 @@ class _Pass:
 
 def _draw_rounds(count: int, rng: np.random.Generator) -> np.ndarray:
     """How often each round is drawn: shape ``(draws, count)``; runs of rounds wrap around."""
+    counts = np.zeros((_DRAWS, count))
+    np.add.at(counts, (np.arange(_DRAWS)[:, None], _draw_places(count, rng)), 1.0)
+    return counts
+
+
+def _draw_places(count: int, rng: np.random.Generator) -> np.ndarray:
+    """The rounds of every draw: shape ``(draws, count)``."""
     run = _run_length(count)
     starts = rng.integers(0, count, (_DRAWS, -(-count // run)))
-    places = ((starts[:, :, None] + np.arange(run)) % count).reshape(_DRAWS, -1)[:, :count]
-    counts = np.zeros((_DRAWS, count))
-    np.add.at(counts, (np.arange(_DRAWS)[:, None], places), 1.0)
-    return counts
+    return np.asarray(((starts[:, :, None] + np.arange(run)) % count).reshape(_DRAWS, -1)[:, :count])
 
 
 def _run_length(rounds: int) -> int:
@@ -121,11 +126,19 @@ def _run_length(rounds: int) -> int:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """One pass: its value, the value in every bootstrap draw ``(draws,)``, and how many rounds it has."""
+    """One pass.
+
+    Args:
+        value: Its estimate.
+        draws: The estimate in every bootstrap draw, shape ``(draws,)``.
+        rounds: Rounds that went in.
+        extra_variance: Variance that resampling does not show.
+    """
 
     value: float
     draws: np.ndarray
     rounds: int
+    extra_variance: float = 0.0
 
 
 def _combine(passes: Sequence[_Drawn], spread: float) -> tuple[float, float, float]:
@@ -146,7 +159,9 @@ def _combine(passes: Sequence[_Drawn], spread: float) -> tuple[float, float, flo
     count = len(passes)
     centre = float(np.mean([p.value for p in passes]))
     runs = [max(2, p.rounds // _run_length(p.rounds)) for p in passes]
-    variances = [float(p.draws.var()) * n / (n - 1) for p, n in zip(passes, runs, strict=True)]
+    variances = [
+        float(p.draws.var()) * n / (n - 1) + p.extra_variance for p, n in zip(passes, runs, strict=True)
+    ]
     within = float(np.mean(variances))
     seen = max(0.0, float(np.var([p.value for p in passes], ddof=1)) - within) if count > 1 else 0.0
     freedom_between = _SPREAD_WEIGHT + count - 1
@@ -154,11 +169,14 @@ def _combine(passes: Sequence[_Drawn], spread: float) -> tuple[float, float, flo
     freedom_within = sum(n - 1 for n in runs)
     freedom = (within + between) ** 2 / (within**2 / freedom_within + between**2 / freedom_between)
     deviations = np.mean([p.draws - p.value for p in passes], axis=0)
-    deviations -= deviations.mean()
-    scale = np.sqrt((within + between) / count) / deviations.std() if deviations.std() > 0 else 0.0
-    scale *= student_t.ppf(1 - _TAIL / 100, freedom) / norm.ppf(1 - _TAIL / 100)
-    low, high = np.percentile(scale * deviations, [_TAIL, 100 - _TAIL])
-    return centre, centre + float(low), centre + float(high)
+    error = float(np.sqrt((within + between) / count))
+    quantile = float(student_t.ppf(1 - _TAIL / 100, freedom))
+    if deviations.std() > 0:
+        shape = (deviations - deviations.mean()) / deviations.std()
+        low, high = np.percentile(shape, [_TAIL, 100 - _TAIL]) / norm.ppf(1 - _TAIL / 100)
+    else:
+        low, high = -1.0, 1.0
+    return centre, centre + float(low) * quantile * error, centre + float(high) * quantile * error
 
 
 def estimate(
@@ -189,7 +207,11 @@ def estimate(
         sums = one.sums(one.rounds, centre)
         totals = _draw_rounds(len(one.rounds), rng) @ sums
         value = float(sums[:, 1].sum() / sums[:, 0].sum())
-        drawn.append(_Drawn(value, totals[:, 1] / totals[:, 0], len(one.rounds)))
+        # The reference may lie outside the speeds that were met; an error of the slope grows with it.
+        reach = centre - float(one.series.index.mean())
+        drawn.append(
+            _Drawn(value, totals[:, 1] / totals[:, 0], len(one.rounds), (one.fit.slope_error * reach) ** 2)
+        )
     middle, low, high = np.exp(_combine(drawn, PROCESS_SPREAD))
     blocks = [b for m in usable for b in m.blocks]
     preempted = [bool(b.preemptions) for b in blocks if b.preemptions is not None]
@@ -210,6 +232,10 @@ def estimate(
 def compare(baseline: Sequence[Measurement], arm: Sequence[Measurement], seed: int = 0) -> Comparison:
     """How fast `arm` is against `baseline`, from passes in which both were interleaved.
 
+    Rounds pair: the logarithm of the ratio of both arms' medians in a round, then Huber's location
+    over rounds. Turns are short enough that the host's drift cancels; the canary takes no part,
+    since two processes' canaries can differ by more than the arms do.
+
     Args:
         baseline: Passes of the baseline arm.
         arm: Passes of the other arm; passes pair by :attr:`Measurement.group`.
@@ -225,15 +251,12 @@ def compare(baseline: Sequence[Measurement], arm: Sequence[Measurement], seed: i
     rng = np.random.default_rng(seed)
     drawn = []
     for one, other in pairs:
-        first, second = _Pass(one), _Pass(other)
-        rounds = np.intersect1d(first.rounds, second.rounds)
-        # Both are corrected to the speed that they met together, so the reference cancels.
-        centre = float(np.concatenate([first.series.index, second.series.index]).mean())
-        sums = np.hstack([_select(p, rounds, centre) for p in (first, second)])
-        total = sums.sum(axis=0)
-        value = float(total[1] / total[0] - total[3] / total[2])
-        draws = _draw_rounds(len(rounds), rng) @ sums
-        drawn.append(_Drawn(value, draws[:, 1] / draws[:, 0] - draws[:, 3] / draws[:, 2], len(rounds)))
+        first, second = _round_medians(one), _round_medians(other)
+        rounds = sorted(first.keys() & second.keys())
+        ratios = np.array([first[r] - second[r] for r in rounds])
+        value = _huber_mean(ratios[None, :])[0]
+        places = _draw_places(len(rounds), rng)
+        drawn.append(_Drawn(float(value), _huber_mean(ratios[places]), len(rounds)))
     # Two arms, two processes.
     speedup, low, high = (float(v) for v in np.exp(_combine(drawn, PROCESS_SPREAD * np.sqrt(2))))
     return Comparison(speedup, low, high, judge(speedup, low, high))
@@ -252,9 +275,24 @@ def judge(speedup: float, low: float, high: float, margin: float = MARGIN) -> Ve
     return Verdict.SAME if inside else Verdict.UNCLEAR
 
 
-def _select(one: _Pass, rounds: np.ndarray, centre: float) -> np.ndarray:
-    sums = one.sums(one.rounds, centre)
-    return sums[np.isin(one.rounds, rounds)]
+def _round_medians(measurement: Measurement) -> dict[int, float]:
+    """Round -> median log latency of its blocks."""
+    series = BlockSeries.of(measurement.blocks)
+    return {int(r): float(np.median(series.log_latency[series.round == r])) for r in np.unique(series.round)}
+
+
+def _huber_mean(values: np.ndarray) -> np.ndarray:
+    """Huber's location (k = 1.5) of each row of ``(draws, n)``, shape ``(draws,)``.
+
+    Source: Huber, Annals of Mathematical Statistics 35, 1964.
+    """
+    centre = np.median(values, axis=1, keepdims=True)
+    scale = 1.4826 * np.median(np.abs(values - centre), axis=1, keepdims=True)
+    scale = np.maximum(scale, 1e-9)
+    for _ in range(10):
+        weight = np.minimum(1.0, 1.5 * scale / np.maximum(np.abs(values - centre), 1e-12))
+        centre = (weight * values).sum(axis=1, keepdims=True) / weight.sum(axis=1, keepdims=True)
+    return np.asarray(centre[:, 0])
 
 
 def _robust_sd(values: np.ndarray) -> float:

@@ -51,7 +51,7 @@ class StopRule:
         return BUDGET if elapsed_s >= self._settings.budget_s * len(arms) else ""
 
     def _settled(self, rounds: int, half_width: float) -> bool:
-        if rounds < 5 * self._settings.min_rounds:
+        if rounds < 2 * self._settings.min_rounds:
             return False
         earlier = self._history.get(round(rounds / 1.25))
         return earlier is not None and earlier >= half_width > earlier * (1 - _STABLE_SHRINK)
@@ -64,9 +64,9 @@ def interval_half_width(arms: Sequence[Sequence[Block]]) -> float:
     for one arm that of its drift-corrected latency. Student's t over rounds, with the
     variance inflated by the correlation of neighbouring rounds.
     """
-    levels = [_round_levels(arm) for arm in arms]
-    if len(levels) == 1:
-        return _half_width(np.array(list(levels[0].values())))
+    if len(arms) == 1:
+        return _half_width(np.array(list(_corrected_levels(arms[0]).values())))
+    levels = [_round_medians(arm) for arm in arms]
     widest = 0.0
     for other in levels[1:]:
         common = sorted(levels[0].keys() & other.keys())
@@ -74,8 +74,16 @@ def interval_half_width(arms: Sequence[Sequence[Block]]) -> float:
     return widest
 
 
-def _round_levels(blocks: Sequence[Block]) -> dict[int, float]:
-    """Round -> mean corrected log latency."""
+def _round_medians(blocks: Sequence[Block]) -> dict[int, float]:
+    """Round -> median log latency of its blocks."""
+    by_round: dict[int, list[float]] = {}
+    for block in blocks:
+        by_round.setdefault(block.round, []).append(block.median_s)
+    return {r: float(np.log(np.median(values))) for r, values in by_round.items()}
+
+
+def _corrected_levels(blocks: Sequence[Block]) -> dict[int, float]:
+    """Round -> mean drift-corrected log latency."""
     series = BlockSeries.of(blocks)
     fit = fit_drift(series)
     level = fit.tamed - fit.slope * (series.index - series.index.mean())

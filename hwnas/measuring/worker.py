@@ -1,6 +1,6 @@
 """The worker process: one arm, one network at a time, told what to do over a pipe.
 
-Started as ``python -m hwnas.measuring.worker READ_FD WRITE_FD``. It knows nothing of campaigns.
+Started as ``python -m hwnas.measuring.worker READ_FD WRITE_FD PARENT_PID``. It knows nothing of campaigns.
 """
 
 from __future__ import annotations
@@ -119,10 +119,11 @@ def _die_with_parent() -> None:
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    if isinstance(error, (CellError, UsageError)):
-        return {"error": type(error).__name__, "message": error.message, "hint": error.hint}
     if isinstance(error, HwnasError):
-        return {"error": "BackendUnavailable", "message": error.message, "hint": error.hint}
+        # Only these have the two arguments that the campaign's side builds an error from.
+        known = isinstance(error, CellError) or type(error) is UsageError
+        name = type(error).__name__ if known else "CellError"
+        return {"error": name, "message": error.message, "hint": error.hint}
     if isinstance(error, MemoryError):
         return {"error": "OutOfMemory", "message": "the worker ran out of memory", "hint": ""}
     first = (str(error).strip() or "no message").splitlines()[0]
@@ -150,8 +151,9 @@ def main() -> None:
     """Entry point of the process."""
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    read_fd, write_fd = int(sys.argv[1]), int(sys.argv[2])
-    if os.getppid() == 1:
+    read_fd, write_fd, parent = (int(argument) for argument in sys.argv[1:4])
+    if os.getppid() != parent:
+        # The campaign died before the kernel knew whom to watch.
         return
     with os.fdopen(read_fd, "rb") as source, os.fdopen(write_fd, "wb") as sink:
         serve(source, sink)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, Any
 
 import psutil
 
 from hwnas.core import errors
-from hwnas.core.errors import BackendUnavailable, CellError, CellTimeout, OutOfMemory, WorkerDied
+from hwnas.core.errors import BackendUnavailable, CellError, CellTimeout, HwnasError, OutOfMemory, WorkerDied
 from hwnas.measuring.wire import receive, send
 
 #: How often a waiting campaign looks at the worker's memory. Rare, so that it disturbs nothing.
 _WATCH_S = 0.25
+
+_PACKAGE = Path(__file__).resolve().parent.parent
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -56,33 +59,37 @@ class WorkerClient:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         to_worker, self._sink = _pipe()
         self._source, from_worker = _pipe()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._source, selectors.EVENT_READ)
         variables = {k: v for k, v in os.environ.items() if k not in _THREAD_VARIABLES}
         # NumPy's pool serves the canary alone, which is one thread's work.
         variables.update({"OPENBLAS_NUM_THREADS": "1", **environment})
+        paths = [str(_PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        variables["PYTHONPATH"] = os.pathsep.join(paths)
+        ends = (to_worker.fileno(), from_worker.fileno())
         try:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "hwnas.measuring.worker",
-                    str(to_worker.fileno()),
-                    str(from_worker.fileno()),
-                ],
+                # -P: a file of the user's that is called like a module of the library must not shadow it.
+                [sys.executable, "-P", "-m", "hwnas.measuring.worker", *map(str, (*ends, os.getpid()))],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
                 env=variables,
-                pass_fds=(to_worker.fileno(), from_worker.fileno()),
+                pass_fds=ends,
                 start_new_session=True,
             )
+        except OSError as error:
+            self._close_streams()
+            raise CellError(f"no worker process for {backend_id} can be started: {error}") from error
         finally:
             to_worker.close()
             from_worker.close()
-        if cpus is not None and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(self._process.pid, cpus)
         try:
+            if cpus is not None:
+                self._bind(cpus)
+            paths = [str(p) for p in sys.path]
             found = self.call(
-                "hello", timeout_s=start_timeout_s, target=target, threads=threads, sys_path=sys.path
+                "hello", timeout_s=start_timeout_s, target=target, threads=threads, sys_path=paths
             )
             if not found["available"]:
                 raise BackendUnavailable(found["detail"], found["remedy"])
@@ -133,12 +140,9 @@ class WorkerClient:
     def _await_answer(self, command: str, timeout_s: float, memory_limit_bytes: int | None) -> None:
         deadline = time.monotonic() + timeout_s
         while True:
-            ready, _, _ = select.select(
-                [self._source], [], [], min(_WATCH_S, max(0.0, deadline - time.monotonic()))
-            )
-            if ready:
+            if self._selector.select(min(_WATCH_S, max(0.0, deadline - time.monotonic()))):
                 return
-            used = self._resident_bytes() if memory_limit_bytes is not None else 0
+            used = self.resident_bytes() if memory_limit_bytes is not None else 0
             if memory_limit_bytes is not None and used > memory_limit_bytes:
                 self.close()
                 raise OutOfMemory(
@@ -150,23 +154,24 @@ class WorkerClient:
                 self.close()
                 raise CellTimeout(
                     f"the worker of {self.backend_id} gave no answer to '{command}' within {timeout_s:.0f} s",
-                    "Raise cell_timeout_s, or lower depth, batch or resolution",
+                    "Raise the setting cell_timeout_s, or lower depth, batch or resolution",
                 )
 
-    def _resident_bytes(self) -> int:
+    def resident_bytes(self) -> int:
+        """Resident size of the process now [bytes]; 0 once it is gone."""
         try:
             return int(psutil.Process(self._process.pid).memory_info().rss)
         except psutil.Error:
             return 0
 
     def _death(self) -> CellError:
+        tail = self.log_tail()
+        said = f"; last words: {tail}" if tail else ""
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self.close()
-            code = self._process.returncode
-        tail = self.log_tail()
-        said = f"; last words: {tail}" if tail else ""
+            return WorkerDied(f"the worker of {self.backend_id} closed its pipe and did not end{said}")
         if code == -signal.SIGKILL:
             return OutOfMemory(
                 f"the worker of {self.backend_id} was killed (signal 9), most likely out of memory{said}"
@@ -188,8 +193,20 @@ class WorkerClient:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
+        self._close_streams()
+
+    def _close_streams(self) -> None:
+        self._selector.close()
         for stream in (self._sink, self._source, self._log):
             stream.close()
+
+    def _bind(self, cpus: tuple[int, ...]) -> None:
+        try:
+            os.sched_setaffinity(self._process.pid, cpus)
+        except OSError as error:
+            raise CellError(
+                f"the worker of {self.backend_id} cannot be bound to the CPUs {cpus}: {error}"
+            ) from error
 
 
 def _pipe() -> tuple[IO[bytes], IO[bytes]]:
@@ -198,17 +215,15 @@ def _pipe() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder for what the workers of one campaign share; it goes with the campaign."""
-    return tempfile.TemporaryDirectory(prefix="hwnas-")
+    """A folder for what the workers of one campaign share; it goes with the campaign.
 
-
-def usable_cpus(threads: int) -> tuple[int, ...] | None:
-    """The CPUs to bind a worker to: the last ones allowed, since interrupts favour the first.
-
-    Bound, the canary and the network meet the same core. None where all CPUs are wanted or the
-    system has no affinity.
+    Raises:
+        HwnasError: The folder for temporary files is full or cannot be written.
     """
-    if not hasattr(os, "sched_getaffinity"):
-        return None
-    allowed = sorted(os.sched_getaffinity(0))
-    return None if threads >= len(allowed) else tuple(allowed[-threads:])
+    try:
+        return tempfile.TemporaryDirectory(prefix="hwnas-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise HwnasError(
+            f"no temporary folder can be made in {tempfile.gettempdir()}: {error}",
+            "Free some space there, or name another folder with TMPDIR",
+        ) from error

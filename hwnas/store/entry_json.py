@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from hwnas.core.errors import UsageError
+from hwnas.core.measurement import decode_blocks
 from hwnas.store.records import Entry
 from hwnas.store.rows import check
 
@@ -50,7 +51,7 @@ def from_dict(data: Mapping[str, Any], where: str) -> Entry:
             "Give a file that hwnas db export wrote; for one of a newer hwnas, upgrade this one",
         )
     try:
-        entry = _ADAPTER.validate_python(data)
+        entry = _ADAPTER.validate_python(_with_blocks(data, where))
         check(entry.measurement)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -59,3 +60,19 @@ def from_dict(data: Mapping[str, Any], where: str) -> Entry:
     except UsageError as error:
         raise UsageError(f"{where}: {error.message}", "Export the file again") from error
     return entry
+
+
+def _with_blocks(data: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The same with its raw samples unpacked, their types still to be checked."""
+    measurement = data.get("measurement")
+    packed = measurement.get("blocks") if isinstance(measurement, Mapping) else None
+    if not packed:
+        return data
+    try:
+        blocks = [vars(block) for block in decode_blocks(packed)]
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{where}, field measurement.blocks: not samples as hwnas packs them ({type(error).__name__}: {error})",
+            "Export the file again",
+        ) from error
+    return {**data, "measurement": {**measurement, "blocks": blocks}}

@@ -22,6 +22,8 @@ _PLAIN = tuple(
     if f.name not in ("group", "workload", "blocks", "preparation", "kernels")
 )
 _KERNEL = tuple(f.name for f in fields(Kernel))
+#: Durations are kept in whole nanoseconds; the longest is three centuries, to refuse nonsense.
+_SHORTEST_S, _LONGEST_S = 0.5e-9, 1e10
 
 
 def to_json(value: Any) -> str:
@@ -67,9 +69,11 @@ def check(measurement: Measurement) -> None:
     if measurement.status is Status.OK and not measurement.samples_s:
         raise UsageError(f"measurement {measurement.uid!r}: the status is ok, but there are no samples")
     for block in measurement.blocks:
+        if not abs(block.start_s) < _LONGEST_S:
+            raise UsageError(f"measurement {measurement.uid!r}: a block starts at {block.start_s} s")
         canaries = (*block.canary_before_s.values(), *block.canary_after_s.values())
         for what, values in (("sample", block.samples_s), ("canary", canaries)):
-            wrong = [s for s in values if not (math.isfinite(s) and s > 0)]
+            wrong = [s for s in values if not _SHORTEST_S <= s < _LONGEST_S]
             if wrong:
                 raise UsageError(f"measurement {measurement.uid!r}: a {what} of {wrong[0]} s is not a duration")
     try:

@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from hwnas.backends.registry import BACKENDS
 from hwnas.cli.main import main
 
 PLAN = """
@@ -61,7 +62,11 @@ def test_measure_resume_fresh_and_report(hwnas, tmp_path):
     assert "standard" in first.stdout
     assert any(v in first.stdout for v in ("FASTER", "SLOWER", "SAME", "UNCLEAR"))
     again = hwnas("measure", "tiny.yaml")
-    assert "already" in again.stdout
+    assert again.returncode == 0
+    assert "already: 2 ok, 1 skipped" in again.stdout
+    # What is left is skipped again, but the campaign has its results.
+    retried = hwnas("measure", "tiny.yaml", "--retry-failed")
+    assert retried.returncode == 0, retried.stderr
     report = hwnas("report", "--json")
     cells = json.loads(report.stdout)
     assert {c["backend"] for c in cells} == {"torch:cpu:fp32", "openvino:cpu:fp32", "openvino:npu:fp16"}
@@ -70,6 +75,23 @@ def test_measure_resume_fresh_and_report(hwnas, tmp_path):
     assert "NPU" in skipped["reason"]
     fresh = hwnas("measure", "tiny.yaml", "--fresh")
     assert "2 ok" in fresh.stdout
+
+
+def test_a_rerun_after_nothing_could_be_measured_says_so_again(hwnas, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(PLAN.replace("torch, openvino:cpu:fp32, ", ""))
+    assert hwnas("measure", "tiny.yaml").returncode == 1
+    again = hwnas("measure", "tiny.yaml")
+    assert again.returncode == 1
+    assert "already: 1 skipped" in again.stdout
+    assert "--retry-failed" in again.stdout
+
+
+def test_brackets_in_a_title_are_no_markup(tmp_path, monkeypatch, capfd):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(PLAN.replace("title: tiny", 'title: "[/x] on [cpu] :cat:"'))
+    monkeypatch.setattr(sys, "argv", ["hwnas", "measure", str(path), "--dry-run"])
+    main()
+    assert "[/x] on [cpu] :cat:" in capfd.readouterr().out
 
 
 def test_dry_run_prints_the_plan_and_measures_nothing(hwnas, tmp_path):
@@ -128,6 +150,7 @@ def test_a_factory_in_the_current_folder(hwnas, tmp_path):
         (["--model", "torchvision:resnet19"], ["resnet19", "resnet18"]),
         (["--model", "timm:resnet18xx"], ["resnet18xx"]),
         (["--model", "torchvision:resnet18", "--backend", "tensorrt"], ["tensorrt", "backend"]),
+        (["--model", "torchvision:resnet18", "--backend", "broken"], ["broken:cpu:fp32", "no_such_acme"]),
         (["--model", "torchvision:resnet18", "--input", "1x3xbig"], ["1x3xbig", "--input"]),
         (["--model", "torchvision:resnet18", "--input", "1x5x224x224"], ["resnet18", "--input"]),
         (["--model", "torchvision:resnet18", "--threads", "0"], ["--threads"]),
@@ -142,6 +165,7 @@ def test_a_factory_in_the_current_folder(hwnas, tmp_path):
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, words, tmp_path, monkeypatch, capfd):
     # In this process: importing torch for each of them would take minutes.
+    monkeypatch.setattr(BACKENDS, "_plugins", {"broken:cpu:fp32": "no_such_acme:Backend"})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HWNAS_LOCK", str(tmp_path / "lock"))
     monkeypatch.setenv("HWNAS_DB", str(tmp_path / "db.sqlite"))

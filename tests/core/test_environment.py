@@ -16,7 +16,7 @@ HOST = Environment(
         Cache(1, "Data", 2**15, 8, 64, 1),
         Cache(3, "Unified", 2**22, 16, 64, 4),
     ),
-    versions={"torch": "2.0", "openvino": "2026.0", "protocol": "1", "numpy": "2.0"},
+    versions={"torch": "2.0", "openvino": "2026.0", "protocol": "1", "numpy": "2.0", "python": "3.11.4", "timm": "1.0"},
     kernel="6.1",
 )
 
@@ -33,6 +33,8 @@ HOST = Environment(
         {"versions": {**HOST.versions, "torch": "2.1"}},
         {"versions": {**HOST.versions, "openvino": "2026.1"}},
         {"versions": {**HOST.versions, "protocol": "2"}},
+        {"versions": {**HOST.versions, "numpy": "2.1"}},
+        {"versions": {**HOST.versions, "python": "3.12.4"}},
     ],
 )
 def test_what_changes_a_latency_changes_the_fingerprint(change):
@@ -45,7 +47,8 @@ def test_what_changes_a_latency_changes_the_fingerprint(change):
         {"kernel": "6.2"},
         {"operating_system": "Debian"},
         {"memory_bytes": HOST.memory_bytes - 10_000_000},
-        {"versions": {**HOST.versions, "numpy": "2.1"}},
+        {"versions": {**HOST.versions, "python": "3.11.5"}},
+        {"versions": {**HOST.versions, "timm": "1.1"}},
     ],
 )
 def test_what_does_not_leaves_it(change):

@@ -42,3 +42,21 @@ def test_entry_points_of_installed_packages(registry, tmp_path, monkeypatch):
     assert registry.load("plugin")(1.2) == 2
     # A plugin cannot replace what is built in.
     assert registry.target("a:x") == "json:loads"
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("no_such_module_of_acme:Backend", "No module named 'no_such_module_of_acme'"),
+        ("json:NoSuchThing", "no attribute 'NoSuchThing'"),
+        ("nothing", "No module named 'nothing'"),
+        ("unfinished:Thing", "SyntaxError|was never closed"),
+    ],
+)
+def test_an_entry_that_does_not_import_is_one_line(registry, target, words, tmp_path, monkeypatch):
+    (tmp_path / "unfinished.py").write_text("print(\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    registry.add("acme:z", target)
+    with pytest.raises(UsageError, match=rf"thing 'acme:z' cannot be loaded from {target}: .*({words})") as caught:
+        registry.load("acme")
+    assert "\n" not in str(caught.value)

@@ -1,6 +1,7 @@
 """The identity of a workload."""
 
 import copy
+import dataclasses
 import pickle
 
 import pytest
@@ -70,3 +71,12 @@ def test_unknown_kind_and_missing_key():
         Workload("caffe", "x", (1,))
     with pytest.raises(UsageError, match="input_shape"):
         Workload.from_dict({"kind": "timm", "name": "x"})
+
+
+def test_the_key_is_computed_once_and_is_no_part_of_the_value():
+    one, other = Workload("timm", "x", (1, 3)), Workload("timm", "x", (1, 3))
+    assert one.key is one.key
+    assert one == other
+    assert hash(one) == hash(other)
+    assert dataclasses.replace(one, seed=1).key != one.key
+    assert copy.copy(one).key == one.key

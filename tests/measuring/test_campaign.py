@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -15,12 +16,12 @@ from hwnas.measuring.events import Silent
 from hwnas.measuring.experiment import Experiment
 from hwnas.measuring.plan import Plan
 from hwnas.measuring.settings import Settings
-from hwnas.measuring.statistics import compare, estimate
+from hwnas.measuring.statistics import Verdict, compare, estimate
 from hwnas.store import LatencyStore
 from hwnas.workloads.patterns import pattern_workload
 
 SMALL = Settings(
-    passes=2, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.05, warmup_cap_s=0.2, cell_timeout_s=60
+    passes=2, max_passes=2, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.05, warmup_cap_s=0.2, cell_timeout_s=60
 )
 TINY = pattern_workload("standard", depth=2, width=8, resolution=8)
 OTHER = pattern_workload("depthwise_separable", depth=2, width=8, resolution=8)
@@ -126,7 +127,7 @@ def test_a_bad_arm_costs_its_cell_alone(store, name, status, reason):
 
 
 def test_a_hanging_arm_is_ended_by_its_time_limit(store):
-    settings = Settings(passes=1, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.01, cell_timeout_s=15)
+    settings = Settings(passes=1, max_passes=1, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.01, cell_timeout_s=15)
     outcome = _run(store, "torch:cpu:fp32", _bad("Hangs"), settings=settings)
     fates = {m.backend: m for m in _measured(store, outcome)}
     assert fates[_bad("Hangs")].status is Status.FAILED
@@ -136,7 +137,7 @@ def test_a_hanging_arm_is_ended_by_its_time_limit(store):
 
 def test_an_arm_that_eats_memory_is_ended_by_its_limit(store, monkeypatch):
     monkeypatch.setattr("hwnas.measuring.group.available_memory_bytes", lambda: 2**31)
-    outcome = _run(store, _bad("EatsMemory"), settings=Settings(passes=1, memory_fraction=0.9))
+    outcome = _run(store, _bad("EatsMemory"), settings=Settings(passes=1, max_passes=1, memory_fraction=0.9))
     (m,) = _measured(store, outcome)
     assert m.status is Status.FAILED
     assert "GiB" in m.reason
@@ -150,6 +151,17 @@ def test_a_cell_that_would_not_fit_is_refused_before_it_starts(store, monkeypatc
     assert m.status is Status.REFUSED
     assert "would need about" in m.reason
     assert time.monotonic() - start < 60
+
+
+def test_an_open_verdict_gets_further_passes_of_all_arms(store):
+    settings = replace(SMALL, max_passes=4, budget_s=0.05)
+    outcome = _run(store, "torch:cpu:fp32", "openvino:cpu:fp32", settings=settings)
+    measured = _measured(store, outcome)
+    passes = {b: sorted(m.pass_index for m in measured if m.backend == b) for b in ("torch:cpu:fp32", "openvino:cpu:fp32")}
+    assert passes["torch:cpu:fp32"] == passes["openvino:cpu:fp32"] in ([0, 1], [0, 1, 2], [0, 1, 2, 3])
+    arms = [[m for m in measured if m.backend == b] for b in passes]
+    if len(arms[0]) < 4:
+        assert compare(*arms).verdict is not Verdict.UNCLEAR
 
 
 def test_refused_cells_can_be_tried_again(store, monkeypatch):

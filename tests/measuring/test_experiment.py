@@ -1,7 +1,10 @@
 """Experiment files: the shipped ones, and what is said of wrong ones."""
 
+import numpy as np
 import pytest
 
+from hwnas.backends.openvino_runtime import import_openvino
+from hwnas.backends.registry import BACKENDS
 from hwnas.core.errors import UsageError
 from hwnas.core.resources import data_folder
 from hwnas.measuring.experiment import adjusted, experiment_of_models, load_experiment
@@ -58,18 +61,35 @@ def test_products_and_short_backend_names(tmp_path):
     [
         (("patterns: [standard]", "patterns: [standrd]"), ["standrd", "Did you mean standard"]),
         (("depth: [1, 2]", "depth: -3"), ["depth", "-3"]),
-        (("width: 8", "width: wide"), ["width", "'wide'"]),
+        (("width: 8", "width: wide"), ["sweeps.0.width:", "an integer or a list of integers", "'wide'"]),
+        (("width: 8", "width: [8, 2.5]"), ["sweeps.0.width:", "an integer or a list of integers", "2.5"]),
+        (("width: 8", "width: true"), ["sweeps.0.width:", "an integer or a list of integers"]),
+        (("width: 8", "width: []"), ["sweeps.0.width:", "an integer or a list of integers"]),
+        (("patterns: [standard]", "patterns: []"), ["sweeps.0.patterns"]),
+        (("title: test", "title: 2024-99-99"), ["date", "quotes"]),
+        (("title: test", "title: 2024-01-01"), ["title", "string"]),
         (("width: 8", "widht: 8"), ["widht", "width"]),
         (("title:", "tilte:"), ["tilte", "title"]),
         (("torch,", "torhc,"), ["torhc", "backend"]),
         (("batch: [1, 4]", "batch: [0]"), ["batch", "0"]),
         (("sweeps:", "sweeps: {"), ["not valid YAML", "line"]),
         (("sweeps:", "settings: {budgets: 1}\nsweeps:"), ["budgets", "budget_s"]),
+        (("sweeps:", "settings: {1: 1}\nsweeps:"), ["key settings.1:"]),
+        (("sweeps:", "settings: {passes: 2.5}\nsweeps:"), ["passes", "2.5", "integer"]),
+        (("sweeps:", "settings: {passes: true}\nsweeps:"), ["passes", "integer"]),
+        (("sweeps:", "settings: {min_rounds: 1.0}\nsweeps:"), ["min_rounds", "integer"]),
+        (("sweeps:", "settings: {seed: x}\nsweeps:"), ["seed", "'x'", "integer"]),
+        (("sweeps:", "settings: {budget_s: [1]}\nsweeps:"), ["budget_s", "[1]", "number"]),
+        (("sweeps:", "settings: {budget_s: .inf}\nsweeps:"), ["budget_s", "inf"]),
+        (("sweeps:", "settings: {warmup_s: .nan}\nsweeps:"), ["warmup_s", "nan"]),
+        (("sweeps:", "settings: {memory_fraction: 1.1}\nsweeps:"), ["memory_fraction", "1.1", "at most 1"]),
         (("sweeps:", "threads: 0\nsweeps:"), ["threads", "0"]),
+        (("torch,", "broken,"), ["broken:cpu:fp32", "no_such_module_of_acme"]),
         (("sweeps:", "models: [{model: 'torchvision:resnet19'}]\nsweeps:"), ["resnet19", "resnet18"]),
     ],
 )
-def test_a_wrong_file_is_one_line_that_names_file_and_key(tmp_path, change, words):
+def test_a_wrong_file_is_one_line_that_names_file_and_key(tmp_path, monkeypatch, change, words):
+    monkeypatch.setattr(BACKENDS, "_plugins", {"broken:cpu:fp32": "no_such_module_of_acme:Backend"})
     with pytest.raises(UsageError) as caught:
         _load(tmp_path, GOOD.replace(*change))
     text = str(caught.value)
@@ -77,6 +97,8 @@ def test_a_wrong_file_is_one_line_that_names_file_and_key(tmp_path, change, word
     assert "mine.yaml" in text
     for word in words:
         assert word in text
+    for tag in ("list[", ".int", "[key]"):
+        assert tag not in text
 
 
 @pytest.mark.parametrize("text", ["", "- 1\n- 2\n", "title: nothing to do\nbackends: [torch]\n"])
@@ -85,7 +107,16 @@ def test_a_file_without_a_plan(tmp_path, text):
         _load(tmp_path, text)
 
 
-def test_the_command_line_overrides_the_file(tmp_path):
+def test_more_threads_than_cpus_are_refused_unless_overridden(tmp_path, monkeypatch):
+    monkeypatch.setattr("hwnas.measuring.experiment.usable_threads", lambda: 2)
+    experiment = _load(tmp_path, GOOD.replace("sweeps:", "threads: 3\nsweeps:"))
+    assert adjusted(experiment, threads=2).threads == 2
+    with pytest.raises(UsageError, match="threads is 3, but this process may use 2 CPUs"):
+        adjusted(experiment)
+
+
+def test_the_command_line_overrides_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("hwnas.measuring.experiment.usable_threads", lambda: 2)
     experiment = adjusted(
         _load(tmp_path, GOOD), backends=("torch-mkldnn",), threads=2, passes=5, budget_s=0.5, batch=3
     )
@@ -95,7 +126,8 @@ def test_the_command_line_overrides_the_file(tmp_path):
     assert len(experiment.workloads) == 2
 
 
-def test_other_settings_are_another_campaign(tmp_path):
+def test_other_settings_are_another_campaign(tmp_path, monkeypatch):
+    monkeypatch.setattr("hwnas.measuring.experiment.usable_threads", lambda: 2)
     experiment = _load(tmp_path, GOOD)
     assert experiment.spec() == _load(tmp_path, GOOD).spec()
     assert adjusted(experiment, passes=7).spec() != experiment.spec()
@@ -106,6 +138,43 @@ def test_models_on_the_command_line(tmp_path):
     experiment = experiment_of_models(("torchvision:resnet18",), None, 4)
     assert experiment.workloads[0].input_shape == (4, 3, 224, 224)
     assert experiment.backends[0] == "torch:cpu:fp32"
-    (tmp_path / "net.onnx").write_bytes(b"onnx")
-    files = experiment_of_models((str(tmp_path / "net.onnx"),), "1x3x8x8", None)
+    files = experiment_of_models((_network(tmp_path, [1, 3, 8, 8]),), "1x3x8x8", None)
     assert all(b.startswith("openvino") for b in files.backends)
+
+
+def _network(folder, shape, kind="f32", batch=None):
+    """A file with one ReLU, or, with `batch`, one that takes no other batch."""
+    ov = import_openvino()
+    given = ov.opset13.parameter(shape, ov.Type.f32 if kind == "f32" else ov.Type.u8)
+    last = ov.opset13.relu(ov.opset13.convert(given, "f32"))
+    if batch:
+        last = ov.opset13.add(last, np.ones((batch, 3, 8, 8), np.float32), auto_broadcast="none")
+    ov.save_model(ov.Model([last], [given], "net"), folder / "net.xml", compress_to_fp16=False)
+    return str(folder / "net.xml")
+
+
+@pytest.mark.parametrize(
+    ("stated", "input_text", "batch", "shape"),
+    [
+        ([1, 3, 8, 8], None, None, (1, 3, 8, 8)),
+        ([1, 3, 8, 8], None, 4, (4, 3, 8, 8)),
+        ([1, 3, 8, 8], "2x3x16x16", 4, (4, 3, 16, 16)),
+        ([-1, 3, 8, 8], None, 4, (4, 3, 8, 8)),
+        ([-1, 3, -1, -1], "2x3x8x8", None, (2, 3, 8, 8)),
+    ],
+)
+def test_the_shape_of_a_model_file(stated, input_text, batch, shape, tmp_path):
+    (workload,) = experiment_of_models((_network(tmp_path, stated),), input_text, batch).workloads
+    assert workload.input_shape == shape
+
+
+def test_a_model_file_that_does_not_take_the_batch_or_float32_is_one_line(tmp_path):
+    path = _network(tmp_path, [1, 3, 8, 8], batch=1)
+    with pytest.raises(UsageError, match=r"net\.xml takes .*, not 4x3x8x8.*--batch"):
+        experiment_of_models((path,), None, 4)
+    with pytest.raises(UsageError, match="--batch"):
+        adjusted(experiment_of_models((path,), None, None), batch=4)
+    with pytest.raises(UsageError, match="not static"):
+        experiment_of_models((_network(tmp_path, [-1, 3, 8, 8]),), None, None)
+    with pytest.raises(UsageError, match=r"net\.xml takes u8 values.*float32"):
+        experiment_of_models((_network(tmp_path, [1, 3, 8, 8], kind="u8"),), None, None)

@@ -40,7 +40,7 @@ def test_the_interval_contains_the_truth_most_of_the_time():
 def test_two_equal_arms_are_the_same():
     verdicts = []
     for seed in range(40):
-        found = interleaved(seed, {"a": 8e-3, "b": 8e-3})
+        found = interleaved(seed, {"a": 8e-3, "b": 8e-3}, passes=5, rounds=20, contention=0.08)
         verdicts.append(compare(found["a"], found["b"]).verdict)
     assert verdicts.count(Verdict.SAME) >= 38
     assert Verdict.FASTER not in verdicts
@@ -50,7 +50,7 @@ def test_two_equal_arms_are_the_same():
 def test_five_percent_are_found():
     verdicts = []
     for seed in range(20):
-        found = interleaved(seed, {"a": 8e-3, "b": 8e-3 * 1.05})
+        found = interleaved(seed, {"a": 8e-3, "b": 8e-3 * 1.05}, passes=5, rounds=20, contention=0.08)
         verdicts.append(compare(found["a"], found["b"]).verdict)
     assert verdicts.count(Verdict.SLOWER) >= 18
 

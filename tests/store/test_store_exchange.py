@@ -3,11 +3,12 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hwnas.core.errors import DatabaseError, UnknownName, UsageError
-from hwnas.core.measurement import Status
+from hwnas.core.measurement import Status, decode_blocks
 from hwnas.store import LatencyStore
 from hwnas.store.exchange import export, import_file, merge
 from hwnas.testing.examples import example_environment, example_measurement, example_workload
@@ -118,8 +119,7 @@ def test_flat_columns_are_for_people(filled: LatencyStore, tmp_path: Path) -> No
     )
     assert float(row["median_s"]) == pytest.approx(0.00205)
     assert (row["macs"], row["compile_s"], row["status"]) == ("1000000000000", "0.3", "ok")
-    samples = [s for block in json.loads(row["blocks"]) for s in block["samples_s"]]
-    assert tuple(samples) == example_measurement().samples_s
+    assert decode_blocks(json.loads(row["blocks"])) == example_measurement().blocks
 
 
 def test_pandas_reads_and_rewrites_the_table(
@@ -222,6 +222,49 @@ def test_damaged_json_lines(
     export(filled, file)
     file.write_text(damage(file.read_text()))
     with pytest.raises(UsageError, match=says) as caught:
+        import_file(target, file)
+    assert "\n" not in str(caught.value)
+    assert set(target.counts().values()) == {0}
+
+
+def edit_blocks(change: Callable[[dict[str, Any]], object]) -> Callable[[str], str]:
+    """Change the packed samples of the first line of a file of JSON lines."""
+
+    def apply(text: str) -> str:
+        lines = text.splitlines()
+        data = json.loads(lines[0])
+        change(data["measurement"]["blocks"])
+        lines[0] = json.dumps(data)
+        return "\n".join(lines)
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (edit_blocks(lambda b: b.pop("kernels")), "KeyError: 'kernels'"),
+        (edit_blocks(lambda b: b["rows"].pop()), "IndexError"),  # the first row refers to the second
+        (edit_blocks(lambda b: b["rows"][0].pop()), "ValueError: not enough values"),
+        (edit_blocks(lambda b: b.update(rows=7)), "TypeError"),
+        (edit_blocks(lambda b: b["rows"][0].__setitem__(2, ["2 ms"])), "TypeError"),
+        (edit_blocks(lambda b: b["rows"][0].__setitem__(2, [10**400])), "OverflowError"),
+        (edit_blocks(lambda b: b["rows"][0].__setitem__(0, "first")), r"blocks\.0\.round: .*integer"),
+        (edit_blocks(lambda b: b["rows"][0].__setitem__(1, float("nan"))), "a block starts at nan s"),
+        (edit_blocks(lambda b: b["rows"][0].__setitem__(2, [-1])), "a sample of -1e-09 s is not a duration"),
+        (edit_blocks(lambda b: b["rows"][0].__setitem__(2, [10**30])), r"a sample of 1e\+21 s is not a duration"),
+        (edit_blocks(lambda b: b["rows"][0].__setitem__(5, "many")), r"blocks\.0\.steal_ticks"),
+        (edit_blocks(lambda b: b.clear()), "field measurement.blocks: .*valid tuple"),
+        (edit_blocks(lambda b: b["rows"].clear()), "no samples"),
+    ],
+)
+def test_damaged_samples(
+    damage: Callable[[str], str], says: str, filled: LatencyStore, target: LatencyStore, tmp_path: Path
+) -> None:
+    file = tmp_path / "out.jsonl"
+    export(filled, file)
+    file.write_text(damage(file.read_text()))
+    with pytest.raises(UsageError, match=rf"out\.jsonl, line 1\b.*{says}") as caught:
         import_file(target, file)
     assert "\n" not in str(caught.value)
     assert set(target.counts().values()) == {0}

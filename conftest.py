@@ -1,0 +1,12 @@
+"""For tests and doctests alike: they neither wait for a real campaign nor disturb one."""
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_measuring_lock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HWNAS_LOCK", str(tmp_path_factory.mktemp("lock") / "measuring.lock"))
+        yield

@@ -1,0 +1,50 @@
+"""Which workloads get further passes."""
+
+from simulation import WORKLOAD, interleaved
+
+from hwnas.host.machine import probe_environment
+from hwnas.measuring.undecided import undecided
+from hwnas.store import LatencyStore
+
+ARMS = ("torch:cpu:fp32", "openvino:cpu:fp32")
+
+
+def _open(measurements, arms=ARMS):
+    with LatencyStore.open("sqlite://") as store:
+        environment = probe_environment()
+        campaign = store.campaign("test", {}, environment).uid
+        for m in measurements:
+            store.add(m, environment, campaign_uid=campaign)
+        return undecided(store, campaign, [WORKLOAD], lambda _: arms) == [WORKLOAD]
+
+
+def _arms(first_s, second_s, **how):
+    found = interleaved(1, {ARMS[0]: first_s, ARMS[1]: second_s}, **how)
+    return [*found[ARMS[0]], *found[ARMS[1]]]
+
+
+def test_a_clear_difference_is_decided():
+    assert not _open(_arms(8e-3, 4e-3, passes=3))
+
+
+def test_a_difference_at_the_margin_of_a_noisy_host_is_not():
+    assert _open(_arms(8e-3, 8.2e-3, passes=2, contention=0.3))
+
+
+def test_arms_that_never_met_are_not():
+    apart = interleaved(1, {ARMS[0]: 8e-3})[ARMS[0]] + interleaved(2, {ARMS[1]: 4e-3})[ARMS[1]]
+    assert _open(apart)
+
+
+def test_a_single_arm_is_decided_by_its_interval():
+    quiet = interleaved(1, {ARMS[0]: 8e-3}, passes=5, contention=0.0)[ARMS[0]]
+    assert not _open(quiet, ARMS[:1])
+    loud = interleaved(1, {ARMS[0]: 8e-3}, passes=1, rounds=3, noise=0.2)[ARMS[0]]
+    assert _open(loud, ARMS[:1])
+
+
+def test_an_arm_that_was_lost_is_not_waited_for():
+    only = interleaved(1, {ARMS[0]: 8e-3}, passes=5, contention=0.0)[ARMS[0]]
+    assert _open(only)
+    assert not _open(only, ARMS[:1])
+    assert not _open([], ())
