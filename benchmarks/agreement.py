@@ -20,7 +20,7 @@ BACKENDS = {"openvino:cpu:fp32": "benchmark_app", "torch:cpu:fp32": "Timer"}
 
 
 def main(options: Namespace) -> dict[str, Any]:
-    settings = Settings(passes=1, budget_s=options.seconds, target_half_width=1e-9)
+    settings = Settings(passes=1, max_passes=1, budget_s=options.seconds, target_half_width=1e-9)
     rows: dict[str, Any] = {}
     for network in options.networks:
         workload = parse_model(f"torchvision:{network}", input_shape=None, batch=None)

@@ -52,9 +52,7 @@ class OpenVinoSession:
         try:
             self._compiled = self._core.compile_model(model, device, dict(config))
         except RuntimeError as error:
-            raise CellError(
-                f"OpenVINO cannot compile the network for {device}: {brief(error)}"
-            ) from error
+            raise CellError(f"OpenVINO cannot compile the network for {device}: {brief(error)}") from error
         self.compile_s: float | None = time.perf_counter() - start
         self._request = self._compiled.create_infer_request()
         self._inputs = [np.ascontiguousarray(t.numpy()) for t in program.inputs]

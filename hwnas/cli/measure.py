@@ -218,5 +218,7 @@ def _print_report(
     from hwnas.report.cells import select_cells
     from hwnas.report.table import print_report
 
-    print_report(console, select_cells(store, environment.fingerprint, campaign=campaign_uid, baseline=baseline))
+    print_report(
+        console, select_cells(store, environment.fingerprint, campaign=campaign_uid, baseline=baseline)
+    )
     console.print("Figures and more: hwnas report")

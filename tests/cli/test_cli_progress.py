@@ -19,7 +19,9 @@ def test_brackets_in_names_and_reasons_are_no_markup(watcher, terminal):
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=terminal, color_system=None, width=200)
     workload = Workload("factory", ODD, (1, 3, 8, 8))
-    failed = example_measurement("u", workload=workload, status=Status.FAILED, blocks=(), reason=f"reason {ODD}")
+    failed = example_measurement(
+        "u", workload=workload, status=Status.FAILED, blocks=(), reason=f"reason {ODD}"
+    )
     with watcher(console) as shown:
         shown.progress(Progress(0, 3, 1.0, None, workload, 0, 1, "timing"))
         shown.finished([failed])

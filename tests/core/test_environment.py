@@ -16,7 +16,14 @@ HOST = Environment(
         Cache(1, "Data", 2**15, 8, 64, 1),
         Cache(3, "Unified", 2**22, 16, 64, 4),
     ),
-    versions={"torch": "2.0", "openvino": "2026.0", "protocol": "1", "numpy": "2.0", "python": "3.11.4", "timm": "1.0"},
+    versions={
+        "torch": "2.0",
+        "openvino": "2026.0",
+        "protocol": "1",
+        "numpy": "2.0",
+        "python": "3.11.4",
+        "timm": "1.0",
+    },
     kernel="6.1",
 )
 

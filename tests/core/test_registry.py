@@ -57,6 +57,8 @@ def test_an_entry_that_does_not_import_is_one_line(registry, target, words, tmp_
     (tmp_path / "unfinished.py").write_text("print(\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     registry.add("acme:z", target)
-    with pytest.raises(UsageError, match=rf"thing 'acme:z' cannot be loaded from {target}: .*({words})") as caught:
+    with pytest.raises(
+        UsageError, match=rf"thing 'acme:z' cannot be loaded from {target}: .*({words})"
+    ) as caught:
         registry.load("acme")
     assert "\n" not in str(caught.value)

@@ -21,7 +21,14 @@ from hwnas.store import LatencyStore
 from hwnas.workloads.patterns import pattern_workload
 
 SMALL = Settings(
-    passes=2, max_passes=2, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.05, warmup_cap_s=0.2, cell_timeout_s=60
+    passes=2,
+    max_passes=2,
+    budget_s=0.2,
+    turn_s=0.03,
+    min_rounds=2,
+    warmup_s=0.05,
+    warmup_cap_s=0.2,
+    cell_timeout_s=60,
 )
 TINY = pattern_workload("standard", depth=2, width=8, resolution=8)
 OTHER = pattern_workload("depthwise_separable", depth=2, width=8, resolution=8)
@@ -127,7 +134,9 @@ def test_a_bad_arm_costs_its_cell_alone(store, name, status, reason):
 
 
 def test_a_hanging_arm_is_ended_by_its_time_limit(store):
-    settings = Settings(passes=1, max_passes=1, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.01, cell_timeout_s=15)
+    settings = Settings(
+        passes=1, max_passes=1, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.01, cell_timeout_s=15
+    )
     outcome = _run(store, "torch:cpu:fp32", _bad("Hangs"), settings=settings)
     fates = {m.backend: m for m in _measured(store, outcome)}
     assert fates[_bad("Hangs")].status is Status.FAILED
@@ -157,7 +166,10 @@ def test_an_open_verdict_gets_further_passes_of_all_arms(store):
     settings = replace(SMALL, max_passes=4, budget_s=0.05)
     outcome = _run(store, "torch:cpu:fp32", "openvino:cpu:fp32", settings=settings)
     measured = _measured(store, outcome)
-    passes = {b: sorted(m.pass_index for m in measured if m.backend == b) for b in ("torch:cpu:fp32", "openvino:cpu:fp32")}
+    passes = {
+        b: sorted(m.pass_index for m in measured if m.backend == b)
+        for b in ("torch:cpu:fp32", "openvino:cpu:fp32")
+    }
     assert passes["torch:cpu:fp32"] == passes["openvino:cpu:fp32"] in ([0, 1], [0, 1, 2], [0, 1, 2, 3])
     arms = [[m for m in measured if m.backend == b] for b in passes]
     if len(arms[0]) < 4:

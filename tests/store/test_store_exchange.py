@@ -252,7 +252,10 @@ def edit_blocks(change: Callable[[dict[str, Any]], object]) -> Callable[[str], s
         (edit_blocks(lambda b: b["rows"][0].__setitem__(0, "first")), r"blocks\.0\.round: .*integer"),
         (edit_blocks(lambda b: b["rows"][0].__setitem__(1, float("nan"))), "a block starts at nan s"),
         (edit_blocks(lambda b: b["rows"][0].__setitem__(2, [-1])), "a sample of -1e-09 s is not a duration"),
-        (edit_blocks(lambda b: b["rows"][0].__setitem__(2, [10**30])), r"a sample of 1e\+21 s is not a duration"),
+        (
+            edit_blocks(lambda b: b["rows"][0].__setitem__(2, [10**30])),
+            r"a sample of 1e\+21 s is not a duration",
+        ),
         (edit_blocks(lambda b: b["rows"][0].__setitem__(5, "many")), r"blocks\.0\.steal_ticks"),
         (edit_blocks(lambda b: b.clear()), "field measurement.blocks: .*valid tuple"),
         (edit_blocks(lambda b: b["rows"].clear()), "no samples"),
