@@ -45,7 +45,7 @@ from hwnas.store import LatencyStore
     help="Backends, instead of the file's; the first is the baseline. `hwnas devices` lists them.",
 )
 @click.option("--threads", metavar="N|all", help="Threads of every backend.  [default: the file's, else 1]")
-@click.option("--passes", type=click.IntRange(min=1), help="Passes, each by fresh processes.")
+@click.option("--passes", type=click.IntRange(min=1), help="Exactly so many passes, each by fresh processes.")
 @click.option(
     "--budget", metavar="TIME", help="Longest time for one backend in one pass of one cell, such as 4s."
 )

@@ -8,7 +8,6 @@ from typing import Any
 
 from hwnas.core.errors import UnknownName, UsageError
 
-
 #: What importing somebody else's module may raise. Exits and interrupts pass.
 _IMPORT_FAILURES = (
     ArithmeticError,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -185,7 +185,8 @@ def _sweep(sweep: _Sweep, seed: int) -> list[Workload]:
 
 def _models(model: _Model, seed: int) -> list[Workload]:
     shape = parse_shape(model.input) if model.input else None
-    return [_model(model.model, shape, batch, seed) for batch in model.batch or [None]]
+    batches: Sequence[int | None] = model.batch or (None,)
+    return [_model(model.model, shape, batch, seed) for batch in batches]
 
 
 def _model(text: str, shape: tuple[int, ...] | None, batch: int | None, seed: int) -> Workload:
@@ -258,7 +259,8 @@ def adjusted(
     """
     settings = experiment.settings
     if passes is not None:
-        settings = replace(settings, passes=passes)
+        # Whoever names a number gets that number, also where a verdict stays open.
+        settings = replace(settings, passes=passes, max_passes=passes)
     if budget_s is not None:
         settings = replace(settings, budget_s=budget_s)
     workloads = experiment.workloads

@@ -65,14 +65,14 @@ def from_dict(data: Mapping[str, Any], where: str) -> Entry:
 def _with_blocks(data: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     """The same with its raw samples unpacked, their types still to be checked."""
     measurement = data.get("measurement")
-    packed = measurement.get("blocks") if isinstance(measurement, Mapping) else None
-    if not packed:
+    if not isinstance(measurement, Mapping) or not measurement.get("blocks"):
         return data
     try:
-        blocks = [vars(block) for block in decode_blocks(packed)]
+        blocks = [vars(block) for block in decode_blocks(measurement["blocks"])]
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise UsageError(
-            f"{where}, field measurement.blocks: not samples as hwnas packs them ({type(error).__name__}: {error})",
+            f"{where}, field measurement.blocks: not samples as hwnas packs them "
+            f"({type(error).__name__}: {error})",
             "Export the file again",
         ) from error
     return {**data, "measurement": {**measurement, "blocks": blocks}}

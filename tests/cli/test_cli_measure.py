@@ -19,7 +19,7 @@ sweeps:
     depth: 1
     width: 8
     resolution: 8
-settings: {passes: 1, budget_s: 0.1, turn_s: 0.02, min_rounds: 2, warmup_s: 0.02, warmup_cap_s: 0.1}
+settings: {passes: 1, max_passes: 1, budget_s: 0.1, turn_s: 0.02, min_rounds: 2, warmup_s: 0.02, warmup_cap_s: 0.1}
 """
 
 
@@ -109,9 +109,8 @@ def test_the_list_of_experiments(hwnas):
 
 
 def test_a_model_file_runs_on_openvino(hwnas, tmp_path):
-    from hwnas.testing.backend_contract import small_input, small_network
-
     from hwnas.backends.openvino_runtime import import_openvino
+    from hwnas.testing.backend_contract import small_input, small_network
 
     ov = import_openvino()
     exported = torch.export.export(small_network(), (small_input(1),), strict=False)
