@@ -19,7 +19,8 @@ sweeps:
     depth: 1
     width: 8
     resolution: 8
-settings: {passes: 1, max_passes: 1, budget_s: 0.1, turn_s: 0.02, min_rounds: 2, warmup_s: 0.02, warmup_cap_s: 0.1}
+settings:
+  {passes: 1, max_passes: 1, budget_s: 0.1, turn_s: 0.02, min_rounds: 2, warmup_s: 0.02, warmup_cap_s: 0.1}
 """
 
 
