@@ -176,7 +176,9 @@ def _print_plan(plan: Plan, console: Console) -> None:
     console.print(
         f"{len(experiment.workloads)} workloads x {len(experiment.backends)} backends "
         f"({', '.join(experiment.backends)}) x {settings.passes} passes = {plan.total} cells, "
-        f"{experiment.threads} thread(s), at most {settings.budget_s:g} s timed per cell.",
+        f"{experiment.threads} thread(s), {settings.budget_s:g} s timed per cell (longer where an inference "
+        f"takes over {settings.budget_s / settings.min_rounds:.2g} s); "
+        f"open verdicts get up to {settings.max_passes} passes.",
         soft_wrap=True,
     )
     peak = max(plan.cost(w).memory_bytes for w in experiment.workloads) * len(experiment.backends)

@@ -17,7 +17,7 @@ from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.campaign import Campaign
 from hwnas.measuring.events import Silent, Watcher
-from hwnas.measuring.experiment import Experiment
+from hwnas.measuring.experiment import Experiment, check_threads
 from hwnas.measuring.plan import Plan
 from hwnas.measuring.settings import Settings
 from hwnas.measuring.statistics import Comparison, Estimate, compare, estimate
@@ -137,7 +137,7 @@ def measure(
         ...     model,
         ...     torch.randn(1, 3, 32, 32),
         ...     backends=["torch", "openvino:cpu:fp32"],
-        ...     settings=Settings(passes=1, budget_s=0.3, warmup_s=0.05, min_rounds=2),
+        ...     settings=Settings(passes=1, max_passes=1, budget_s=0.3, warmup_s=0.05),
         ... )
         >>> found["torch"].estimate.latency_s > 0
         True
@@ -146,6 +146,7 @@ def measure(
     """
     if not backends:
         raise UsageError("no backend was named", "Give at least one, such as backends=['openvino:cpu:fp32']")
+    check_threads(threads)
     blobs: dict[str, bytes] = {}
     costs: dict[str, WorkloadCost] = {}
     if isinstance(model, Workload):

@@ -32,7 +32,8 @@ class Group:
 class Plan:
     """Groups in the order in which they will run, and what is done already.
 
-    A group is stored whole, so it is either done or open. An arm that is skipped, refused, or
+    A group is stored whole, so it is either done or open. An arm whose failure is tried again is first
+    measured alone; the next pass pairs it. An arm that is skipped, refused, or
     failed without ever having been measured takes no part in later passes.
 
     Args:
@@ -95,10 +96,15 @@ class Plan:
         planned = pass_index < self.experiment.settings.passes
         workloads = list(self.experiment.workloads if planned else self._extra.get(pass_index, ()))
         random.Random(f"{self.experiment.settings.seed}/{pass_index}").shuffle(workloads)
-        groups = [
-            Group(w, pass_index, self.arms(w)) for w in workloads if (w.key, pass_index) not in self._done
-        ]
+        groups = [Group(w, pass_index, self._open_arms(w, pass_index)) for w in workloads]
         return [g for g in groups if g.backends]
+
+    def _open_arms(self, workload: Workload, pass_index: int) -> tuple[str, ...]:
+        if (workload.key, pass_index) not in self._done:
+            return self.arms(workload)
+        # Of a finished group, only arms whose failure was taken back to be tried again.
+        known = self._measured | self._failed
+        return tuple(b for b in self.arms(workload) if (workload.key, b) not in known)
 
     def _open_groups(self) -> list[Group]:
         passes = [*range(self.experiment.settings.passes), *self._extra]

@@ -49,7 +49,7 @@ class Estimate:
     """The latency of one cell over all its passes.
 
     Args:
-        latency_s: Drift-corrected median [s].
+        latency_s: Drift-corrected latency [s]: robust mean of the logarithms, see docs/protocol.md.
         low_s: Lower end of its 95 % interval [s].
         high_s: Upper end [s].
         raw_median_s: Median of all samples as they were taken [s].

@@ -24,7 +24,7 @@ sweeps:
     width: 8
     resolution: 8
 settings:
-  {passes: 4, max_passes: 4, budget_s: 0.1, turn_s: 0.02, min_rounds: 2, warmup_s: 0.02}
+  {passes: 4, max_passes: 4, budget_s: 0.1, turn_s: 0.02, min_rounds: 2, warmup_s: 0.02, warmup_cap_s: 0.1}
 """
 PASSES = 4
 CELLS = 3 * 2 * 2 * PASSES

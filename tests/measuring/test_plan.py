@@ -1,0 +1,75 @@
+"""What a plan leaves to do."""
+
+import pytest
+
+from hwnas.core.measurement import Status
+from hwnas.measuring.experiment import Experiment
+from hwnas.measuring.plan import Plan
+from hwnas.measuring.settings import Settings
+from hwnas.workloads.patterns import pattern_workload
+
+ONE, TWO = (pattern_workload("standard", depth=d, width=8, resolution=8) for d in (1, 2))
+ARMS = ("torch:cpu:fp32", "openvino:cpu:fp32", "openvino:gpu:fp16")
+
+
+@pytest.fixture
+def plan():
+    return Plan.of(Experiment("test", "", (ONE, TWO), ARMS, 1, Settings(passes=2)))
+
+
+def _store(plan, workload, pass_index, *statuses):
+    for backend, status in zip(ARMS, statuses, strict=True):
+        plan.mark(workload.key, backend, pass_index, status)
+
+
+def _left(plan, pass_index):
+    return {(g.workload, g.backends) for g in plan.groups(pass_index)}
+
+
+def test_all_of_it_at_first(plan):
+    assert plan.total == plan.remaining == 2 * 2 * 3
+    assert _left(plan, 0) == {(ONE, ARMS), (TWO, ARMS)}
+    assert plan.groups(2) == []
+
+
+def test_a_skipped_arm_takes_no_part_in_later_passes(plan):
+    _store(plan, ONE, 0, Status.OK, Status.OK, Status.SKIPPED)
+    assert _left(plan, 0) == {(TWO, ARMS)}
+    assert _left(plan, 1) == {(ONE, ARMS[:2]), (TWO, ARMS)}
+    assert plan.total - plan.remaining == 3
+
+
+def test_one_failure_after_a_success_is_no_reason_to_give_up(plan):
+    _store(plan, ONE, 0, Status.OK, Status.OK, Status.SKIPPED)
+    plan.add_pass(2, [ONE])
+    plan.mark(ONE.key, ARMS[0], 1, Status.OK)
+    plan.mark(ONE.key, ARMS[1], 1, Status.FAILED)
+    assert _left(plan, 2) == {(ONE, ARMS[:2])}
+
+
+def test_an_arm_whose_failure_was_taken_back_is_tried_alone_and_then_with_the_others(plan):
+    for pass_index in (0, 1):
+        for backend in ARMS[:2]:
+            plan.mark(ONE.key, backend, pass_index, Status.OK)
+    assert (ONE, ARMS[2:]) in _left(plan, 0)
+    plan.mark(ONE.key, ARMS[2], 0, Status.OK)
+    assert ONE not in {w for w, _ in _left(plan, 1)}
+    plan.add_pass(2, [ONE])
+    assert (ONE, ARMS) in _left(plan, 2)
+
+
+def test_arms_known_to_be_missing_cost_nothing(plan):
+    before = plan.remaining_s()
+    _store(plan, ONE, 0, Status.OK, Status.OK, Status.SKIPPED)
+    group = next(g for g in plan.groups(0) if g.workload == TWO)
+    assert plan.group_s(group) == pytest.approx(2 * plan.cost(TWO).total_s)
+    assert plan.remaining_s() < before
+
+
+def test_the_order_is_random_but_the_same_each_time(plan):
+    many = tuple(pattern_workload("standard", depth=d, width=8, resolution=8) for d in range(1, 30))
+    orders = [
+        [g.workload for g in Plan.of(Experiment("t", "", many, ARMS, 1, Settings())).groups(p)] for p in (0, 0, 1)
+    ]
+    assert orders[0] == orders[1] != orders[2]
+    assert orders[0] != list(many)
