@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -36,16 +37,19 @@ class Registry:
         self.what = what
         self.group = group
         self._builtin = dict(builtin)
-        self._plugins: dict[str, str] | None = None
+        self._plugins: dict[str, str] = {}
+        self._searched: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
         """Every known name, built-in ones first, in order of registration."""
         return list(self._targets())
 
     def _targets(self) -> dict[str, str]:
-        if self._plugins is None:
-            # Reads the metadata of every installed package, so once is enough.
+        path = tuple(map(str, sys.path))
+        if path != self._searched:
+            # Reads the metadata of every installed package, so once for a search path is enough.
             self._plugins = {entry.name: entry.value for entry in entry_points(group=self.group)}
+            self._searched = path
         return {**self._builtin, **{k: v for k, v in self._plugins.items() if k not in self._builtin}}
 
     def resolve(self, name: str) -> str:
