@@ -68,8 +68,7 @@ def test_arms_known_to_be_missing_cost_nothing(plan):
 
 def test_the_order_is_random_but_the_same_each_time(plan):
     many = tuple(pattern_workload("standard", depth=d, width=8, resolution=8) for d in range(1, 30))
-    orders = [
-        [g.workload for g in Plan.of(Experiment("t", "", many, ARMS, 1, Settings())).groups(p)] for p in (0, 0, 1)
-    ]
+    experiment = Experiment("t", "", many, ARMS, 1, Settings())
+    orders = [[g.workload for g in Plan.of(experiment).groups(p)] for p in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
     assert orders[0] != list(many)
