@@ -50,8 +50,11 @@ def save_ir(workload: Workload, folder: Path) -> Path:
 
 def benchmark_app_s(model: Path, seconds: float) -> float:
     """Median latency [s] that benchmark_app prints for one synchronous thread at FP32."""
-    arguments = ["-m", str(model), "-d", "CPU", "-hint", "latency", "-api", "sync", "-nthreads", "1"]
-    arguments += ["-nstreams", "1", "-infer_precision", "f32", "-t", str(max(1, round(seconds)))]
+    # The hint and -nthreads exclude each other on its command line; its configuration file takes both.
+    config = model.with_suffix(".json")
+    config.write_text(json.dumps({"CPU": {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}}))
+    arguments = ["-m", str(model), "-d", "CPU", "-hint", "latency", "-api", "sync"]
+    arguments += ["-load_config", str(config), "-t", str(max(1, round(seconds)))]
     found = subprocess.run(
         [sys.executable, "-c", _APP, *arguments], capture_output=True, text=True, cwd=model.parent
     )

@@ -88,7 +88,8 @@ class LineWatcher:
         """Print the group's raw medians, or what became of it."""
         step = self._step
         where = f"[{step.done + len(measurements)}/{step.total}] " if step else ""
-        left = f" ({_left(step)})" if step and step.remaining_s is not None else ""
+        going_on = step and step.remaining_s is not None and step.done + len(measurements) < step.total
+        left = f" ({_left(step)})" if step and going_on else ""
         parts = []
         for m in measurements:
             median = m.median_s
