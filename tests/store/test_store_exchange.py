@@ -125,7 +125,8 @@ def test_flat_columns_are_for_people(filled: LatencyStore, tmp_path: Path) -> No
 def test_pandas_reads_and_rewrites_the_table(
     filled: LatencyStore, target: LatencyStore, tmp_path: Path
 ) -> None:
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     export(filled, tmp_path / "a.parquet")
     frame = pandas.read_parquet(tmp_path / "a.parquet")
     assert frame.groupby("environment")["median_s"].count().sum() == 3
@@ -347,7 +348,8 @@ def test_unreadable_files(
 
 
 def test_parquet_without_a_column(filled: LatencyStore, target: LatencyStore, tmp_path: Path) -> None:
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     export(filled, tmp_path / "a.parquet")
     pandas.read_parquet(tmp_path / "a.parquet").drop(columns="blocks").to_parquet(tmp_path / "b.parquet")
     with pytest.raises(UsageError, match=r"b\.parquet lacks the column blocks"):
