@@ -13,10 +13,11 @@ from reporting import exclusive, run, variation
 
 from hwnas.backends.registry import BACKENDS, backend
 from hwnas.core.measurement import Block, Measurement, Status
+from hwnas.host.cpus import measuring_cpus
 from hwnas.measuring.arm import WorkerArm
 from hwnas.measuring.settings import Settings
 from hwnas.measuring.statistics import estimate
-from hwnas.measuring.worker_client import WorkerClient, scratch_folder, usable_cpus
+from hwnas.measuring.worker_client import WorkerClient, scratch_folder
 from hwnas.workloads.models import parse_model
 
 ARMS = [(b, n) for n in ("mobilenet_v2", "resnet18") for b in ("openvino:cpu:fp32", "torch:cpu:fp32")]
@@ -29,7 +30,7 @@ def main(options: Namespace) -> dict[str, Any]:
         arms = []
         for backend_id, network in ARMS:
             environment = backend(backend_id).environment(1)
-            worker = WorkerClient(backend_id, BACKENDS.target(backend_id), 1, environment, usable_cpus(1))
+            worker = WorkerClient(backend_id, BACKENDS.target(backend_id), 1, environment, measuring_cpus(1))
             arm = WorkerArm(worker, settings, None)
             workload = parse_model(f"torchvision:{network}", input_shape=None, batch=None)
             arm.prepare(workload, b"", scratch)

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from hwnas.backends.openvino_dataflow import compiled_dataflow
 from hwnas.backends.openvino_runtime import import_openvino
 from hwnas.backends.protocol import Availability, Program
+from hwnas.core.dataflow import Dataflow
 from hwnas.core.errors import BackendUnavailable, CellError, UsageError
 from hwnas.core.kernel import Kernel
 
@@ -117,6 +119,10 @@ class OpenVinoSession:
         kernels = [_kernel(node) for node in nodes]
         ordered = sorted((k for k in kernels if k is not None), key=lambda pair: pair[0])
         return tuple(kernel for _, kernel in ordered)
+
+    def dataflow(self) -> Dataflow:
+        """Buffers and fused kernels of the execution graph."""
+        return compiled_dataflow(self._compiled)
 
 
 def _exported(program: Program) -> Any:

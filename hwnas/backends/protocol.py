@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from hwnas.core.dataflow import Dataflow
     from hwnas.core.kernel import Kernel
 
 
@@ -71,6 +72,10 @@ class Session(Protocol):
 
     def kernels(self) -> tuple[Kernel, ...]:
         """The primitives that really run; may run the network, never call it while timing."""
+        ...
+
+    def dataflow(self) -> Dataflow | None:
+        """What one inference reads and writes, kernel by kernel; None where the runtime does not tell."""
         ...
 
 

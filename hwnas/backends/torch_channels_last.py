@@ -32,5 +32,11 @@ class TorchChannelsLast(TorchArm):
         )
         elapsed = time.perf_counter() - start
         return TorchSession(
-            module, inputs, threads, convert_s=elapsed, settings={"memory_format": "channels_last"}
+            module,
+            inputs,
+            threads,
+            convert_s=elapsed,
+            settings={"memory_format": "channels_last"},
+            # oneDNN computes in this layout as it is.
+            reorders=(False, True),
         )

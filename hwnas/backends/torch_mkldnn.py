@@ -33,9 +33,12 @@ class TorchMkldnn(TorchArm):
         from hwnas.backends.torch_session import TorchSession, require_module
 
         start = time.perf_counter()
-        module = mkldnn.to_mkldnn(copy.deepcopy(require_module(program, self.id)))
+        original = require_module(program, self.id)
+        module = mkldnn.to_mkldnn(copy.deepcopy(original))
         inputs = tuple(t.to_mkldnn() for t in program.inputs)
         elapsed = time.perf_counter() - start
+        # Whose operators are asked for later; its weights are not.
+        skeleton = copy.deepcopy(original).to("meta")
         torch.set_num_threads(threads)
         call, dense_operators = _with_fallback(module, inputs)
         return TorchSession(
@@ -45,6 +48,8 @@ class TorchMkldnn(TorchArm):
             call=call,
             convert_s=elapsed,
             settings={"memory_format": "mkldnn", "dense_operators": sorted(dense_operators)},
+            reorders=(False, False),
+            traced=(skeleton, program.inputs),
         )
 
 

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from hwnas.backends.protocol import Availability, Program
+from hwnas.backends.torch_dataflow import TorchConvolutions, torch_dataflow
 from hwnas.backends.torch_kernels import executed_kernels
+from hwnas.core.dataflow import Dataflow
 from hwnas.core.errors import BackendUnavailable
 from hwnas.core.kernel import Kernel
 
@@ -24,6 +26,9 @@ class TorchSession:
         threads: Intra-op threads of this process.
         call: Replaces ``module(*inputs)`` where an arm needs more than a plain call.
         settings: What the arm adds to :meth:`effective`.
+        reorders: Whether oneDNN convolutions copy their activations, and their weights, to its own layout
+            and back in each call.
+        traced: Module and inputs whose operators this arm runs, where they are not those that are called.
     """
 
     convert_s: float | None
@@ -38,6 +43,8 @@ class TorchSession:
         call: Callable[[], Any] | None = None,
         convert_s: float | None = None,
         settings: Mapping[str, Any] | None = None,
+        reorders: tuple[bool, bool] = (True, True),
+        traced: tuple[torch.nn.Module, tuple[torch.Tensor, ...]] | None = None,
     ) -> None:
         torch.set_num_threads(threads)
         # The same in every arm: flushing denormals in one of them alone would flatter it.
@@ -45,6 +52,8 @@ class TorchSession:
         self.convert_s = convert_s
         self._call = call or (lambda: module(*inputs))
         self._settings = dict(settings or {})
+        self._reorders = reorders
+        self._traced = traced or (module, inputs)
         self._result: Any = None
 
     def run(self) -> None:
@@ -73,6 +82,14 @@ class TorchSession:
     def kernels(self) -> tuple[Kernel, ...]:
         """The operators of one profiled inference, with oneDNN's primitive where oneDNN ran."""
         return executed_kernels(self.run)
+
+    def dataflow(self) -> Dataflow:
+        """Operators, and the reorders around oneDNN's convolutions, without running anything."""
+        activations, weights = self._reorders
+        enabled = bool(torch.backends.mkldnn.enabled and torch.backends.mkldnn.is_available())
+        return torch_dataflow(
+            *self._traced, TorchConvolutions(enabled, activations, weights, torch.get_num_threads())
+        )
 
 
 def flatten(value: Any) -> list[torch.Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -15,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hwnas.cli.options import db_option, filter_options, filters
+from hwnas.core.counter import LLC_MISSES
 from hwnas.core.errors import UsageError
-from hwnas.core.units import format_bytes, format_seconds
+from hwnas.core.units import format_bytes, format_count, format_seconds
 from hwnas.store import ImportResult, LatencyStore, StoredMeasurement
 from hwnas.store.exchange import export as write_export
 from hwnas.store.exchange import import_file
@@ -154,6 +156,7 @@ def _summary(stored: StoredMeasurement) -> dict[str, Any]:
         "median_s": stored.median_s,
         "sample_count": stored.sample_count,
         "peak_memory_bytes": m.peak_memory_bytes,
+        "counters": [c.to_dict() for c in m.counters],
         "created_at": m.created_at,
     }
 
@@ -162,10 +165,21 @@ def _print_measurements(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         row["median"] = format_seconds(row["median_s"]) if row["median_s"] is not None else row["reason"]
     columns = ["workload", "backend", "threads", "pass_index", "status", "median", "sample_count"]
+    if any(row["counters"] for row in rows):
+        columns.append("llc_misses")
+        for row in rows:
+            row["llc_misses"] = ", ".join(_misses(c) for c in row["counters"] if c["event"] == LLC_MISSES)
     if len({row["environment"] for row in rows}) > 1:
         # Latencies of different machines in one list: say which is whose.
         columns.insert(0, "environment")
     _print_table("", columns, rows)
+
+
+def _misses(counter: Mapping[str, Any]) -> str:
+    """A count with its source: ``2.06 M (callgrind 4194304,16,64)``."""
+    where = " ".join(part for part in (counter["source"], counter["geometry"]) if part)
+    value = "not counted" if counter["value"] is None else format_count(counter["value"])
+    return f"{value} ({where})"
 
 
 def _print_table(title: str, columns: list[str], rows: list[dict[str, Any]]) -> None:
@@ -189,7 +203,7 @@ def _print_json(value: Any) -> None:
 def _print_csv(rows: list[dict[str, Any]]) -> None:
     writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()} for row in rows)
 
 
 def _print_result(source: str, result: ImportResult) -> None:

@@ -24,13 +24,13 @@ from hwnas.host.counters import CounterSource, cache_miss_sources
 from hwnas.host.lock import lock_holder, measuring_lock
 from hwnas.host.machine import probe_environment
 from hwnas.host.memory import available_memory_bytes
-from hwnas.host.noise import NoiseReport, Verdict, check_noise
+from hwnas.host.noise import NoiseLevel, NoiseReport, check_noise
 
 #: Enough to see a drift, short enough to wait for.
 _NOISE_CHECK_S = 5.0
 _REDRAW_S = 0.25
 
-_VERDICT_STYLES = {Verdict.QUIET: "bold green", Verdict.NOISY: "bold yellow", Verdict.BUSY: "bold red"}
+_VERDICT_STYLES = {NoiseLevel.QUIET: "bold green", NoiseLevel.NOISY: "bold yellow", NoiseLevel.BUSY: "bold red"}
 
 
 @click.command()

@@ -20,7 +20,9 @@ from hwnas.host.cpus import usable_threads
 from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.campaign import Campaign, Outcome
-from hwnas.measuring.experiment import Experiment, adjusted, experiment_of_models, load_experiment
+from hwnas.measuring.counting import CHOICES
+from hwnas.measuring.experiment import Experiment, adjusted, experiment_of_models
+from hwnas.measuring.experiment_file import load_experiment
 from hwnas.measuring.plan import Plan
 from hwnas.store import LatencyStore
 
@@ -49,6 +51,20 @@ from hwnas.store import LatencyStore
 @click.option(
     "--budget", metavar="TIME", help="Longest time for one backend in one pass of one cell, such as 4s."
 )
+@click.option(
+    "--cache-misses",
+    type=click.Choice(CHOICES),
+    help="Source of last-level-cache misses.  [default: the file's, else auto: the processor's counters "
+    "where it has them, and the model]",
+)
+@click.option(
+    "--cache",
+    "caches",
+    multiple=True,
+    metavar="GEOMETRY",
+    help="Cache to simulate: SIZE,WAYS,LINE such as 4M,16,64, or host, paper, i5-7600k. May be given several "
+    "times.  [default: the file's, else host]",
+)
 @click.option("--fresh", is_flag=True, help="Measure everything again instead of resuming.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed, was refused or skipped before.")
 @click.option(
@@ -65,13 +81,15 @@ def measure(
     threads: str | None,
     passes: int | None,
     budget: str | None,
+    cache_misses: str | None,
+    caches: tuple[str, ...],
     fresh: bool,
     retry_failed: bool,
     dry_run: bool,
     list_only: bool,
     db: str | None,
 ) -> None:
-    """Measure EXPERIMENT: the name of a shipped one (quick, depth, width) or a YAML file.
+    """Measure EXPERIMENT: the name of a shipped one (`hwnas measure --list`) or a YAML file.
 
     What is finished is kept; run the same command again to resume.
     """
@@ -80,11 +98,25 @@ def measure(
     if list_only:
         _list_experiments(console)
         return
-    plan = Plan.of(_chosen(experiment, models, input_shape, batch, backends, threads, passes, budget))
+    base, batch = _base(experiment, models, input_shape, batch)
+    plan = Plan.of(
+        adjusted(
+            base,
+            backends=backends,
+            threads=_thread_count(threads),
+            passes=passes,
+            budget_s=None if budget is None else parse_seconds(budget),
+            batch=batch,
+            cache_misses=cache_misses,
+            caches=caches,
+        )
+    )
+    environment = probe_environment()
+    # A cache that is none, or a source that is missing here, is told before anything is touched.
+    plan.experiment.cache_misses.on(environment)
     if dry_run:
         _print_plan(plan, console)
         return
-    environment = probe_environment()
     with LatencyStore.open(db) as store, measuring_lock(" ".join(["hwnas", *sys.argv[1:]])):
         chosen = plan.experiment
         if retry_failed and not fresh:
@@ -107,36 +139,20 @@ def measure(
         sys.exit(1)
 
 
-def _chosen(
-    name: str,
-    models: tuple[str, ...],
-    input_shape: str | None,
-    batch: int | None,
-    backends: tuple[str, ...],
-    threads: str | None,
-    passes: int | None,
-    budget: str | None,
-) -> Experiment:
+def _base(
+    name: str, models: tuple[str, ...], input_shape: str | None, batch: int | None
+) -> tuple[Experiment, int | None]:
+    """The experiment that was named, and the batch that is still to be set in it."""
     if models:
         if (
             click.get_current_context().get_parameter_source("experiment")
             == click.core.ParameterSource.COMMANDLINE
         ):
             raise UsageError(f"both the experiment {name!r} and --model were given", "Give one of them")
-        base = experiment_of_models(models, input_shape, batch)
-        batch = None
-    elif input_shape:
+        return experiment_of_models(models, input_shape, batch), None
+    if input_shape:
         raise UsageError("--input goes with --model", "An experiment's file states its own input")
-    else:
-        base = load_experiment(name)
-    return adjusted(
-        base,
-        backends=backends,
-        threads=_thread_count(threads),
-        passes=passes,
-        budget_s=None if budget is None else parse_seconds(budget),
-        batch=batch,
-    )
+    return load_experiment(name), batch
 
 
 def _thread_count(text: str | None) -> int | None:
@@ -153,7 +169,7 @@ def _list_experiments(console: Console) -> None:
     for path in sorted(data_folder("experiments").glob("*.yaml")):
         found = load_experiment(path.stem)
         cells = len(found.workloads) * len(found.backends) * found.settings.passes
-        console.print(f"{path.stem:10} {found.title} ({cells} cells)", soft_wrap=True)
+        console.print(f"{path.stem:12} {found.title} ({cells} cells)", soft_wrap=True)
 
 
 def _print_plan(plan: Plan, console: Console) -> None:
@@ -192,6 +208,11 @@ def _print_plan(plan: Plan, console: Console) -> None:
 def _print_outcome(
     plan: Plan, outcome: Outcome, counts: Mapping[Status, int], store: LatencyStore, console: Console
 ) -> None:
+    if outcome.counts_added:
+        added = outcome.counts_added
+        console.print(
+            f"Added {added} cache-miss count{'s' if added > 1 else ''} to {store.location}", soft_wrap=True
+        )
     if not outcome.counts:
         not_ok = sum(counts.values()) > counts[Status.OK]
         retry = "--retry-failed tries again what is not ok; " if not_ok else ""

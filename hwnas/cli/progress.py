@@ -49,8 +49,7 @@ class TerminalWatcher:
             completed=progress.done,
             total=progress.total,
             left=_left(progress),
-            description=f"pass {progress.pass_index + 1}/{progress.passes}: "
-            f"{progress.activity} {progress.workload.label}",
+            description=f"{_pass(progress)}{progress.activity} {progress.workload.label}",
         )
         self._bar.refresh()
 
@@ -81,8 +80,11 @@ class LineWatcher:
         return None
 
     def progress(self, progress: Step) -> None:
-        """Remember where the campaign stands."""
+        """Remember where the campaign stands; a count, which may take minutes, is told as it begins."""
         self._step = progress
+        if not progress.passes:
+            where = f"[{progress.done + 1}/{progress.total}] {progress.workload.label}: {progress.activity}"
+            self._console.print(Text(f"{where} ({_left(progress)})"), soft_wrap=True)
 
     def finished(self, measurements: list[Measurement]) -> None:
         """Print the group's raw medians, or what became of it."""
@@ -103,6 +105,10 @@ class LineWatcher:
     def notice(self, text: str) -> None:
         """Print as a line."""
         self._console.print(Text(f"note: {text}"), soft_wrap=True)
+
+
+def _pass(progress: Step) -> str:
+    return f"pass {progress.pass_index + 1}/{progress.passes}: " if progress.passes else ""
 
 
 def _left(progress: Step) -> str:

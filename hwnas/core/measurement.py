@@ -10,11 +10,12 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import Any
 
+from hwnas.core.counter import Counter
 from hwnas.core.kernel import Kernel
 from hwnas.core.workload import Workload
 
 #: Raised when samples taken before and after a change must not be compared.
-PROTOCOL_VERSION = "1"
+PROTOCOL_VERSION = "2"
 
 
 class Status(StrEnum):
@@ -167,6 +168,7 @@ class Measurement:
         effective: What took effect: threads, streams, precision, affinity, primitives.
         agreement: Proof of equal outputs; None when the cell did not get that far.
         kernels: What really ran.
+        counters: Cache misses and other events of one inference, each with its source.
         created_at: ISO 8601 time in UTC.
         protocol: :data:`PROTOCOL_VERSION` of the code that measured.
     """
@@ -187,6 +189,7 @@ class Measurement:
     effective: Mapping[str, Any] = field(default_factory=dict)
     agreement: Agreement | None = None
     kernels: tuple[Kernel, ...] = ()
+    counters: tuple[Counter, ...] = ()
     created_at: str = ""
     protocol: str = PROTOCOL_VERSION
 
@@ -219,6 +222,7 @@ class Measurement:
             "effective": dict(self.effective),
             "agreement": asdict(self.agreement) if self.agreement else None,
             "kernels": [k.to_dict() for k in self.kernels],
+            "counters": [c.to_dict() for c in self.counters],
             "created_at": self.created_at,
             "protocol": self.protocol,
         }
@@ -235,5 +239,6 @@ class Measurement:
                 "preparation": Preparation(**data["preparation"]),
                 "agreement": Agreement(**data["agreement"]) if data["agreement"] else None,
                 "kernels": tuple(Kernel.from_dict(k) for k in data["kernels"]),
+                "counters": tuple(Counter.from_dict(c) for c in data.get("counters", ())),
             }
         )

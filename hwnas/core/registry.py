@@ -8,20 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from hwnas.core.errors import UnknownName, UsageError
-
-#: What importing somebody else's module may raise. Exits and interrupts pass.
-_IMPORT_FAILURES = (
-    ArithmeticError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS
 
 
 class Registry:
@@ -83,7 +70,7 @@ class Registry:
         module, _, attribute = target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except _IMPORT_FAILURES as error:
+        except FOREIGN_CODE_ERRORS as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UsageError(
                 f"{self.what} {self.resolve(name)!r} cannot be loaded from {target}: {reason}",

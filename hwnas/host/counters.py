@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import os
-import platform
 import shutil
-import struct
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hwnas.host.cgroup import read_text
-
-#: System call number of perf_event_open (each architecture's unistd table).
-_SYSCALLS = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "ppc64le": 319, "s390x": 331, "armv7l": 364}
-
-# From the kernel's linux/perf_event.h.
-_TYPE_HARDWARE = 0
-_HARDWARE_CACHE_MISSES = 3
-_EXCLUDE_KERNEL = 1 << 5
-_EXCLUDE_HYPERVISOR = 1 << 6
-_FORMAT_TIMES = 0b11  # total time enabled and total time running
-_CLOSE_ON_EXEC = 1 << 3
-_ATTRIBUTE_BYTES = 64  # PERF_ATTR_SIZE_VER0, which every kernel accepts
+from hwnas.host.perf_events import EVENTS, OpenEvent
 
 #: More than any cache holds, so that walking through it must miss.
 _WALK_BYTES = 64 * 2**20
+
+_THIS_THREAD = 0
 
 
 @dataclass(frozen=True)
@@ -66,26 +53,10 @@ def count_own_cache_misses() -> tuple[int, int]:
     Raises:
         OSError: The kernel refuses the counter; `errno` says why.
     """
-    number = _SYSCALLS.get(platform.machine())
-    if platform.system() != "Linux" or number is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    exclude = _EXCLUDE_KERNEL | _EXCLUDE_HYPERVISOR
-    # type, size, config, sample_period, sample_type, read_format, flag bits; the rest stays zero
-    fields = (_TYPE_HARDWARE, _ATTRIBUTE_BYTES, _HARDWARE_CACHE_MISSES, 0, 0, _FORMAT_TIMES, exclude)
-    attributes = ctypes.create_string_buffer(struct.pack("=IIQQQQQ", *fields), _ATTRIBUTE_BYTES)
-    syscall = ctypes.CDLL(None, use_errno=True).syscall
-    syscall.restype = ctypes.c_long
-    longs = [ctypes.c_long(value) for value in (0, -1, -1, _CLOSE_ON_EXEC)]  # this thread, any CPU, no group
-    descriptor = syscall(ctypes.c_long(number), attributes, *longs)
-    if descriptor < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    try:
+    with OpenEvent(EVENTS["cache-misses"], (_THIS_THREAD,)) as event:
         bytearray(_WALK_BYTES).count(1)
-        misses, _, running_ns = struct.unpack("=QQQ", os.read(descriptor, 24))
-    finally:
-        os.close(descriptor)
-    return misses, running_ns
+        found = event.read()
+    return found.value, found.running_ns
 
 
 def pmu_source(
@@ -103,7 +74,7 @@ def pmu_source(
         misses, running_ns = count_misses()
     except OSError as error:
         code = errno.errorcode.get(error.errno or 0, str(error.errno))
-        remedy = _pmu_remedy(error.errno, paranoid)
+        remedy = pmu_remedy(error.errno, paranoid)
         return CounterSource("pmu", False, f"perf_event_open fails with {code} ({setting})", remedy)
     if running_ns == 0:
         remedy = "Stop other profilers; an NMI watchdog holds one too: sysctl kernel.nmi_watchdog=0"
@@ -114,7 +85,8 @@ def pmu_source(
     return CounterSource("pmu", True, f"hardware cache-misses ({setting})")
 
 
-def _pmu_remedy(code: int | None, paranoid: str | None) -> str:
+def pmu_remedy(code: int | None, paranoid: str | None) -> str:
+    """What a user can do about an `errno` of perf_event_open."""
     if code in (errno.EACCES, errno.EPERM):
         if paranoid is not None and int(paranoid) > 2:
             return "As root: sysctl kernel.perf_event_paranoid=2"
@@ -139,13 +111,11 @@ def callgrind_source() -> CounterSource:
     if answer.returncode != 0:
         said = answer.stderr.strip() or f"exit code {answer.returncode}"
         return CounterSource("callgrind", False, f"{program} --version fails: {said}", remedy)
-    if shutil.which("callgrind_control") is None:
-        return CounterSource("callgrind", False, "callgrind_control is not on PATH", remedy)
+    if shutil.which("vgdb") is None:
+        return CounterSource("callgrind", False, "vgdb is not on PATH", remedy)
     return CounterSource("callgrind", True, f"{answer.stdout.strip()}: simulated, for any cache geometry")
 
 
 def model_source() -> CounterSource:
-    """The analytic model, which this version does not have yet."""
-    return CounterSource(
-        "model", False, "this version of hwnas does not count cache misses yet", "Upgrade hwnas when one does"
-    )
+    """The analytic model: kernels' traffic through a simulated cache."""
+    return CounterSource("model", True, "kernels' traffic through a simulated cache, for any geometry")

@@ -16,6 +16,12 @@ def allowed_cpus() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
+def cpu_list(text: str) -> set[int]:
+    """The kernel's list format: ``0-2,8`` is {0, 1, 2, 8}."""
+    ranges = (part.partition("-") for part in text.split(",") if part)
+    return {cpu for first, _, last in ranges for cpu in range(int(first), int(last or first) + 1)}
+
+
 def usable_threads(root: Path = Path("/")) -> int:
     """Threads that can run at once: allowed CPUs, or fewer under a container's quota."""
     quota = cpu_limit(root)

@@ -14,6 +14,7 @@ from hwnas.core.environment import Cache, Environment
 from hwnas.core.measurement import PROTOCOL_VERSION
 from hwnas.core.units import parse_bytes
 from hwnas.host.cgroup import cpu_limit, memory_limit, read_text
+from hwnas.host.cpus import cpu_list
 from hwnas.host.memory import total_memory_bytes
 
 #: Instruction sets that the kernels of inference runtimes choose between, oldest first; the
@@ -100,12 +101,6 @@ def probe_environment(root: Path = Path("/")) -> Environment:
     )
 
 
-def _cpu_list(text: str) -> set[int]:
-    """The kernel's list format: ``0-2,8`` is {0, 1, 2, 8}."""
-    ranges = (part.partition("-") for part in text.split(",") if part)
-    return {cpu for first, _, last in ranges for cpu in range(int(first), int(last or first) + 1)}
-
-
 def _usable_cpus(root: Path) -> list[int]:
     """Logical CPUs this process may run on: its affinity without those that are offline."""
     status = (read_text(root / "proc/self/status") or "").splitlines()
@@ -113,7 +108,7 @@ def _usable_cpus(root: Path) -> list[int]:
     if allowed is None:
         return list(range(psutil.cpu_count() or 1))
     online = read_text(root / "sys/devices/system/cpu/online")
-    return sorted(_cpu_list(allowed) & _cpu_list(online or allowed))
+    return sorted(cpu_list(allowed) & cpu_list(online or allowed))
 
 
 def _processors(cpus: list[int], root: Path) -> list[dict[str, str]]:
@@ -171,7 +166,7 @@ def _caches(cpus: list[int], root: Path) -> tuple[Cache, ...]:
                 size_bytes=parse_bytes(size),
                 ways=int(read_text(index / "ways_of_associativity") or 0) or None,
                 line_bytes=int(read_text(index / "coherency_line_size") or 0) or None,
-                shared_by=len(_cpu_list(read_text(index / "shared_cpu_list") or str(cpu))),
+                shared_by=len(cpu_list(read_text(index / "shared_cpu_list") or str(cpu))),
             )
             known = largest.setdefault((cache.level, kind), cache)
             if cache.size_bytes > known.size_bytes:

@@ -40,7 +40,7 @@ _NAMED_PERCENT = 1.0
 _MOST_NAMED = 5
 
 
-class Verdict(StrEnum):
+class NoiseLevel(StrEnum):
     """What the noise means for measuring."""
 
     QUIET = "quiet"  #: measure away
@@ -107,7 +107,7 @@ class NoiseReport:
     load_average: float
     processes: tuple[BusyProcess, ...]
     others_percent: float
-    verdict: Verdict
+    verdict: NoiseLevel
     reason: str
     advice: str
 
@@ -224,19 +224,19 @@ def _judge(
     steal_percent: float | None,
     processes: Sequence[BusyProcess],
     others_percent: float,
-) -> tuple[Verdict, str, str]:
+) -> tuple[NoiseLevel, str, str]:
     """The verdict, its reason and the advice."""
     if others_percent > QUIET_OTHERS_PERCENT:
         named = [p for p in processes[:3] if p.cpu_percent >= _NAMED_PERCENT]
         names = ", ".join(f"{p.name} (pid {p.pid}, {p.cpu_percent:.0f} %)" for p in named)
         return (
-            Verdict.BUSY,
+            NoiseLevel.BUSY,
             f"Other processes use {others_percent:.0f} % of a CPU: {names or 'many small ones'}.",
             "Close them, or wait for their end. Measured now, latencies include their share.",
         )
     if steal_percent is not None and steal_percent > BUSY_STEAL_PERCENT:
         return (
-            Verdict.BUSY,
+            NoiseLevel.BUSY,
             f"The hypervisor gives {steal_percent:.1f} % of the CPU time to other guests.",
             "Measure at a quieter hour or on a dedicated host. Intervals will be wide.",
         )
@@ -244,7 +244,7 @@ def _judge(
     drifts = [k.drift for k in kernels]
     if any(drift is None for drift in drifts):
         return (
-            Verdict.NOISY,
+            NoiseLevel.NOISY,
             "The canary ran too seldom to judge the host.",
             "Check again for a longer time.",
         )
@@ -259,13 +259,13 @@ def _judge(
         seen.append(f"the hypervisor takes {steal_percent:.1f} % of the CPU time")
     if seen:
         return (
-            Verdict.NOISY,
+            NoiseLevel.NOISY,
             f"The host is unsteady although no process here is to blame: {' and '.join(seen)}.",
             "Numbers stay usable, since hwnas corrects drift with its canary, but intervals will be wide. "
             "Where you can, fix the clock frequency (governor 'performance'); else measure longer.",
         )
     return (
-        Verdict.QUIET,
+        NoiseLevel.QUIET,
         f"The host is quiet: its speed stays within {100 * (drift - 1):.1f} %.",
         "Nothing to do.",
     )

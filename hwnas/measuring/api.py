@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwnas.backends.registry import BACKENDS
+from hwnas.core.counter import Counter
+from hwnas.core.counter import cache_misses as misses_by_source
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION, Measurement, Status
 from hwnas.core.units import format_seconds
@@ -16,6 +18,7 @@ from hwnas.core.workload import Workload
 from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.campaign import Campaign
+from hwnas.measuring.counting import CacheMisses
 from hwnas.measuring.events import Silent, Watcher
 from hwnas.measuring.experiment import Experiment, check_threads
 from hwnas.measuring.plan import Plan
@@ -48,6 +51,11 @@ class BackendResult:
     estimate: Estimate | None
     comparison: Comparison | None
     passes: tuple[Measurement, ...]
+
+    @property
+    def cache_misses(self) -> tuple[Counter, ...]:
+        """Last-level-cache misses of one inference: one count for each source and cache."""
+        return misses_by_source(c for m in self.passes for c in m.counters)
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,8 @@ def measure(
     backends: Sequence[str] = ("torch:cpu:fp32", "openvino:cpu:fp32"),
     threads: int = 1,
     settings: Settings | None = None,
+    cache_misses: str = "auto",
+    caches: Sequence[str] = ("host",),
     store: LatencyStore | str | Path | None = None,
     watcher: Watcher | None = None,
 ) -> Measurements:
@@ -113,7 +123,9 @@ def measure(
         example_input: A float32 tensor (or a tuple of one), batch first; needed for a module.
         backends: Full or short ids; speedups refer to the first.
         threads: Threads of every backend.
-        settings: The measuring protocol's parameters; by default three passes of 2.7 s an arm.
+        settings: The measuring protocol's parameters; by default three passes of 4 s an arm.
+        cache_misses: Source of last-level-cache misses: ``auto``, ``pmu``, ``callgrind``, ``model`` or ``off``.
+        caches: Caches to simulate: ``host``, ``paper``, ``i5-7600k`` or ``SIZE,WAYS,LINE``.
         store: An open database, a path or a URL to keep the measurements in; by default they are
             kept nowhere but in the result. What an earlier call with the same arguments finished is reused.
         watcher: Told of progress.
@@ -122,8 +134,9 @@ def measure(
         Latencies with intervals, speedups and verdicts.
 
     Raises:
-        UnknownName: No such backend.
-        UsageError: The model, its input, the threads or the list of backends cannot be used.
+        UnknownName: No such backend, or source of cache misses.
+        UsageError: The model, its input, the threads, the list of backends or a cache cannot be used, or
+            a source that was asked for by name is missing here.
         OutOfMemory: The model does not fit into memory.
         LockHeld: Another campaign measures on this machine.
         DatabaseError: `store` cannot be used.
@@ -164,6 +177,7 @@ def measure(
         backends=tuple(dict.fromkeys(BACKENDS.resolve(b) for b in backends)),
         threads=threads,
         settings=settings or Settings(),
+        cache_misses=CacheMisses(cache_misses, tuple(caches)),
     )
     plan = Plan.of(experiment, costs)
     notices = Silent()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from hwnas.core.cache_geometry import CacheGeometry
+from hwnas.core.counter import Counter
 from hwnas.core.errors import OutOfMemory
 from hwnas.core.kernel import Kernel
 from hwnas.core.measurement import Agreement, Block, Preparation
@@ -32,6 +35,7 @@ class WorkerArm:
         self.calls_per_sample = 1
         self.peak_memory_bytes: int | None = None
         self.kernels: tuple[Kernel, ...] = ()
+        self.counters: tuple[Counter, ...] = ()
 
     def prepare(self, workload: Workload, blob: bytes, scratch: str) -> None:
         """Build, compile, prove agreement and warm up.
@@ -78,6 +82,18 @@ class WorkerArm:
             CellError: The worker failed.
         """
         self.kernels = tuple(Kernel.from_dict(k) for k in self._call("kernels")["kernels"])
+
+    def count(self, source: str, caches: Sequence[CacheGeometry]) -> None:
+        """Add cache misses of one inference by ``pmu`` or ``model``, which need the network's process.
+
+        Raises:
+            CellError: The worker failed.
+        """
+        if source == "pmu":
+            found = self._call("count", device=self._worker.backend_id.split(":")[1])
+        else:
+            found = self._call("model", caches=[[g.size_bytes, g.ways, g.line_bytes] for g in caches])
+        self.counters += tuple(Counter.from_dict(c) for c in found["counters"])
 
     def release(self) -> None:
         """Let the worker forget the network.

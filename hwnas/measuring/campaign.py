@@ -12,6 +12,7 @@ import numpy as np
 from hwnas.core.environment import Environment
 from hwnas.core.measurement import PROTOCOL_VERSION, Measurement, Status
 from hwnas.measuring.busy import BusyWatch
+from hwnas.measuring.counting_pass import CountingPass
 from hwnas.measuring.crew import Crew
 from hwnas.measuring.events import Progress, Watcher
 from hwnas.measuring.group import GroupRun
@@ -30,6 +31,7 @@ class Outcome:
         resumed: Cells that an earlier run had finished.
         counts: Status -> cells of this run.
         elapsed_s: Wall time of this run [s].
+        counts_added: Cache-miss counts added after timing.
         inference_s: Part of it spent inside inference: warm-up, canary and timed calls [s].
     """
 
@@ -37,6 +39,7 @@ class Outcome:
     resumed: int
     counts: dict[Status, int] = field(default_factory=dict)
     elapsed_s: float = 0.0
+    counts_added: int = 0
     inference_s: float = 0.0
 
 
@@ -67,6 +70,7 @@ class Campaign:
         self._environment = environment
         self._watcher = watcher
         self._blobs = blobs or {}
+        self._counting = self._experiment.cache_misses.on(environment)
         self._busy = BusyWatch()
         self._expected_so_far_s = 0.0
         self._start = 0.0
@@ -95,6 +99,10 @@ class Campaign:
                 open_workloads = undecided(self._store, record.uid, open_workloads, self._plan.arms)
                 self._plan.add_pass(pass_index, open_workloads)
                 self._pass(pass_index, scratch, outcome)
+            counting = CountingPass(
+                self._plan, self._counting, self._store, record.uid, self._watcher, self._blobs, scratch
+            )
+            outcome.counts_added = counting.run()
         outcome.elapsed_s = time.monotonic() - self._start
         return outcome
 
@@ -108,7 +116,14 @@ class Campaign:
                 blob = self._blobs.get(group.workload.key, b"")
                 self._tell(group, "preparing")
                 run = GroupRun(
-                    group, cost, self._experiment.settings, self._experiment.threads, crew, blob, scratch
+                    group,
+                    cost,
+                    self._experiment.settings,
+                    self._experiment.threads,
+                    crew,
+                    blob,
+                    scratch,
+                    self._counting,
                 )
                 measurements = run.measure(on_timing=partial(self._tell, group, "timing"))
                 self._keep(measurements, outcome)

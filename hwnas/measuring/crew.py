@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 
 from hwnas.backends.registry import BACKENDS, backend
 from hwnas.core.errors import BackendUnavailable
+from hwnas.core.workload import Workload
 from hwnas.host.cpus import measuring_cpus, usable_threads
+from hwnas.measuring.reference import reference_path
 from hwnas.measuring.worker_client import WorkerClient
 
 _REFEREE = "the reference"
@@ -53,6 +56,25 @@ class Crew:
             CellError: A new worker did not come up.
         """
         return self._running(_REFEREE, _REFEREE_BACKEND, usable_threads(), None)
+
+    def ensure_reference(
+        self, workload: Workload, blob: bytes, scratch: Path, timeout_s: float, memory_limit: int | None = None
+    ) -> None:
+        """Compute the outputs that every arm is compared with, unless they are there or there are none.
+
+        Raises:
+            CellError: They could not be computed.
+            UsageError: The model or its input is wrong.
+        """
+        if workload.kind != "file" and not reference_path(workload, scratch).exists():
+            self.referee().call(
+                "reference",
+                timeout_s=timeout_s,
+                memory_limit_bytes=memory_limit,
+                blob=blob,
+                workload=workload.to_dict(),
+                scratch=str(scratch),
+            )
 
     def resident_bytes(self) -> int:
         """What all workers occupy now [bytes]."""

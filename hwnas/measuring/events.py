@@ -14,14 +14,14 @@ class Progress:
     """Where a campaign stands.
 
     Args:
-        done: Cells finished, those of earlier runs included (a cell is one arm in one pass).
+        done: Cells finished, those of earlier runs included (a cell is one arm in one pass); or counts.
         total: Cells of the plan.
         elapsed_s: Time since this run began [s].
         remaining_s: Estimate of the time left [s], None before the first cell of this run.
         workload: What is being measured.
         pass_index: Current pass, from 0.
-        passes: Passes of the plan.
-        activity: ``preparing`` or ``timing``.
+        passes: Passes of the plan; 0 after the last one, while cache misses are counted.
+        activity: ``preparing``, ``timing`` or what is being counted.
     """
 
     done: int

@@ -9,16 +9,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.errors import BackendUnavailable, CellError, UsageError
 from hwnas.core.measurement import Measurement, Status
 from hwnas.core.units import format_bytes
 from hwnas.host.memory import available_memory_bytes
 from hwnas.measuring.arm import WorkerArm
+from hwnas.measuring.counting import Counting
 from hwnas.measuring.crew import Crew
 from hwnas.measuring.estimate import CellCost
 from hwnas.measuring.interleave import interleave
 from hwnas.measuring.plan import Group
-from hwnas.measuring.reference import reference_path
 from hwnas.measuring.settings import Settings
 
 #: What ends one cell and not the campaign.
@@ -36,6 +37,7 @@ class GroupRun:
         crew: The workers of this pass.
         blob: Serialised live module of a ``module`` workload, else empty.
         scratch: Folder that workers share.
+        counting: Cache misses to count.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class GroupRun:
         crew: Crew,
         blob: bytes,
         scratch: str,
+        counting: Counting,
     ) -> None:
         self._group = group
         self._cost = cost
@@ -55,6 +58,7 @@ class GroupRun:
         self._crew = crew
         self._blob = blob
         self._scratch = scratch
+        self._counting = counting
         self._identity = str(uuid.uuid4())
         self._fates: dict[str, Measurement] = {}
 
@@ -76,7 +80,13 @@ class GroupRun:
         arms: dict[str, WorkerArm] = {}
         if self._cost.memory_bytes <= budget:
             try:
-                self._compute_reference(budget)
+                self._crew.ensure_reference(
+                    self._group.workload,
+                    self._blob,
+                    Path(self._scratch),
+                    self._settings.cell_timeout_s,
+                    budget,
+                )
             except CELL_FAILURES as error:
                 for backend_id in self._group.backends:
                     self._decide(backend_id, Status.FAILED, str(error))
@@ -105,18 +115,6 @@ class GroupRun:
                 arms[backend_id] = arm
         return arms
 
-    def _compute_reference(self, limit: int) -> None:
-        workload = self._group.workload
-        if workload.kind != "file" and not reference_path(workload, Path(self._scratch)).exists():
-            self._crew.referee().call(
-                "reference",
-                timeout_s=self._settings.cell_timeout_s,
-                memory_limit_bytes=limit,
-                blob=self._blob,
-                workload=workload.to_dict(),
-                scratch=self._scratch,
-            )
-
     def _time(self, arms: dict[str, WorkerArm]) -> None:
         rng = random.Random(f"{self._settings.seed}/{self._group.workload.key}/{self._group.pass_index}")
         result = interleave(arms, self._settings, rng, CELL_FAILURES)
@@ -140,10 +138,11 @@ class GroupRun:
                 },
                 agreement=arm.agreement,
                 kernels=arm.kernels,
+                counters=arm.counters,
             )
 
     def _wind_up(self, backend_id: str, arm: WorkerArm) -> str:
-        """Read what really ran, once a campaign, and let the network go.
+        """Read what really ran and count its cache misses, once a campaign, and let the network go.
 
         The samples are good whatever happens here: returns why there are no kernels, or an empty string.
         """
@@ -153,11 +152,25 @@ class GroupRun:
                 arm.read_kernels()
         except CELL_FAILURES as error:
             remark = str(error)
+        if self._group.pass_index == 0:
+            self._count(arm)
         try:
             arm.release()
         except CELL_FAILURES:
             self._crew.retire(backend_id)
         return remark
+
+    def _count(self, arm: WorkerArm) -> None:
+        """Cache misses by each source, or why there are none."""
+        for source in self._counting.in_worker:
+            try:
+                arm.count(source, self._counting.caches)
+            except CELL_FAILURES as error:
+                arm.counters += tuple(
+                    Counter(LLC_MISSES, None, source, geometry, self._threads, None, str(error))
+                    for wanted, geometry in self._counting.wanted(self._group.workload)
+                    if wanted == source
+                )
 
     def _decide(self, backend_id: str, status: Status, reason: str) -> None:
         self._fates[backend_id] = self._bare(backend_id, status, reason)

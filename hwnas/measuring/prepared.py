@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.backends.protocol import Backend, Program, Session
 from hwnas.core.measurement import Agreement, Preparation
 from hwnas.core.workload import Workload
+from hwnas.host.allocator import heap_settings
 from hwnas.host.interruptions import read_interruptions
 from hwnas.measuring.agreement import check_effective, prove_agreement
 from hwnas.measuring.reference import load_reference, reference_path
@@ -28,6 +30,20 @@ _SHORTEST_SAMPLE_S = 1e-3
 #: has just used the caches. Calls above `_LONG_CALL_S` fill the caches in a small part of one call.
 _REFILL_S = 4e-3
 _LONG_CALL_S = 0.25
+
+
+def build_program(workload: Workload, blob: bytes) -> Program:
+    """The workload as backends take it.
+
+    Args:
+        workload: What to build.
+        blob: Serialised live module of a ``module`` workload, else empty.
+
+    Raises:
+        UsageError: The model or its input is wrong.
+    """
+    built = load_program(workload, blob)
+    return Program(inputs=built.inputs, module=built.module, path=built.path)
 
 
 class PreparedCell:
@@ -64,8 +80,7 @@ class PreparedCell:
             UsageError: The model or its input is wrong.
         """
         start = time.perf_counter()
-        built = load_program(workload, blob)
-        program = Program(inputs=built.inputs, module=built.module, path=built.path)
+        program = build_program(workload, blob)
         build_s = time.perf_counter() - start
         session = backend.compile(program, threads)
         start = time.perf_counter()
@@ -99,10 +114,15 @@ class PreparedCell:
         return {
             "preparation": asdict(preparation),
             "agreement": asdict(self.agreement),
-            "effective": dict(self.session.effective()),
+            "effective": {**self.session.effective(), "allocator": heap_settings(os.environ)},
             "calls_per_sample": self._calls_per_sample,
             "call_s": self._call_s,
         }
+
+    @property
+    def call_s(self) -> float:
+        """One inference at the end of the warm-up [s]."""
+        return self._call_s
 
     def turn(self, turn_s: float, block_s: float) -> list[dict[str, Any]]:
         """Time calls for about `turn_s`, at least one sample, reading the canary between blocks.

@@ -39,8 +39,8 @@ class Settings:
 
     passes: int = 3
     max_passes: int = 10
-    budget_s: float = 2.0
-    turn_s: float = 0.12
+    budget_s: float = 4.0
+    turn_s: float = 0.06
     block_s: float = 0.012
     min_rounds: int = 6
     target_half_width: float = 0.01

@@ -23,7 +23,8 @@ from hwnas.measuring.drift import BlockSeries, DriftFit, fit_drift, reference_in
 
 _DRAWS = 2000
 _RUN_ROUNDS = 3
-_TAIL = 2.5  # percent on either side
+_TAIL = 2.5  # percent on either side of an interval that is reported
+_INTERIM_TAIL = 0.5  # and of one that may end a campaign before its last pass
 
 #: Usual relative standard deviation of a latency between processes, from memory placement alone
 #: (see docs/protocol.md), and how many passes this knowledge is worth.
@@ -141,7 +142,7 @@ class _Drawn:
     extra_variance: float = 0.0
 
 
-def _combine(passes: Sequence[_Drawn], spread: float) -> tuple[float, float, float]:
+def _combine(passes: Sequence[_Drawn], spread: float, tail: float = _TAIL) -> tuple[float, float, float]:
     """Mean over passes with a 95 % interval that also covers the differences between processes.
 
     The draws know the variance within a pass; n runs of rounds make it too small by (n - 1)/n. What the
@@ -170,7 +171,7 @@ def _combine(passes: Sequence[_Drawn], spread: float) -> tuple[float, float, flo
     freedom = (within + between) ** 2 / (within**2 / freedom_within + between**2 / freedom_between)
     deviations = np.mean([p.draws - p.value for p in passes], axis=0)
     error = float(np.sqrt((within + between) / count))
-    quantile = float(student_t.ppf(1 - _TAIL / 100, freedom))
+    quantile = float(student_t.ppf(1 - tail / 100, freedom))
     if deviations.std() > 0:
         shape = (deviations - deviations.mean()) / deviations.std()
         low, high = np.percentile(shape, [_TAIL, 100 - _TAIL]) / norm.ppf(1 - _TAIL / 100)
@@ -229,7 +230,9 @@ def estimate(
     )
 
 
-def compare(baseline: Sequence[Measurement], arm: Sequence[Measurement], seed: int = 0) -> Comparison:
+def compare(
+    baseline: Sequence[Measurement], arm: Sequence[Measurement], seed: int = 0, *, interim: bool = False
+) -> Comparison:
     """How fast `arm` is against `baseline`, from passes in which both were interleaved.
 
     Rounds pair: the logarithm of the ratio of both arms' medians in a round, then Huber's location
@@ -240,6 +243,9 @@ def compare(baseline: Sequence[Measurement], arm: Sequence[Measurement], seed: i
         baseline: Passes of the baseline arm.
         arm: Passes of the other arm; passes pair by :attr:`Measurement.group`.
         seed: Of the resampling.
+        interim: Give the 99 % interval and its verdict, for looks at a campaign that may still go on:
+            looking after each pass until a 95 % interval excludes 1 would find a difference too often
+            (Haybittle, British Journal of Radiology 44, 1971; Peto et al., British Journal of Cancer 34, 1976).
 
     Raises:
         UsageError: No pass has samples of both.
@@ -258,7 +264,8 @@ def compare(baseline: Sequence[Measurement], arm: Sequence[Measurement], seed: i
         places = _draw_places(len(rounds), rng)
         drawn.append(_Drawn(float(value), _huber_mean(ratios[places]), len(rounds)))
     # Two arms, two processes.
-    speedup, low, high = (float(v) for v in np.exp(_combine(drawn, PROCESS_SPREAD * np.sqrt(2))))
+    tail = _INTERIM_TAIL if interim else _TAIL
+    speedup, low, high = (float(v) for v in np.exp(_combine(drawn, PROCESS_SPREAD * np.sqrt(2), tail)))
     return Comparison(speedup, low, high, judge(speedup, low, high))
 
 

@@ -16,9 +16,14 @@ STABLE = "stable noise"  #: the interval has stopped getting narrower
 BUDGET = "budget"  #: the time is spent
 
 _CONFIDENCE = 0.95
-#: The interval of n independent rounds narrows by 1/sqrt(n). When a quarter more rounds (10.6 %
-#: expected) bring less than a fifth of that, the noise has settled at a level that more time will not lower.
+#: The interval of n independent rounds narrows by 1/sqrt(n). When twice as many rounds (29 % expected) bring
+#: less than 2 %, three times in a row, the noise has settled at a level that more time will not lower. The
+#: width itself is uncertain by about 1/sqrt(2n), so that few rounds cannot tell: in simulations of 67 rounds
+#: this stops 4 % of series of independent rounds, 74 % of autoregressive ones (0.8), and 91 % of random walks.
+_STABLE_GROWTH = 2.0
 _STABLE_SHRINK = 0.02
+_STABLE_ROUNDS = 32
+_STABLE_LOOKS = 3
 
 
 class StopRule:
@@ -31,6 +36,7 @@ class StopRule:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._history: dict[int, float] = {}
+        self._stuck = 0
 
     def decide(self, arms: Sequence[Sequence[Block]], rounds: int, elapsed_s: float) -> str:
         """Why to stop now, or an empty string to go on.
@@ -51,10 +57,11 @@ class StopRule:
         return BUDGET if elapsed_s >= self._settings.budget_s * len(arms) else ""
 
     def _settled(self, rounds: int, half_width: float) -> bool:
-        if rounds < 2 * self._settings.min_rounds:
+        earlier = self._history.get(round(rounds / _STABLE_GROWTH))
+        if rounds < _STABLE_ROUNDS or earlier is None:
             return False
-        earlier = self._history.get(round(rounds / 1.25))
-        return earlier is not None and earlier >= half_width > earlier * (1 - _STABLE_SHRINK)
+        self._stuck = self._stuck + 1 if half_width > earlier * (1 - _STABLE_SHRINK) else 0
+        return self._stuck >= _STABLE_LOOKS
 
 
 def interval_half_width(arms: Sequence[Sequence[Block]]) -> float:

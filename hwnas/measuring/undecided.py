@@ -44,7 +44,11 @@ def _open(measurements: Sequence[Measurement], backends: Sequence[str]) -> bool:
         return (only.high_s - only.low_s) / 2 > MARGIN * only.latency_s
     baseline = arms[0]
     groups = {m.group for m in baseline}
-    return any(
-        not groups & {m.group for m in arm} or compare(baseline, arm).verdict is Verdict.UNCLEAR
-        for arm in arms[1:]
-    )
+    return any(not groups & {m.group for m in arm} or not _decided(baseline, arm) for arm in arms[1:])
+
+
+def _decided(baseline: Sequence[Measurement], arm: Sequence[Measurement]) -> bool:
+    verdict = compare(baseline, arm).verdict
+    if verdict in (Verdict.FASTER, Verdict.SLOWER):
+        return compare(baseline, arm, interim=True).verdict is verdict
+    return verdict is Verdict.SAME

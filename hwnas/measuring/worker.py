@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from hwnas.core.errors import CellError, HwnasError, UsageError
 from hwnas.core.workload import Workload
+from hwnas.host.allocator import return_freed_memory
 from hwnas.measuring.wire import receive, send
 
 _PR_SET_PDEATHSIG = 1
@@ -30,6 +31,7 @@ class Worker:
         self._backend: Any = None
         self._threads = 1
         self._cell: Any = None
+        self._session: Any = None
         self._canary: Any = None
 
     def hello(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
@@ -63,8 +65,7 @@ class Worker:
         """Build, compile, prove agreement, warm up."""
         from hwnas.measuring.prepared import PreparedCell
 
-        self._cell = None
-        gc.collect()
+        self.release(message, blob)
         reset_peak_memory()
         workload = Workload.from_dict(message["workload"])
         self._cell = PreparedCell.create(
@@ -78,6 +79,39 @@ class Worker:
         """List what really runs; disturbs timing, so it is a command of its own."""
         return {"kernels": [k.to_dict() for k in self._cell.session.kernels()]}
 
+    def load(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
+        """Build and compile without proof or warm-up, for a simulator in which every call takes minutes."""
+        from hwnas.measuring.prepared import build_program
+
+        self.release(message, blob)
+        program = build_program(Workload.from_dict(message["workload"]), blob)
+        self._session = self._backend.compile(program, self._threads)
+        return {}
+
+    def run(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
+        """Some inferences of the loaded network, untimed."""
+        for _ in range(message["inferences"]):
+            self._session.run()
+        return {}
+
+    def count(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
+        """Cache misses of the prepared network by the processor's counters."""
+        from hwnas.measuring.count_in_worker import counted_by_processor
+
+        cell = self._cell
+        counters = counted_by_processor(cell.session, cell.call_s, self._threads, message["device"])
+        return {"counters": [c.to_dict() for c in counters]}
+
+    def model(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
+        """Modelled cache misses of the network that was prepared or loaded."""
+        from hwnas.core.cache_geometry import CacheGeometry
+        from hwnas.measuring.count_in_worker import counted_by_model
+
+        session = self._cell.session if self._cell else self._session
+        geometries = [CacheGeometry(*cache) for cache in message["caches"]]
+        counters = counted_by_model(session, geometries, self._threads)
+        return {"counters": [c.to_dict() for c in counters]}
+
     def turn(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
         """Time calls for a while, with canary readings in between."""
         return {
@@ -87,8 +121,9 @@ class Worker:
 
     def release(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
         """Forget the network."""
-        self._cell = None
+        self._cell = self._session = None
         gc.collect()
+        return_freed_memory()
         return {}
 
 

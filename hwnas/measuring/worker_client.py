@@ -17,11 +17,13 @@ import psutil
 
 from hwnas.core import errors
 from hwnas.core.errors import BackendUnavailable, CellError, CellTimeout, HwnasError, OutOfMemory, WorkerDied
+from hwnas.host.allocator import STEADY_HEAP
 from hwnas.measuring.wire import receive, send
 
 #: How often a waiting campaign looks at the worker's memory. Rare, so that it disturbs nothing.
 _WATCH_S = 0.25
 
+_WORKER = "hwnas.measuring.worker"
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -37,6 +39,7 @@ class WorkerClient:
         environment: Variables the backend needs at process start.
         cpus: Logical CPUs the process is bound to, or None for no binding.
         start_timeout_s: Longest time for importing the runtime.
+        wrapper: Command that runs the process, such as a simulator with its options.
 
     Raises:
         BackendUnavailable: This host cannot run the backend.
@@ -51,6 +54,7 @@ class WorkerClient:
         environment: Mapping[str, str],
         cpus: tuple[int, ...] | None,
         start_timeout_s: float = 120.0,
+        wrapper: tuple[str, ...] = (),
     ) -> None:
         self.backend_id = backend_id
         self.threads = threads
@@ -62,6 +66,8 @@ class WorkerClient:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._source, selectors.EVENT_READ)
         variables = {k: v for k, v in os.environ.items() if k not in _THREAD_VARIABLES}
+        # A user who chose otherwise meant it; what was in force is stored.
+        variables = {**STEADY_HEAP, **variables}
         # NumPy's pool serves the canary alone, which is one thread's work.
         variables.update({"OPENBLAS_NUM_THREADS": "1", **environment})
         paths = [str(_PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -70,7 +76,7 @@ class WorkerClient:
         try:
             self._process = subprocess.Popen(
                 # -P: a file of the user's that is called like a module of the library must not shadow it.
-                [sys.executable, "-P", "-m", "hwnas.measuring.worker", *map(str, (*ends, os.getpid()))],
+                [*wrapper, sys.executable, "-P", "-m", _WORKER, *map(str, (*ends, os.getpid()))],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
@@ -125,6 +131,8 @@ class WorkerClient:
             WorkerDied: The process ended.
             CellError: The command failed inside the worker, which lives on.
         """
+        if self._sink.closed:
+            raise WorkerDied(f"the worker of {self.backend_id} was ended before")
         try:
             send(self._sink, {"command": command, **message}, blob)
             self._await_answer(command, timeout_s, memory_limit_bytes)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hwnas.core.counter import Counter, cache_misses, operator_of
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION, Agreement, Measurement, Status
@@ -46,6 +48,8 @@ class Cell:
         agreement: The worst proof of equal outputs among the passes; None without any.
         campaign: Name of the campaign, or None for measurements without one.
         generation: Generation of that campaign.
+        cache_misses: Last-level-cache misses of one inference, one for each source and cache geometry.
+        operator_misses: Modelled ones by kind of operator.
     """
 
     workload: Workload
@@ -61,6 +65,8 @@ class Cell:
     agreement: Agreement | None = None
     campaign: str | None = None
     generation: int | None = None
+    cache_misses: tuple[Counter, ...] = ()
+    operator_misses: tuple[Counter, ...] = ()
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -231,6 +237,8 @@ def _cell(
         parameters=own[0].parameters,
         agreement=_worst_agreement(passes),
         campaign=own[0].campaign,
+        cache_misses=cache_misses(c for m in passes for c in m.counters),
+        operator_misses=_operator_misses(passes),
     )
     if not usable:
         return replace(cell, no_comparison="no latency to compare")
@@ -248,9 +256,17 @@ def _cell(
     return replace(cell, no_comparison=f"not measured side by side with {baseline}")
 
 
+def _operator_misses(passes: Sequence[Measurement]) -> tuple[Counter, ...]:
+    """Of the first pass that has them; others count the same."""
+    found = {
+        (c.event, c.source, c.geometry): c for m in reversed(passes) for c in m.counters if operator_of(c.event)
+    }
+    return tuple(found.values())
+
+
 def _reason(lost: Sequence[Measurement], passes: int) -> str:
     """What became of the passes that the estimate lacks."""
-    kinds = Counter((m.status, m.reason) for m in lost)
+    kinds = Tally((m.status, m.reason) for m in lost)
     return "; ".join(f"{n} of {passes} passes {status}: {reason}" for (status, reason), n in kinds.items())
 
 

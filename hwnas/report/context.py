@@ -101,7 +101,9 @@ def statement(selection: Selection) -> list[tuple[str, str]]:
         ("Intervals", _intervals(measured)),
         ("Latency", _reference(selection)),
         ("Verdicts", _verdicts(selection)),
+        ("LLC misses", _miss_sources(measured)),
     ]
+    lines += [("Not counted", reason) for reason in _uncounted(measured)]
     flags = {flag for c in measured for flag in c.flags}
     if "noisy" in flags:
         lines.append(("noisy", f"block medians scatter by more than {NOISY:.0%} even after drift correction"))
@@ -174,6 +176,29 @@ def _verdicts(selection: Selection) -> str:
         f"against {selection.baseline}: FASTER and SLOWER by more than {MARGIN:.1%} with an interval that "
         f"excludes 1, SAME with the whole interval within {MARGIN:.1%}, else UNCLEAR: measure longer"
     )
+
+
+_SOURCE_MEANINGS = {
+    "pmu": "pmu: the processor's own counters",
+    "callgrind": "callgrind: the real binaries in valgrind's cache simulator",
+    "model": "model: the kernels' traffic through a simulated LRU cache",
+}
+
+
+def _miss_sources(measured: Sequence[Cell]) -> str:
+    sources = dict.fromkeys(m.source for c in measured for m in c.cache_misses if m.value is not None)
+    if not sources:
+        return ""
+    meanings = "; ".join(_SOURCE_MEANINGS.get(s, s) for s in sources)
+    return f"last-level-cache misses of one inference of the batch, never averaged across sources. {meanings}"
+
+
+def _uncounted(measured: Sequence[Cell]) -> list[str]:
+    """Why misses are missing, one line a source and reason."""
+    cells: dict[tuple[str, str], int] = defaultdict(int)
+    for counter in (m for c in measured for m in c.cache_misses if m.value is None):
+        cells[counter.source, counter.reason] += 1
+    return [f"{source} in {plural(n, 'cell')}: {reason}" for (source, reason), n in cells.items()]
 
 
 def figure_footer(selection: Selection, cells: Sequence[Cell]) -> list[str]:

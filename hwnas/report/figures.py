@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import get_args
 
 from hwnas.report.cells import Selection
+from hwnas.report.fusion import fusion_geometries, fusion_rows
+from hwnas.report.fusion_figure import draw_fusion
 from hwnas.report.order import Axis, network_names
+from hwnas.report.quantities import Quantity, cache_size, quantities
 from hwnas.report.records import cell_record, write_csv
 from hwnas.report.speedup_figure import draw_speedups
 from hwnas.report.speedups import speedup_bars
@@ -19,8 +22,9 @@ def draw_figures(selection: Selection, folder: Path) -> list[Path]:
     """Draw every figure for which there are measurements.
 
     `speedup` shows the speedup over the baseline; `depth` and `width` show latencies over a
-    sweep. Where there are several sweeps of a kind, their names say what they hold fixed:
-    ``depth_w64_56x56_1t``.
+    sweep, and `depth_misses_...` cache misses by one source on one cache; `fusion_...` shows
+    which operators' misses the acceleration removed. Where there are several sweeps of a kind,
+    their names say what they hold fixed: ``depth_w64_56x56_1t``.
 
     Args:
         selection: What to draw.
@@ -39,13 +43,33 @@ def draw_figures(selection: Selection, folder: Path) -> list[Path]:
             stem = folder / "speedup"
             written += save(draw_speedups(bars, selection), stem)
             written.append(write_csv(stem.with_name("speedup.csv"), [bar.record() for bar in bars]))
+        for geometry in fusion_geometries(selection):
+            rows = fusion_rows(selection, geometry)
+            if rows:
+                stem = folder / f"fusion_{cache_size(geometry)}"
+                written += save(draw_fusion(rows, geometry, selection), stem)
+                written.append(write_csv(stem.with_name(f"{stem.name}.csv"), [r.record() for r in rows]))
         for axis in get_args(Axis):
             sweeps = find_sweeps(selection.cells, axis)
             for sweep in sweeps:
                 stem = folder / (axis if len(sweeps) == 1 else _name(sweep))
-                written += save(draw_sweep(sweep, selection), stem)
+                for quantity in (q for q in quantities(sweep.cells) if _spans(sweep, q)):
+                    figure = draw_sweep(sweep, selection, quantity)
+                    written += save(figure, stem.with_name(f"{stem.name}{quantity.name}"))
                 written.append(_write_sweep(sweep, stem))
     return written
+
+
+def _spans(sweep: Sweep, quantity: Quantity) -> bool:
+    """Whether a quantity is known at two values of the sweep: one alone is no line."""
+    known = [
+        value
+        for lines in sweep.panels.values()
+        for line in lines
+        for value, cell in zip(sweep.values, line.cells, strict=True)
+        if cell and quantity.read(cell)
+    ]
+    return len(set(known)) > 1
 
 
 def _name(sweep: Sweep) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hwnas.core.counter import Counter
 from hwnas.core.errors import UsageError
 from hwnas.report.cells import Cell, Selection
 from hwnas.report.order import network_names, number
@@ -72,9 +73,16 @@ def cell_record(cell: Cell, network: str) -> dict[str, Any]:
         "agreement_error": a.max_relative_error if a else None,
         "agreement_tolerance": a.tolerance if a else None,
         "agreement_reference": a.reference if a else None,
+        "cache_misses": [_count_record(c) for c in cell.cache_misses],
         "campaign": cell.campaign,
         "generation": cell.generation,
     }
+
+
+def _count_record(counter: Counter) -> dict[str, Any]:
+    """A count as people and programs read it; every cell's record has its source."""
+    names = ("value", "source", "geometry", "accesses", "threads", "reason")
+    return {name: getattr(counter, name) for name in names}
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
@@ -98,6 +106,9 @@ def _field(key: str, value: Any) -> Any:
     """Lists and mappings as text that people read: ``1x64x56x56``, ``depth=10 width=64``."""
     if isinstance(value, dict):
         return " ".join(f"{k}={v}" for k, v in value.items())
+    if key == "cache_misses":
+        known = (c for c in value if c["value"] is not None)
+        return " ".join(f"{c['source']}@{c['geometry'] or 'cpu'}={c['value']}" for c in known)
     if isinstance(value, list):
         return ("x" if key == "input_shape" else " ").join(str(v) for v in value)
     return value

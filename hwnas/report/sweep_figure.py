@@ -1,4 +1,4 @@
-"""The depth and width figures: latency of one image, one panel a pattern."""
+"""The depth and width figures: latency or cache misses of one image, one panel a pattern."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from hwnas.core.units import format_count
 from hwnas.report.cells import Selection
 from hwnas.report.context import figure_footer, omission_notes, plural, threads
 from hwnas.report.page import Frame, Grid, Legend, new_page
+from hwnas.report.quantities import LATENCY, Quantity
 from hwnas.report.style import MUTED, BatchStyle, backend_colours, batch_styles
 from hwnas.report.sweeps import Line, Sweep
 
@@ -23,60 +25,62 @@ _LEAST_SPAN = 4.0
 _PANEL_IN = 2.35
 
 
-def draw_sweep(sweep: Sweep, selection: Selection) -> Figure:
+def draw_sweep(sweep: Sweep, selection: Selection, quantity: Quantity = LATENCY) -> Figure:
     """Draw one sweep; call it within :func:`hwnas.report.style.styled`.
 
     Args:
         sweep: What to draw.
         selection: Where it comes from, for the footer.
+        quantity: What to show of each cell.
     """
     backends = backend_colours(
-        line.backend for lines in sweep.panels.values() for line in lines if _points(line)
+        line.backend for lines in sweep.panels.values() for line in lines if _points(line, quantity)
     )
     batches = batch_styles(line.batch for lines in sweep.panels.values() for line in lines)
     columns = len(sweep.panels) if len(sweep.panels) < 4 else 2 if len(sweep.panels) == 4 else 3
     rows = math.ceil(len(sweep.panels) / columns)
-    crosses = any(c.estimate is None and c.backend in backends for c in sweep.cells)
+    # A latency that is missing has a reason to tell; misses are often sampled.
+    crosses = quantity is LATENCY and any(c.estimate is None and c.backend in backends for c in sweep.cells)
     frame = Frame(
-        title=f"Latency over {sweep.axis}",
-        subtitle=_subtitle(sweep, batches),
+        title=f"{quantity.title} over {sweep.axis}",
+        subtitle=_subtitle(sweep, batches, quantity),
         legends=_legends(backends, batches, crosses),
         notes=_notes(sweep, backends),
         footer=figure_footer(selection, sweep.cells),
     )
     figure, axes = new_page(frame, Grid(rows, columns, height=_PANEL_IN if rows > 1 else 2.8))
-    _set_scales(axes[0], sweep, crosses)
+    _set_scales(axes[0], sweep, crosses, quantity)
     for place, (axis, (name, lines)) in enumerate(zip(axes, sweep.panels.items(), strict=False)):
         axis.set_title(name.replace("_", " "), loc="left", size=10, weight="bold")
         for line in lines:
             if line.backend in backends:
-                _draw_line(axis, sweep.values, line, backends[line.backend], batches[line.batch])
-        _draw_crosses(axis, sweep.values, lines, backends)
+                _draw_line(axis, sweep.values, line, backends[line.backend], batches[line.batch], quantity)
+        if crosses:
+            _draw_crosses(axis, sweep.values, lines, backends)
         lowest = place + columns >= len(sweep.panels)
         axis.tick_params(labelbottom=lowest, labelleft=place % columns == 0, length=3)
         if lowest:
             axis.set_xlabel(_axis_label(sweep))
         if place % columns == 0:
-            axis.set_ylabel("latency per image [ms]")
+            axis.set_ylabel(quantity.label)
     for unused in axes[len(sweep.panels) :]:
         unused.remove()
     return figure
 
 
-def _points(line: Line) -> bool:
-    return any(c is not None and c.estimate for c in line.cells)
+def _points(line: Line, quantity: Quantity) -> bool:
+    return any(c is not None and quantity.read(c) for c in line.cells)
 
 
 def _axis_label(sweep: Sweep) -> str:
     return "depth [blocks]" if sweep.axis == "depth" else "width [channels]"
 
 
-def _subtitle(sweep: Sweep, batches: dict[int, BatchStyle]) -> str:
+def _subtitle(sweep: Sweep, batches: dict[int, BatchStyle], quantity: Quantity) -> str:
     fixed = f"width {sweep.fixed}" if sweep.axis == "depth" else f"depth {sweep.fixed}"
     batch = [f"batch {b}" for b in batches] if len(batches) == 1 else []
     parts = [fixed, f"feature maps {sweep.image}", *batch, threads(sweep.cells)]
-    scale = "Lower is faster; logarithmic scale, shared by all panels. Bands: 95 % intervals."
-    return f"{', '.join(parts).capitalize()}. {scale}"
+    return f"{', '.join(parts).capitalize()}. {quantity.scale_note}"
 
 
 def _legends(backends: dict[str, str], batches: dict[int, BatchStyle], crosses: bool) -> list[Legend]:
@@ -108,14 +112,9 @@ def _legends(backends: dict[str, str], batches: dict[int, BatchStyle], crosses: 
     return legends
 
 
-def _set_scales(axis: Axes, sweep: Sweep, crosses: bool) -> None:
+def _set_scales(axis: Axes, sweep: Sweep, crosses: bool, quantity: Quantity) -> None:
     """Both scales of the first panel, which the others share."""
-    ends = [
-        1e3 * v / c.workload.batch
-        for c in sweep.cells
-        if c.estimate
-        for v in (c.estimate.low_s, c.estimate.high_s)
-    ]
+    ends = [v for c in sweep.cells for v in quantity.read(c) or ()]
     low, high = min(ends), max(ends)
     spread = max(1.0, math.sqrt(_LEAST_SPAN / (high / low)))
     margin = (high / low * spread**2) ** 0.05
@@ -126,7 +125,7 @@ def _set_scales(axis: Axes, sweep: Sweep, crosses: bool) -> None:
     wide = high / low > 200
     axis.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
     axis.yaxis.set_minor_locator(NullLocator())
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}" if v < 1e4 else format_count(v)))
     if sweep.axis == "width":
         axis.set_xscale("log", base=2)
     if len(sweep.values) <= 8:
@@ -142,15 +141,12 @@ def _set_scales(axis: Axes, sweep: Sweep, crosses: bool) -> None:
         axis.set_xlim(first - edge, last + edge)
 
 
-def _draw_line(axis: Axes, values: Sequence[int], line: Line, colour: str, batch: BatchStyle) -> None:
+def _draw_line(
+    axis: Axes, values: Sequence[int], line: Line, colour: str, batch: BatchStyle, quantity: Quantity
+) -> None:
     """A line with its band; it breaks where a cell was not measured."""
-    rows = [
-        (c.estimate.latency_s, c.estimate.low_s, c.estimate.high_s)
-        if c is not None and c.estimate
-        else (math.nan,) * 3
-        for c in line.cells
-    ]
-    middle, low, high = 1e3 * np.array(rows).T / line.batch
+    missing = (math.nan,) * 3
+    middle, low, high = np.array([(c and quantity.read(c)) or missing for c in line.cells]).T
     axis.fill_between(values, low, high, color=colour, alpha=0.25, linewidth=0)
     # A band has no width at a point without neighbours, so every point shows its interval too.
     axis.vlines(values, low, high, color=colour, linewidth=1.2)

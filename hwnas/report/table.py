@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hwnas.core.measurement import Status
-from hwnas.core.units import format_count
+from hwnas.core.units import format_bytes, format_count
 from hwnas.measuring.statistics import Verdict
 from hwnas.report.cells import IS_BASELINE, Cell, Selection
 from hwnas.report.context import omissions, plural, statement, threads
@@ -177,7 +177,24 @@ class _View:
             _Column("noise", lambda c: Text(", ".join(c.flags), "yellow")),
             _Column("MACs", lambda c: Text(_macs(c)), True, 3, spoken=_macs),
             _Column("GMAC/s", lambda c: Text(_rate(c)), True, 1),
+            *self._miss_columns(),
         ]
+
+    def _miss_columns(self) -> list[_Column]:
+        """One column a source and geometry: their values are not comparable."""
+        kinds = dict.fromkeys((m.source, m.geometry) for cell in self._cells for m in cell.cache_misses)
+
+        def column(source: str, geometry: str | None) -> _Column:
+            def value(cell: Cell) -> Text:
+                found = [m for m in cell.cache_misses if (m.source, m.geometry) == (source, geometry)]
+                if not found:
+                    return Text()
+                misses = found[0].value
+                return Text("not counted", "dim") if misses is None else Text(format_count(misses))
+
+            return _Column(f"LLC misses ({_where(source, geometry)})", value, True, 4)
+
+        return [column(*kind) for kind in kinds]
 
     def _latency(self, cell: Cell) -> Text:
         e = cell.estimate
@@ -185,6 +202,14 @@ class _View:
             note = self._note[cell.status, cell.reason]
             return Text(f"{cell.status} ({note})", _STATUS_STYLES.get(cell.status, ""))
         return Text(interval(e.latency_s * 1e3, e.low_s * 1e3, e.high_s * 1e3))
+
+
+def _where(source: str, geometry: str | None) -> str:
+    """Where a count comes from: ``model, 32 MiB, 16 ways``, or ``pmu`` for the processor's own cache."""
+    if geometry is None:
+        return source
+    size, ways, _ = geometry.split(",")
+    return f"{source}, {format_bytes(int(size))}, {ways} ways"
 
 
 def _input(cells: Sequence[Cell]) -> str:

@@ -56,7 +56,7 @@ _PREPARATION = {
 }
 _COUNTS = {"macs": int, "parameters": int}
 #: Columns with JSON text: fields of the measurement, and of the entry around it.
-_JSON_OF_MEASUREMENT = ("workload", "effective", "agreement", "blocks", "kernels")
+_JSON_OF_MEASUREMENT = ("workload", "effective", "agreement", "blocks", "kernels", "counters")
 _JSON_OF_ENTRY = {
     "environment_json": "environment",
     "campaign_json": "campaign",

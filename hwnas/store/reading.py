@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, FromClause, func, select
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, Table, func, select
 
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UnknownName
-from hwnas.core.kernel import Kernel
 from hwnas.store import tables as t
 from hwnas.store.records import CampaignRecord, StoredMeasurement
-from hwnas.store.rows import to_kernel, to_stored
+from hwnas.store.rows import to_counter, to_kernel, to_stored
+
+_Part = TypeVar("_Part")
 
 _COLUMNS: dict[str, Column[Any]] = {
     "environment": t.environment.c.fingerprint,
@@ -77,20 +78,27 @@ def page(
         .limit(limit)
     )
     rows = connection.execute(query).mappings().all()
-    kernels = _kernels(connection, [row["id"] for row in rows]) if with_kernels else {}
-    return [(row["id"], to_stored(row, kernels.get(row["id"], ()))) for row in rows]
+    ids = [row["id"] for row in rows]
+    kernels = _parts(connection, t.kernel, t.kernel.c.position, ids, to_kernel) if with_kernels else {}
+    counters = _parts(connection, t.counter, t.counter.c.id, ids, to_counter)
+    return [
+        (i, to_stored(row, kernels.get(i, ()), counters.get(i, ()))) for i, row in zip(ids, rows, strict=True)
+    ]
 
 
-def _kernels(connection: Connection, measurement_ids: Sequence[int]) -> dict[int, list[Kernel]]:
-    c = t.kernel.c
-    query = (
-        select(t.kernel)
-        .where(c.measurement_id.in_(measurement_ids))
-        .order_by(c.measurement_id, c.position, c.id)
-    )
-    found: dict[int, list[Kernel]] = defaultdict(list)
+def _parts(
+    connection: Connection,
+    table: Table,
+    order: Column[Any],
+    measurement_ids: Sequence[int],
+    convert: Callable[[Mapping[Any, Any]], _Part],
+) -> dict[int, list[_Part]]:
+    """Measurement id -> its rows of a table that hangs on measurements."""
+    c = table.c
+    query = select(table).where(c.measurement_id.in_(measurement_ids)).order_by(c.measurement_id, order, c.id)
+    found: dict[int, list[_Part]] = defaultdict(list)
     for row in connection.execute(query).mappings():
-        found[row["measurement_id"]].append(to_kernel(row))
+        found[row["measurement_id"]].append(convert(row))
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from hwnas.core.counter import Counter
 from hwnas.core.errors import UsageError
 from hwnas.core.kernel import Kernel
 from hwnas.core.measurement import Measurement, Preparation, Status
@@ -19,9 +20,10 @@ _PREPARATION = tuple(f.name for f in fields(Preparation))
 _PLAIN = tuple(
     f.name
     for f in fields(Measurement)
-    if f.name not in ("group", "workload", "blocks", "preparation", "kernels")
+    if f.name not in ("group", "workload", "blocks", "preparation", "kernels", "counters")
 )
 _KERNEL = tuple(f.name for f in fields(Kernel))
+_COUNTER = tuple(f.name for f in fields(Counter))
 #: Durations are kept in whole nanoseconds; the longest is three centuries, to refuse nonsense.
 _SHORTEST_S, _LONGEST_S = 0.5e-9, 1e10
 
@@ -68,6 +70,11 @@ def check(measurement: Measurement) -> None:
             raise UsageError(f"measurement {measurement.uid!r}: {name} is {value}, below {lowest}")
     if measurement.status is Status.OK and not measurement.samples_s:
         raise UsageError(f"measurement {measurement.uid!r}: the status is ok, but there are no samples")
+    for counter in measurement.counters:
+        if counter.value is None and not counter.reason:
+            raise UsageError(
+                f"measurement {measurement.uid!r}: the counter {counter.event!r} has no value and no reason"
+            )
     for block in measurement.blocks:
         if not abs(block.start_s) < _LONGEST_S:
             raise UsageError(f"measurement {measurement.uid!r}: a block starts at {block.start_s} s")
@@ -85,7 +92,7 @@ def check(measurement: Measurement) -> None:
 def measurement_values(measurement: Measurement) -> dict[str, Any]:
     """Column values, without ids of other rows."""
     data = measurement.to_dict()
-    elsewhere = ("workload", "kernels", "preparation", "group")
+    elsewhere = ("workload", "kernels", "counters", "preparation", "group")
     return {
         **{name: value for name, value in data.items() if name not in elsewhere},
         **data["preparation"],
@@ -97,9 +104,9 @@ def measurement_values(measurement: Measurement) -> dict[str, Any]:
     }
 
 
-def kernel_values(kernel: Kernel) -> dict[str, Any]:
-    """Column values, without the measurement's id."""
-    return {k: storable(v) if isinstance(v, str) else v for k, v in kernel.to_dict().items()}
+def part_values(part: Kernel | Counter) -> dict[str, Any]:
+    """Column values of a kernel or counter, without the measurement's id."""
+    return {k: storable(v) if isinstance(v, str) else v for k, v in part.to_dict().items()}
 
 
 def workload_values(workload: Workload, macs: int | None, parameters: int | None) -> dict[str, Any]:
@@ -129,7 +136,14 @@ def to_kernel(values: Mapping[Any, Any]) -> Kernel:
     return Kernel.from_dict({name: values[name] for name in _KERNEL})
 
 
-def to_stored(values: Mapping[Any, Any], kernels: Iterable[Kernel]) -> StoredMeasurement:
+def to_counter(values: Mapping[Any, Any]) -> Counter:
+    """The counter of a row of the counter table."""
+    return Counter.from_dict({name: values[name] for name in _COUNTER})
+
+
+def to_stored(
+    values: Mapping[Any, Any], kernels: Iterable[Kernel], counters: Iterable[Counter]
+) -> StoredMeasurement:
     """The measurement of a row joined with its workload, environment and campaign.
 
     A row without the column ``blocks`` gives a measurement without samples.
@@ -143,7 +157,7 @@ def to_stored(values: Mapping[Any, Any], kernels: Iterable[Kernel]) -> StoredMea
         "kernels": [],
     }
     return StoredMeasurement(
-        measurement=replace(Measurement.from_dict(data), kernels=tuple(kernels)),
+        measurement=replace(Measurement.from_dict(data), kernels=tuple(kernels), counters=tuple(counters)),
         environment=values["fingerprint"],
         campaign=values["campaign"],
         campaign_uid=values["campaign_uid"],

@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, func, insert, select, update
+from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from hwnas.core.counter import Counter
 from hwnas.core.environment import Environment
 from hwnas.core.errors import DatabaseError, UsageError
 from hwnas.core.measurement import Measurement
 from hwnas.core.workload import Workload, canonical_json
 from hwnas.store import tables as t
 from hwnas.store.records import CampaignRecord, Entry
-from hwnas.store.rows import check, kernel_values, measurement_values, workload_values
+from hwnas.store.rows import check, measurement_values, part_values, workload_values
 
 
 class CellTakenError(DatabaseError):
@@ -118,7 +119,10 @@ class Writer:
         """
         check(measurement)
         c = t.measurement.c
-        if self._connection.scalar(select(c.id).where(c.uid == measurement.uid)) is not None:
+        known = self._connection.scalar(select(c.id).where(c.uid == measurement.uid))
+        if known is not None:
+            # Another database may have counted more since.
+            self._counters(known, measurement.counters)
             return False
         environment_id = self.environment(environment)
         values = measurement_values(measurement)
@@ -137,9 +141,44 @@ class Writer:
         result = self._connection.execute(insert(t.measurement).values(values))
         key = result.inserted_primary_key
         if measurement.kernels and key is not None:
-            rows = [{"measurement_id": key[0], **kernel_values(k)} for k in measurement.kernels]
+            rows = [{"measurement_id": key[0], **part_values(k)} for k in measurement.kernels]
             self._connection.execute(insert(t.kernel), rows)
+        if key is not None:
+            self._counters(key[0], measurement.counters)
         return True
+
+    def counters(self, measurement_uid: str, counters: Iterable[Counter]) -> int:
+        """Add counters to a measurement; one of the same event, source, geometry and threads takes the place
+        of one without a value, and is left out where there is a value.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            UsageError: There is no such measurement.
+        """
+        c = t.measurement.c
+        row_id = self._connection.scalar(select(c.id).where(c.uid == measurement_uid))
+        if row_id is None:
+            raise UsageError(f"the database has no measurement with the uid {measurement_uid!r}")
+        return self._counters(row_id, counters)
+
+    def _counters(self, measurement_id: int, counters: Iterable[Counter]) -> int:
+        c = t.counter.c
+        added = 0
+        for counter in counters:
+            same = [c.measurement_id == measurement_id]
+            same += [c[name] == getattr(counter, name) for name in ("event", "source", "threads")]
+            same.append(c.geometry.is_(None) if counter.geometry is None else c.geometry == counter.geometry)
+            known = self._connection.execute(select(c.id, c.value).where(*same)).first()
+            if known is not None and (known.value is not None or counter.value is None):
+                continue
+            if known is not None:
+                self._connection.execute(delete(t.counter).where(c.id == known.id))
+            values = {"measurement_id": measurement_id, **part_values(counter)}
+            self._connection.execute(insert(t.counter).values(values))
+            added += 1
+        return added
 
     def canary_reference(self, environment: Environment, protocol: str, values: Mapping[str, float]) -> None:
         """Keep the reference durations [s] of an environment, unless it has some.

@@ -112,3 +112,16 @@ class BackendContract:
         before = torch.random.get_rng_state()
         available.compile(Program((small_input(1),), small_network()), threads=1).run()
         assert torch.equal(before, torch.random.get_rng_state())
+
+    def test_tells_what_it_reads_and_writes(self, available: Backend) -> None:
+        """Every buffer exists, weights and input are read, and only temporaries are given back."""
+        session = available.compile(Program((small_input(1),), small_network()), threads=1)
+        flow = session.dataflow()
+        if flow is None:
+            pytest.skip(f"{available.id} does not tell what its kernels read and write")
+        touched = {i for s in flow.steps for i in (*s.reads, *s.writes)}
+        assert touched <= set(range(len(flow.buffers)))
+        read = {flow.buffers[i].role for s in flow.steps for i in s.reads}
+        assert {"weight", "input"} <= read
+        assert all(flow.buffers[i].role == "temporary" for s in flow.steps for i in s.frees)
+        assert sum("conv" in s.type for s in flow.steps) >= 3

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.environment import Cache, Environment
 from hwnas.core.kernel import Kernel
-from hwnas.core.measurement import Agreement, Block, Measurement, Preparation, Status
+from hwnas.core.measurement import PROTOCOL_VERSION, Agreement, Block, Measurement, Preparation, Status
 from hwnas.core.workload import Workload
 
 
@@ -21,7 +22,7 @@ def example_environment(cpu_model: str = "Example CPU") -> Environment:
         instruction_sets=("avx2", "fma"),
         cgroup_cpus=1.5,
         governor="performance",
-        versions={"torch": "2.13", "openvino": "2026.4", "protocol": "1"},
+        versions={"torch": "2.13", "openvino": "2026.4", "protocol": PROTOCOL_VERSION},
     )
 
 
@@ -64,6 +65,10 @@ def example_measurement(uid: str = "u0", **changes: Any) -> Measurement:
                 {"k": [3, 3]},
             ),
             Kernel(1, "conv2", "Convolution", "jit", "f32"),
+        ),
+        "counters": (
+            Counter(LLC_MISSES, 123456.5, "model", "33554432,16,64", 1, 200000.0),
+            Counter(LLC_MISSES, None, "pmu", None, 1, None, "cache-misses: perf_event_open fails with ENOENT"),
         ),
         "created_at": "2026-01-02T03:04:05+00:00",
     }

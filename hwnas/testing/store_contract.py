@@ -12,10 +12,12 @@ class TestMyDatabase(StoreContract):
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.errors import DatabaseError, UnknownName, UsageError
 from hwnas.core.measurement import Agreement, Block, Measurement, Status
 from hwnas.core.workload import Workload
@@ -56,6 +58,34 @@ class StoreContract:
         assert store.add(example_measurement(), example_environment()) is False
         assert store.counts()["measurement"] == 1
         assert store.counts()["kernel"] == 2
+
+    def test_counters_are_added_later_and_once(self, store: LatencyStore) -> None:
+        """A value takes the place of a reason, and is never replaced."""
+        bare = example_measurement(counters=())
+        store.add(bare, example_environment())
+        missing = Counter(LLC_MISSES, None, "callgrind", "4194304,16,64", 1, None, "valgrind is not on PATH")
+        counted = replace(missing, value=2e6, accesses=3e6, reason="")
+        for counter, added in ((missing, 1), (missing, 0), (counted, 1), (replace(counted, value=1.0), 0)):
+            with store.writing() as writer:
+                assert writer.counters(bare.uid, [counter]) == added
+        (stored,) = store.measurements(with_kernels=False)
+        assert stored.measurement.counters == (counted,)
+        with pytest.raises(UsageError, match="no measurement"), store.writing() as writer:
+            writer.counters("nobody", [counted])
+
+    def test_another_database_may_know_more_counters(self, store: LatencyStore) -> None:
+        """A measurement that is there already takes the counters that it lacks."""
+        full = example_measurement()
+        store.add(replace(full, counters=full.counters[:1]), example_environment())
+        assert store.add(full, example_environment()) is False
+        (stored,) = store.measurements()
+        assert stored.measurement.counters == full.counters
+
+    def test_a_missing_count_needs_a_reason(self, store: LatencyStore) -> None:
+        """None without a reason would be read as nothing to see."""
+        silent = Counter(LLC_MISSES, None, "pmu", None, 1)
+        with pytest.raises(UsageError, match="no reason"):
+            store.add(example_measurement(counters=(silent,)), example_environment())
 
     def test_cell_is_measured_once(self, store: LatencyStore) -> None:
         """A second measurement of a campaign's cell is refused, and nothing of it stays."""
@@ -283,6 +313,6 @@ class StoreContract:
             "workload": 1,
             "measurement": 12,
             "kernel": 24,
-            "counter": 0,
+            "counter": 24,
             "canary_reference": 1,
         }

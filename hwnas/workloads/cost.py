@@ -117,21 +117,6 @@ def module_cost(
     )
 
 
-def estimate_memory_bytes(workload: Workload) -> int:
-    """Weights and activations in eager PyTorch, to refuse what cannot fit [bytes].
-
-    Covers one inference and the pass that calibrates batch normalisations. Runtimes add their
-    own copies and scratch memory.
-
-    Raises:
-        UnknownName: No such pattern or network.
-        UsageError: As :func:`workload_cost`.
-    """
-    cost = workload_cost(workload)
-    images = max(workload.batch, calibration_images(workload))
-    return cost.weights_bytes + math.ceil(cost.peak_activation_bytes * images / workload.batch)
-
-
 def calibration_images(workload: Workload) -> int:
     """Images in the forward pass that calibrates batch normalisations while a workload is built.
 

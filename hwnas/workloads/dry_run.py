@@ -10,7 +10,7 @@ from torch import nn
 from torch.func import functional_call
 
 from hwnas.core.errors import OutOfMemory, UsageError
-from hwnas.workloads.user_code import USER_CODE_ERRORS, in_one_line
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ def run(name: str, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
     try:
         with torch.no_grad():
             return module(*inputs)
-    except USER_CODE_ERRORS as error:
+    except FOREIGN_CODE_ERRORS as error:
         shapes = " and ".join("x".join(map(str, t.shape)) for t in inputs)
         if "can't allocate memory" in str(error) or "not enough memory" in str(error):
             raise OutOfMemory(f"{name} does not fit into memory on an input of shape {shapes}") from error
@@ -66,7 +66,7 @@ def observe(
     try:
         with torch.no_grad():
             return observer(lambda: functional_call(module, shapes, meta_inputs), meta_inputs)
-    except USER_CODE_ERRORS:
+    except FOREIGN_CODE_ERRORS:
         # Either the module needs values, or the inputs are wrong: the real run tells, in plain words.
         return observer(lambda: run(name, module, inputs), inputs)
 

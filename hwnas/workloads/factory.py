@@ -11,10 +11,10 @@ from typing import Any
 from torch import nn
 
 from hwnas.core.errors import UsageError
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 from hwnas.core.workload import Workload
 from hwnas.workloads.digest import network_digest
 from hwnas.workloads.randomness import seeded
-from hwnas.workloads.user_code import USER_CODE_ERRORS, in_one_line
 
 _FORM = "Name a function without required arguments that returns a torch.nn.Module, as package.module:function"
 
@@ -43,7 +43,7 @@ def find_factory(name: str) -> Callable[[], Any]:
         raise UsageError(
             f"importing {module_name} failed: {in_one_line(error)}", "Install what it imports"
         ) from error
-    except USER_CODE_ERRORS as error:
+    except FOREIGN_CODE_ERRORS as error:
         raise UsageError(
             f"importing {module_name} failed: {in_one_line(error)}", "Correct the module"
         ) from error
@@ -67,7 +67,7 @@ def call_factory(name: str, seed: int) -> nn.Module:
     try:
         with seeded(seed):
             module = factory()
-    except USER_CODE_ERRORS as error:
+    except FOREIGN_CODE_ERRORS as error:
         raise UsageError(f"the factory {name} failed: {in_one_line(error)}", _FORM) from error
     if not isinstance(module, nn.Module):
         raise UsageError(f"the factory {name} returned a {type(module).__name__}", _FORM)

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from hwnas.core.errors import UsageError
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 from hwnas.core.workload import Workload
 from hwnas.workloads.digest import network_digest
-from hwnas.workloads.user_code import USER_CODE_ERRORS, in_one_line
 
 
 def workload_of_module(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Workload:
@@ -48,7 +48,7 @@ def dump_module(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> bytes:
     """
     try:
         blob: bytes = cloudpickle.dumps((module, inputs))
-    except (pickle.PicklingError, *USER_CODE_ERRORS) as error:
+    except (pickle.PicklingError, *FOREIGN_CODE_ERRORS) as error:
         raise UsageError(
             f"the model cannot be sent to a worker process: {in_one_line(error)}",
             "Remove what cannot be pickled, such as open files or locks, or give a package.module:factory",

@@ -12,10 +12,10 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from hwnas.core.errors import UnknownName, UsageError
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 from hwnas.core.workload import Workload
 from hwnas.workloads.initialisation import wake_up
 from hwnas.workloads.randomness import generator, seeded
-from hwnas.workloads.user_code import USER_CODE_ERRORS, in_one_line
 
 _DEFAULT_SIZE = (3, 224, 224)
 
@@ -121,7 +121,7 @@ def _create(workload: Workload) -> nn.Module:
                 # A vision transformer is built for one image size.
                 arguments["image_size"] = workload.input_shape[-1]
             module = torchvision.models.get_model(workload.name, weights=None, **arguments)
-    except USER_CODE_ERRORS as error:
+    except FOREIGN_CODE_ERRORS as error:
         size = "x".join(map(str, workload.input_shape))
         raise UsageError(
             f"{workload.kind}:{workload.name} cannot be built for the input {size}: {in_one_line(error)}",

@@ -133,6 +133,7 @@ def test_query_formats(run: Run, database: Path) -> None:
         "median_s": pytest.approx(0.00205),
         "sample_count": 4,
         "peak_memory_bytes": 3 * 2**30,
+        "counters": [c.to_dict() for c in example_measurement().counters],
         "created_at": "2026-01-02T03:04:05+00:00",
     }
     table = list(csv.DictReader(io.StringIO(run("query", "--csv")[1])))

@@ -21,7 +21,7 @@ from hwnas.core.errors import UsageError
 from hwnas.host.counters import CounterSource
 from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
-from hwnas.host.noise import BusyProcess, KernelNoise, NoiseReport, Verdict
+from hwnas.host.noise import BusyProcess, KernelNoise, NoiseLevel, NoiseReport
 
 ENVIRONMENT = Environment(
     cpu_model="Intel(R) Core(TM) i7-7700 CPU @ 3.60GHz",
@@ -43,7 +43,7 @@ NOISE = NoiseReport(
     load_average=0.42,
     processes=(BusyProcess(77, "firefox", 12.3),),
     others_percent=12.3,
-    verdict=Verdict.NOISY,
+    verdict=NoiseLevel.NOISY,
     reason="The host is unsteady.",
     advice="Measure longer.",
 )

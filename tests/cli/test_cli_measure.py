@@ -106,7 +106,13 @@ def test_dry_run_prints_the_plan_and_measures_nothing(hwnas, tmp_path):
 
 def test_the_list_of_experiments(hwnas):
     found = hwnas("measure", "--list")
-    assert [line.split()[0] for line in found.stdout.splitlines()] == ["depth", "quick", "width"]
+    assert [line.split()[0] for line in found.stdout.splitlines()] == [
+        "cache_depth",
+        "cache_width",
+        "depth",
+        "quick",
+        "width",
+    ]
 
 
 def test_a_model_file_runs_on_openvino(hwnas, tmp_path):
@@ -206,3 +212,36 @@ def test_a_foreign_database_is_refused_and_kept(hwnas, tmp_path, content):
     (tmp_path / "tiny.yaml").write_text(PLAN)
     _refused(hwnas("measure", "tiny.yaml"), "db.sqlite")
     assert (tmp_path / "db.sqlite").read_bytes() == content
+
+
+def test_cache_misses_are_counted_shown_and_added_later(hwnas, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(
+        PLAN.replace("[torch, openvino:cpu:fp32, openvino:npu:fp16]", "[torch]")
+    )
+    off = hwnas("measure", "tiny.yaml", "--cache-misses", "off")
+    assert off.returncode == 0, off.stderr
+    assert "LLC misses" not in off.stdout
+    found = hwnas("measure", "tiny.yaml", "--cache-misses", "model", "--cache", "64K,16,64")
+    assert found.returncode == 0, found.stderr
+    assert "Added 1 cache-miss count" in found.stdout
+    assert "LLC misses (model, 64 KiB, 16 ways)" in found.stdout
+    listed = hwnas("db", "query", "--json")
+    (row,) = json.loads(listed.stdout)
+    (counted,) = [c for c in row["counters"] if c["event"] == "llc-misses"]
+    assert (counted["source"], counted["geometry"], counted["threads"]) == ("model", "65536,16,64", 1)
+    assert "(model 65536,16,64)" in hwnas("db", "query").stdout
+
+
+def test_caches_that_are_none_are_refused(hwnas, tmp_path):
+    _refused(hwnas("measure", "--cache", "4M,16"), "4M,16", "4M,16,64")
+    assert not (tmp_path / "db.sqlite").exists()
+    _refused(hwnas("measure", "--cache", "5000,16,64"), "5000")
+    assert hwnas("measure", "--cache-misses", "guess").returncode == 2
+
+
+def test_a_source_that_is_missing_here_says_what_to_install(hwnas, tmp_path):
+    _refused(
+        hwnas("measure", "--cache-misses", "callgrind", PATH=str(tmp_path)),
+        "valgrind",
+        "apt-get install valgrind",
+    )

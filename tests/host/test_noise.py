@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from hwnas.core.errors import UsageError
-from hwnas.host.noise import CpuTicks, NoiseReport, Verdict, check_noise, read_cpu_ticks, read_processes
+from hwnas.host.noise import CpuTicks, NoiseLevel, NoiseReport, check_noise, read_cpu_ticks, read_processes
 
 Others = Mapping[tuple[int, str], float]
 
@@ -52,7 +52,7 @@ def steady(at_s: float, count: int) -> dict[str, float]:
 
 def test_a_steady_host_is_quiet():
     report = check(steady)
-    assert report.verdict is Verdict.QUIET
+    assert report.verdict is NoiseLevel.QUIET
     assert report.seconds == pytest.approx(5.0, abs=0.02)
     assert report.readings == pytest.approx(500, abs=2)
     compute, memory = report.kernels
@@ -66,7 +66,7 @@ def test_a_steady_host_is_quiet():
 
 def test_two_states_are_a_drift():
     report = check(lambda at_s, count: {"compute": 0.001 if at_s < 2.5 else 0.00113})
-    assert report.verdict is Verdict.NOISY
+    assert report.verdict is NoiseLevel.NOISY
     assert report.kernels[0].drift == pytest.approx(1.13)
     assert "13 %" in report.reason
     assert "wide" in report.advice
@@ -75,19 +75,19 @@ def test_two_states_are_a_drift():
 def test_one_kernel_alone_can_drift():
     report = check(lambda at_s, count: {"compute": 0.001, "memory": 0.002 * (1.1 if at_s > 4.0 else 1.0)})
     assert report.kernels[0].drift == 1.0
-    assert report.verdict is Verdict.NOISY
+    assert report.verdict is NoiseLevel.NOISY
 
 
 def test_a_single_hiccup_is_no_drift():
     report = check(lambda at_s, count: {"compute": 0.05 if count == 200 else 0.001})
-    assert report.verdict is Verdict.QUIET
+    assert report.verdict is NoiseLevel.QUIET
     assert report.kernels[0].drift == 1.0
 
 
 def test_scatter_without_drift_is_noisy():
     scatter = itertools.cycle((1.0, 1.02, 1.2, 1.3))
     report = check(lambda at_s, count: {"compute": 0.001 * next(scatter)})
-    assert report.verdict is Verdict.NOISY
+    assert report.verdict is NoiseLevel.NOISY
     assert report.kernels[0].spread > 0.05
     assert "differ" in report.reason
 
@@ -95,20 +95,20 @@ def test_scatter_without_drift_is_noisy():
 @pytest.mark.parametrize(
     ("steal", "percent", "verdict"),
     [
-        ((CpuTicks(10, 1000), CpuTicks(10, 2000)), 0.0, Verdict.QUIET),
-        ((CpuTicks(10, 1000), CpuTicks(15, 2000)), 0.5, Verdict.QUIET),
-        ((CpuTicks(10, 1000), CpuTicks(40, 2000)), 3.0, Verdict.NOISY),
-        ((CpuTicks(0, 1000), CpuTicks(120, 2000)), 12.0, Verdict.BUSY),
-        ((CpuTicks(0, 1000), CpuTicks(0, 2000)), None, Verdict.QUIET),
-        ((CpuTicks(10, 1000), CpuTicks(10, 1000)), None, Verdict.QUIET),
-        ((None, None), None, Verdict.QUIET),
+        ((CpuTicks(10, 1000), CpuTicks(10, 2000)), 0.0, NoiseLevel.QUIET),
+        ((CpuTicks(10, 1000), CpuTicks(15, 2000)), 0.5, NoiseLevel.QUIET),
+        ((CpuTicks(10, 1000), CpuTicks(40, 2000)), 3.0, NoiseLevel.NOISY),
+        ((CpuTicks(0, 1000), CpuTicks(120, 2000)), 12.0, NoiseLevel.BUSY),
+        ((CpuTicks(0, 1000), CpuTicks(0, 2000)), None, NoiseLevel.QUIET),
+        ((CpuTicks(10, 1000), CpuTicks(10, 1000)), None, NoiseLevel.QUIET),
+        ((None, None), None, NoiseLevel.QUIET),
     ],
 )
 def test_steal_time(steal, percent, verdict):
     report = check(steady, steal=steal)
     assert report.steal_percent == (percent if percent is None else pytest.approx(percent))
     assert report.verdict is verdict
-    if verdict is not Verdict.QUIET:
+    if verdict is not NoiseLevel.QUIET:
         assert f"{percent:.1f} %" in report.reason
 
 
@@ -116,7 +116,7 @@ def test_other_processes_make_the_host_busy_and_are_named():
     before = {(1, "init"): 10.0, (7, "firefox"): 50.0, (8, "idle"): 1.0, (9, "gone"): 5.0}
     after = {(1, "init"): 10.0, (7, "firefox"): 54.0, (8, "idle"): 1.01, (10, "cc1plus"): 1.0}
     report = check(steady, others=(before, after))
-    assert report.verdict is Verdict.BUSY
+    assert report.verdict is NoiseLevel.BUSY
     assert [(p.pid, p.name) for p in report.processes] == [(7, "firefox"), (10, "cc1plus")]
     assert report.processes[0].cpu_percent == pytest.approx(80, rel=0.01)
     assert report.others_percent == pytest.approx(100.2, rel=0.01)
@@ -126,13 +126,13 @@ def test_other_processes_make_the_host_busy_and_are_named():
 
 def test_small_processes_are_listed_but_do_no_harm():
     report = check(steady, others=({(7, "editor"): 1.0}, {(7, "editor"): 1.5}))
-    assert report.verdict is Verdict.QUIET
+    assert report.verdict is NoiseLevel.QUIET
     assert [p.name for p in report.processes] == ["editor"]
 
 
 def test_many_processes_too_small_to_name_still_make_it_busy():
     report = check(steady, others=({}, {(pid, "worker"): 0.04 for pid in range(100)}))
-    assert report.verdict is Verdict.BUSY
+    assert report.verdict is NoiseLevel.BUSY
     assert report.processes == ()
     assert "many small ones" in report.reason
 
@@ -140,7 +140,7 @@ def test_many_processes_too_small_to_name_still_make_it_busy():
 def test_too_few_readings_give_no_drift_and_no_quiet():
     report = check(steady, pause_s=0.4)
     assert all(kernel.drift is None for kernel in report.kernels)
-    assert report.verdict is Verdict.NOISY
+    assert report.verdict is NoiseLevel.NOISY
     assert "too seldom" in report.reason
 
 

@@ -7,7 +7,8 @@ from hwnas.backends.openvino_runtime import import_openvino
 from hwnas.backends.registry import BACKENDS
 from hwnas.core.errors import UsageError
 from hwnas.core.resources import data_folder
-from hwnas.measuring.experiment import adjusted, experiment_of_models, load_experiment
+from hwnas.measuring.experiment import adjusted, experiment_of_models
+from hwnas.measuring.experiment_file import load_experiment
 from hwnas.measuring.plan import Plan
 from hwnas.workloads.patterns import PATTERNS
 

@@ -57,6 +57,22 @@ def test_noise_that_no_longer_shrinks_is_said():
     assert reason == STABLE
 
 
+def test_independent_noise_is_rarely_taken_for_settled():
+    """A rule that looks at too few rounds stops most series of independent rounds by chance."""
+    stopped = 0
+    for seed in range(20):
+        rule = StopRule(Settings(budget_s=1e9, target_half_width=1e-9))
+        rng = random.Random(seed)
+        first, second = [], []
+        for round_ in range(66):
+            first.append(Block(round_, round_, (1e-3,)))
+            second.append(Block(round_, round_, (1e-3 * 2.718281828 ** rng.gauss(0, 0.05),)))
+            if rule.decide([first, second], round_ + 1, 0.0):
+                stopped += 1
+                break
+    assert stopped <= 3
+
+
 def test_the_order_is_random_and_every_arm_runs_once_a_round():
     _, order, _ = _run(Settings(budget_s=2.0, target_half_width=1e-6), {"a": 1e-3, "b": 1e-3, "c": 1e-3})
     rounds = [tuple(order[i : i + 3]) for i in range(0, len(order), 3)]

@@ -8,7 +8,7 @@ import pytest
 from report_lab import GPU, OPENVINO, TORCH, Lab, other_environment, stack
 from rich.console import Console
 
-from hwnas.core.measurement import Status
+from hwnas.core.measurement import PROTOCOL_VERSION, Status
 from hwnas.core.workload import Workload
 from hwnas.report.cells import Selection
 from hwnas.report.table import interval, print_report
@@ -114,7 +114,7 @@ def test_statement_says_where_and_how(study: Selection) -> None:
         f"Environment {study.environment.fingerprint}",
         "Versions torch 2.13, openvino 2026.4",
         "Campaigns depth of ",
-        "protocol 1, 1 thread, 1 pass in fresh processes",
+        f"protocol {PROTOCOL_VERSION}, 1 thread, 1 pass in fresh processes",
         "Noise block medians scatter by ",
         "largest relative error 2e-06",
         "95 % bootstrap intervals",

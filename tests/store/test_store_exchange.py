@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hwnas.core.errors import DatabaseError, UnknownName, UsageError
-from hwnas.core.measurement import Status, decode_blocks
+from hwnas.core.measurement import PROTOCOL_VERSION, Status, decode_blocks
 from hwnas.store import LatencyStore
 from hwnas.store.exchange import export, import_file, merge
 from hwnas.testing.examples import example_environment, example_measurement, example_workload
@@ -20,7 +20,7 @@ SUFFIXES = [".csv", ".parquet", ".jsonl", ".jsonl.gz", ".sqlite"]
 def filled(store: LatencyStore) -> LatencyStore:
     """Two environments, two generations of a campaign, failed cells and odd text."""
     here, there = example_environment(), example_environment('Other, "CPU"\n')
-    store.set_canary_reference(here, "1", {"compute": 0.001, "copy": 1e-9})
+    store.set_canary_reference(here, PROTOCOL_VERSION, {"compute": 0.001, "copy": 1e-9})
     first = store.campaign("depth", {"depths": [10, 20], "a": None}, here).uid
     second = store.campaign("depth", {"depths": [10, 20], "a": None}, here, fresh=True).uid
     store.add(example_measurement("u0"), here, campaign_uid=first, macs=10**12, parameters=5)
@@ -163,9 +163,9 @@ def test_independent_campaigns_of_one_kind(filled: LatencyStore, target: Latency
 
 
 def test_canary_reference_of_the_receiver_stays(filled: LatencyStore, target: LatencyStore) -> None:
-    target.set_canary_reference(example_environment(), "1", {"compute": 5.0})
+    target.set_canary_reference(example_environment(), PROTOCOL_VERSION, {"compute": 5.0})
     merge(target, filled)
-    assert target.canary_reference(example_environment(), "1") == {"compute": 5.0}
+    assert target.canary_reference(example_environment(), PROTOCOL_VERSION) == {"compute": 5.0}
 
 
 def test_database_is_not_merged_into_itself(filled: LatencyStore, database: Path, tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-"""Errors of code that users bring: their factories, and models on inputs they chose."""
+"""Errors of code that is not ours: users' factories and models, third parties' modules."""
 
 from __future__ import annotations
 
 #: What such code may raise without being a fault of hwnas. Exits and interrupts pass.
-USER_CODE_ERRORS = (
+FOREIGN_CODE_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,

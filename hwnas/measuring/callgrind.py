@@ -1,0 +1,196 @@
+"""A worker under valgrind's cache simulator: misses of the real binaries on any geometry.
+
+Instrumentation starts after the network is compiled and warm, so that only inferences are counted. The
+simulation is exact but slow, about a thousand times slower than the processor.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from hwnas.backends.registry import BACKENDS, backend
+from hwnas.core.cache_geometry import CacheGeometry
+from hwnas.core.counter import LLC_MISSES, Counter
+from hwnas.core.errors import BackendUnavailable, CellError
+from hwnas.core.workload import Workload
+from hwnas.host.counters import callgrind_source
+from hwnas.measuring.worker_client import WorkerClient
+
+_SOURCE = "callgrind"
+
+#: First-level caches of the simulation, fixed so that a cell repeats on any host: 32 KiB, 8 ways, 64 B,
+#: as in most processors of the last ten years.
+_FIRST_LEVEL = CacheGeometry(32 * 2**10, 8, 64)
+
+#: Misses of the last level: instructions, data reads, data writes; and of the first, which are its accesses.
+_MISSES = ("ILmr", "DLmr", "DLmw")
+_ACCESSES = ("I1mr", "D1mr", "D1mw")
+
+#: Inferences are repeated until about this much simulated time, to average the interpreter's own misses.
+_COUNTED_S = 10.0
+_MOST_INFERENCES = 5
+
+_PTRACE = "In a container, allow ptrace: --cap-add SYS_PTRACE"
+
+_START_TIMEOUT_S = 900.0
+_CONTROL_TIMEOUT_S = 300.0
+
+
+def parse_totals(text: str) -> dict[str, int]:
+    """Event -> total of a callgrind profile.
+
+    Raises:
+        CellError: Not a complete profile.
+    """
+    names = re.search(r"^events: (.+)$", text, re.MULTILINE)
+    # Not `summary:` in the header: it stands there before the profile is complete.
+    totals = re.search(r"^totals: (.+)$", text, re.MULTILINE)
+    if not names or not totals:
+        raise CellError("callgrind wrote no totals")
+    values = [int(v) for v in totals[1].split()]
+    # Callgrind leaves out zeros at the end.
+    values += [0] * (len(names[1].split()) - len(values))
+    return dict(zip(names[1].split(), values, strict=True))
+
+
+class CallgrindWorker:
+    """One backend in a process under valgrind, for any number of cells on one cache.
+
+    Args:
+        backend_id: Whose cells are counted.
+        threads: Threads of the arm; valgrind runs one at a time.
+        geometry: Last-level cache to simulate; its sets become a power of two.
+        timeout_s: Longest time for one command.
+
+    Raises:
+        BackendUnavailable: Valgrind is missing, or the backend cannot run here.
+        CellError: The process does not come up.
+    """
+
+    def __init__(self, backend_id: str, threads: int, geometry: CacheGeometry, timeout_s: float) -> None:
+        source = callgrind_source()
+        if not source.available:
+            raise BackendUnavailable(source.detail, source.remedy)
+        self.geometry = geometry.with_power_of_two_sets()
+        self._threads = threads
+        self._timeout_s = timeout_s
+        self._folder = tempfile.TemporaryDirectory(prefix="hwnas-callgrind-", ignore_cleanup_errors=True)
+        self._dumps = 0
+        try:
+            self._worker = WorkerClient(
+                backend_id,
+                BACKENDS.target(backend_id),
+                threads,
+                backend(backend_id).environment(threads),
+                None,
+                _START_TIMEOUT_S,
+                wrapper=self._valgrind(),
+            )
+        except BaseException:
+            self._folder.cleanup()
+            raise
+
+    def _valgrind(self) -> tuple[str, ...]:
+        program = shutil.which("valgrind")
+        assert program is not None  # asked for in the constructor
+        return (
+            program,
+            "--tool=callgrind",
+            "--cache-sim=yes",
+            "--instr-atstart=no",
+            f"--I1={_FIRST_LEVEL}",
+            f"--D1={_FIRST_LEVEL}",
+            f"--LL={self.geometry}",
+            f"--callgrind-out-file={self._folder.name}/out",
+            "--combine-dumps=no",
+            "-q",
+        )
+
+    def count(self, workload: Workload, blob: bytes = b"") -> Counter:
+        """Misses and accesses of one steady-state inference.
+
+        Raises:
+            CellError: The network cannot run, or valgrind did not answer; the process is of no more use.
+        """
+        self._call("load", workload=workload.to_dict(), blob=blob)
+        # Pools start, memory settles.
+        self._call("run", inferences=2)
+        self._control("instrumentation", "on")
+        start = time.monotonic()
+        # The simulated cache starts empty.
+        self._call("run", inferences=1)
+        took = max(1e-3, time.monotonic() - start)
+        inferences = max(1, min(_MOST_INFERENCES, math.ceil(_COUNTED_S / took)))
+        self._control("zero")
+        self._call("run", inferences=0)
+        idle = self._dump()
+        self._call("run", inferences=inferences)
+        busy = self._dump()
+        self._control("instrumentation", "off")
+        self._call("release")
+        if busy["Ir"] <= idle["Ir"]:
+            raise CellError("callgrind counted no instructions of the inference")
+
+        def per_inference(names: tuple[str, ...]) -> float:
+            return max(0.0, sum(busy.get(n, 0) - idle.get(n, 0) for n in names) / inferences)
+
+        return Counter(
+            LLC_MISSES,
+            per_inference(_MISSES),
+            _SOURCE,
+            str(self.geometry),
+            self._threads,
+            per_inference(_ACCESSES),
+        )
+
+    def _call(self, command: str, *, blob: bytes = b"", **message: Any) -> Mapping[str, Any]:
+        return self._worker.call(command, timeout_s=self._timeout_s, blob=blob, **message)
+
+    def _control(self, *command: str) -> None:
+        """Tell callgrind something; directly, since `callgrind_control` hides what fails."""
+        try:
+            done = subprocess.run(
+                ["vgdb", f"--pid={self._worker.pid}", *command],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_CONTROL_TIMEOUT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise CellError(f"vgdb {' '.join(command)} fails: {error}", _PTRACE) from error
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or ["no message"]
+            raise CellError(f"vgdb {' '.join(command)} fails: {said[-1]}", _PTRACE)
+
+    def _dump(self) -> dict[str, int]:
+        """Write the counters to a file, zero them, and read the file."""
+        self._control("dump")
+        self._dumps += 1
+        try:
+            text = Path(f"{self._folder.name}/out.{self._dumps}").read_text(errors="replace")
+            return parse_totals(text)
+        except (OSError, ValueError) as error:
+            raise CellError(f"callgrind's profile cannot be read: {error}") from error
+
+    def close(self) -> None:
+        """End the process; safe to call twice."""
+        self._worker.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> CallgrindWorker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

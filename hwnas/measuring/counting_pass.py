@@ -1,0 +1,236 @@
+"""After timing: cache misses that cells still lack, stored one by one."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from hwnas.core.cache_geometry import CacheGeometry
+from hwnas.core.counter import LLC_MISSES, Counter
+from hwnas.core.errors import BackendUnavailable, CellError, UsageError
+from hwnas.core.measurement import Measurement, Status
+from hwnas.core.workload import Workload
+from hwnas.host.counters import callgrind_source
+from hwnas.measuring.arm import WorkerArm
+from hwnas.measuring.callgrind import CallgrindWorker
+from hwnas.measuring.count_in_worker import CANNOT_TELL
+from hwnas.measuring.counting import Counting
+from hwnas.measuring.crew import Crew
+from hwnas.measuring.events import Progress, Watcher
+from hwnas.measuring.plan import Plan
+from hwnas.store import LatencyStore
+
+_FAILURES = (CellError, UsageError)
+
+#: Longest time for one command under the simulator, in which an inference takes minutes.
+_SIMULATION_TIMEOUT_S = 7200.0
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One count that a cell lacks."""
+
+    measurement: Measurement
+    source: str
+    geometry: str | None
+
+    @property
+    def workload(self) -> Workload:
+        return self.measurement.workload
+
+
+def _process(task: _Task) -> tuple[str, str, str]:
+    """Tasks that can share a process: one simulator a geometry; elsewhere a network is prepared for all."""
+    geometry = task.geometry if task.source == "callgrind" else None
+    return task.source, task.measurement.backend, geometry or ""
+
+
+class CountingPass:
+    """Counts what is asked for and not in the database yet.
+
+    Args:
+        plan: Of the campaign.
+        counting: What to count.
+        store: Where it goes.
+        campaign_uid: Whose cells.
+        watcher: Told of progress.
+        blobs: Workload key -> serialised live module.
+        scratch: Folder that workers share.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        counting: Counting,
+        store: LatencyStore,
+        campaign_uid: str,
+        watcher: Watcher,
+        blobs: Mapping[str, bytes],
+        scratch: str,
+    ) -> None:
+        self._plan = plan
+        self._experiment = plan.experiment
+        self._counting = counting
+        self._store = store
+        self._campaign_uid = campaign_uid
+        self._watcher = watcher
+        self._blobs = blobs
+        self._scratch = scratch
+        self._callgrind_works = callgrind_source().available
+        self._start = time.monotonic()
+        self._added = 0
+        self._done = self._total = 0
+        self._work_done = self._work_total = 0.0
+
+    def run(self) -> int:
+        """Count, and return how many counts that were asked for have a value now."""
+        tasks = self._missing()
+        self._total = len(tasks)
+        self._work_total = sum(map(self._work, tasks))
+        self._in_workers([t for t in tasks if t.source != "callgrind"])
+        self._under_callgrind([t for t in tasks if t.source == "callgrind"])
+        return self._added
+
+    def _missing(self) -> list[_Task]:
+        """In an order that starts as few processes as possible; cells in random order within it."""
+        first: dict[tuple[str, str], Measurement] = {}
+        stored = self._store.measurements(
+            campaign_uid=self._campaign_uid, status=str(Status.OK), with_samples=False, with_kernels=False
+        )
+        counted: set[tuple[str, str, str, str | None]] = set()
+        for m in (s.measurement for s in stored):
+            cell = (m.workload.key, m.backend)
+            if cell not in first or m.pass_index < first[cell].pass_index:
+                first[cell] = m
+            misses = [c for c in m.counters if c.event == LLC_MISSES and self._settled(c)]
+            counted |= {(*cell, c.source, c.geometry) for c in misses}
+        tasks = [
+            _Task(m, source, geometry)
+            for m in first.values()
+            for source, geometry in self._counting.wanted(m.workload)
+            if (m.workload.key, m.backend, source, geometry) not in counted
+        ]
+        random.Random(self._experiment.settings.seed).shuffle(tasks)
+        place = {t.workload.key: n for n, t in enumerate(tasks)}
+        return sorted(tasks, key=lambda t: (*_process(t)[:3], place[t.workload.key]))
+
+    def _settled(self, counter: Counter) -> bool:
+        """Whether to leave a stored count alone: it has a value, or trying again would not help."""
+        if counter.value is not None or counter.reason.startswith(CANNOT_TELL):
+            return True
+        return counter.source == "callgrind" and not self._callgrind_works
+
+    def _in_workers(self, tasks: list[_Task]) -> None:
+        with Crew(self._experiment.threads, self._experiment.settings.cell_timeout_s) as crew:
+            for _, group in itertools.groupby(tasks, key=lambda t: (*_process(t), t.workload.key)):
+                same = list(group)
+                self._tell(same[0])
+                self._keep(same, partial(self._in_worker, same[0], crew))
+
+    def _in_worker(self, task: _Task, crew: Crew) -> list[Counter]:
+        settings, blob = self._experiment.settings, self._blobs.get(task.workload.key, b"")
+        worker = crew.worker(task.measurement.backend)
+        if task.source == "model":
+            # Nothing is run: neither a proof nor a warm-up is needed.
+            worker.call("load", timeout_s=settings.cell_timeout_s, blob=blob, workload=task.workload.to_dict())
+            caches = [[g.size_bytes, g.ways, g.line_bytes] for g in self._counting.caches]
+            answer = worker.call("model", timeout_s=settings.cell_timeout_s, caches=caches)
+            return [Counter.from_dict(c) for c in answer["counters"]]
+        crew.ensure_reference(task.workload, blob, Path(self._scratch), settings.cell_timeout_s)
+        arm = WorkerArm(worker, settings, None)
+        arm.prepare(task.workload, blob, self._scratch)
+        arm.count(task.source, self._counting.caches)
+        return list(arm.counters)
+
+    def _under_callgrind(self, tasks: list[_Task]) -> None:
+        geometries = {str(g.with_power_of_two_sets()): g for g in self._counting.caches}
+        for (_, backend_id, geometry), group in itertools.groupby(tasks, key=_process):
+            with _Simulator(backend_id, self._experiment.threads, geometries[geometry]) as simulator:
+                for task in group:
+                    self._tell(task)
+                    blob = self._blobs.get(task.workload.key, b"")
+                    self._keep([task], partial(simulator.count, task.workload, blob))
+
+    def _keep(self, tasks: list[_Task], count: Callable[[], list[Counter]]) -> None:
+        """Store what `count` finds, or why it found nothing."""
+        task = tasks[0]
+        try:
+            counters = count()
+        except _FAILURES as error:
+            counters = [
+                Counter(LLC_MISSES, None, t.source, t.geometry, self._experiment.threads, None, str(error))
+                for t in tasks
+            ]
+            cell = f"{task.workload.label} on {task.measurement.backend}"
+            self._watcher.notice(f"{cell}: no cache misses by {task.source}: {error}")
+        with self._store.writing() as writer:
+            writer.counters(task.measurement.uid, counters)
+        wanted = {(t.source, t.geometry) for t in tasks}
+        self._added += sum(
+            c.event == LLC_MISSES and c.value is not None and (c.source, c.geometry) in wanted for c in counters
+        )
+        self._done += len(tasks)
+        self._work_done += sum(map(self._work, tasks))
+
+    def _work(self, task: _Task) -> float:
+        """Relative cost: a simulation costs what the network computes, the rest about a second."""
+        inference_s = self._plan.cost(task.workload).inference_s
+        return 1.0 + (1000.0 * inference_s if task.source == "callgrind" else 0.0)
+
+    def _tell(self, task: _Task) -> None:
+        elapsed = time.monotonic() - self._start
+        pace = elapsed / self._work_done if self._work_done else None
+        self._watcher.progress(
+            Progress(
+                done=self._done,
+                total=self._total,
+                elapsed_s=elapsed,
+                remaining_s=(self._work_total - self._work_done) * pace if pace else None,
+                workload=task.workload,
+                pass_index=task.measurement.pass_index,
+                passes=0,
+                activity=f"counting cache misses by {task.source} on {task.measurement.backend}",
+            )
+        )
+
+
+class _Simulator:
+    """A callgrind worker that is started when first needed, and again after it died."""
+
+    def __init__(self, backend_id: str, threads: int, geometry: CacheGeometry) -> None:
+        self._arguments = (backend_id, threads, geometry, _SIMULATION_TIMEOUT_S)
+        self._worker: CallgrindWorker | None = None
+        self._unavailable: BackendUnavailable | None = None
+
+    def count(self, workload: Workload, blob: bytes) -> list[Counter]:
+        if self._unavailable is not None:
+            raise self._unavailable
+        try:
+            if self._worker is None:
+                self._worker = CallgrindWorker(*self._arguments)
+            return [self._worker.count(workload, blob)]
+        except BackendUnavailable as error:
+            self._unavailable = error
+            raise
+        except CellError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def __enter__(self) -> _Simulator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,95 @@
+"""Whose cache misses acceleration removed: modelled misses of two arms, operator by operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hwnas.cache_misses.operators import OPERATOR_KINDS
+from hwnas.core.counter import operator_of
+from hwnas.report.cells import Cell, Selection
+from hwnas.report.order import network_names, number
+
+#: Networks that one figure can hold.
+_MOST_ROWS = 12
+
+
+@dataclass(frozen=True)
+class FusionRow:
+    """One network on the baseline and on another arm.
+
+    Args:
+        network: Its name for people, with what tells it from others.
+        baseline: Kind of operator -> misses on the baseline.
+        backend: Full id of the other arm.
+        accelerated: Kind of operator -> misses there.
+        geometry: The cache, ``size,ways,line``.
+    """
+
+    network: str
+    baseline: Mapping[str, float]
+    backend: str
+    accelerated: Mapping[str, float]
+    geometry: str
+
+    def record(self) -> dict[str, Any]:
+        """What was saved, kind by kind, for a CSV file."""
+        saved = {k: self.baseline.get(k, 0.0) - self.accelerated.get(k, 0.0) for k in OPERATOR_KINDS}
+        return {
+            "network": self.network,
+            "backend": self.backend,
+            "geometry": self.geometry,
+            "baseline_misses": sum(self.baseline.values()),
+            "misses": sum(self.accelerated.values()),
+            **{f"saved: {kind}": value for kind, value in saved.items()},
+        }
+
+
+def fusion_geometries(selection: Selection) -> list[str]:
+    """The caches for which misses are known by operator."""
+    found = (m.geometry for c in selection.cells for m in c.operator_misses)
+    return list(dict.fromkeys(g for g in found if g))
+
+
+def fusion_rows(selection: Selection, geometry: str) -> list[FusionRow]:
+    """One row a network and accelerated arm: of each pattern the workload with the most MACs."""
+    names = network_names(c.workload for c in selection.cells)
+    arms = {(c.workload.key, c.threads, c.backend): c for c in selection.cells}
+    largest: dict[tuple[str, str], tuple[Cell, Cell]] = {}
+    for (workload, threads, backend), cell in arms.items():
+        base = arms.get((workload, threads, selection.baseline))
+        if base is None or backend == selection.baseline:
+            continue
+        if not (_by_operator(base, geometry) and _modelled(cell, geometry)):
+            continue
+        place = names[workload], backend
+        if place not in largest or (cell.macs or 0) > (largest[place][1].macs or 0):
+            largest[place] = base, cell
+    return [
+        FusionRow(
+            _label(name, cell), _by_operator(base, geometry), backend, _by_operator(cell, geometry), geometry
+        )
+        for (name, backend), (base, cell) in largest.items()
+    ][:_MOST_ROWS]
+
+
+def _modelled(cell: Cell, geometry: str) -> bool:
+    """Whether the model counted this cell, be it that nothing is missed any more."""
+    return any(
+        m.source == "model" and m.geometry == geometry and m.value is not None for m in cell.cache_misses
+    )
+
+
+def _by_operator(cell: Cell, geometry: str) -> dict[str, float]:
+    return {
+        kind: m.value
+        for m in cell.operator_misses
+        if m.geometry == geometry and m.value and (kind := operator_of(m.event))
+    }
+
+
+def _label(name: str, cell: Cell) -> str:
+    sizes = [f"{axis} {value}" for axis in ("depth", "width") if (value := number(cell.workload, axis))]
+    batch = [f"batch {cell.workload.batch}"] if cell.workload.batch > 1 else []
+    return ", ".join([name.replace("_", " ") if ":" not in name else name, *sizes, *batch])

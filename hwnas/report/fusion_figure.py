@@ -1,0 +1,79 @@
+"""The fusion figure: two stacked bars a network, one colour a kind of operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
+
+from hwnas.cache_misses.operators import OPERATOR_KINDS
+from hwnas.core.units import format_count
+from hwnas.report.cells import Selection
+from hwnas.report.context import figure_footer
+from hwnas.report.fusion import FusionRow
+from hwnas.report.page import Frame, Grid, Legend, new_page
+from hwnas.report.quantities import cache_label
+
+_BAR_IN = 0.22
+_ROW_IN = 0.62
+
+#: One a kind of operator, in their order: Okabe and Ito's, what remains in every runtime in black.
+_COLOURS = ("#000000", "#D55E00", "#E69F00", "#0072B2", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#999999")
+
+
+def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) -> Figure:
+    """Draw one cache's rows; call it within :func:`hwnas.report.style.styled`.
+
+    Args:
+        rows: At least one.
+        geometry: Their cache.
+        selection: Where they come from.
+    """
+    colours = dict(zip(OPERATOR_KINDS, _COLOURS, strict=True))
+    kinds = [k for k in OPERATOR_KINDS if any(k in r.baseline or k in r.accelerated for r in rows)]
+    frame = Frame(
+        title=f"Whose cache misses acceleration removes ({cache_label(geometry)})",
+        subtitle=f"Upper bar: {selection.baseline}. Lower bar: the accelerated arm, with its share of the "
+        "misses above. One inference, modelled from the operators that each runtime really runs.",
+        legends=[Legend("Operator", [Patch(color=colours[k]) for k in kinds], kinds)],
+        notes=[],
+        footer=figure_footer(selection, selection.cells),
+    )
+    height = len(rows) * _ROW_IN
+    left = 0.5 + 0.078 * max(len(r.network) for r in rows)
+    figure, (axis,) = new_page(frame, Grid(1, 1, height=height, left=left, above=0.1))
+    axis.set_ylim(height, 0)
+    axis.set_yticks([])
+    axis.grid(False, axis="y")
+    largest = max(max(sum(r.baseline.values()), sum(r.accelerated.values())) for r in rows)
+    axis.set_xlim(0, largest * 1.25)
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: format_count(v)))
+    axis.set_xlabel("last-level-cache misses of one inference")
+    for number, row in enumerate(rows):
+        top = number * _ROW_IN + 0.08
+        total, left_over = sum(row.baseline.values()), sum(row.accelerated.values())
+        _draw_bar(axis, row.baseline, top + _BAR_IN / 2, colours, format_count(total))
+        share = f"{format_count(left_over)} ({left_over / total:.0%})" if total else format_count(left_over)
+        _draw_bar(axis, row.accelerated, top + 1.5 * _BAR_IN, colours, f"{share}  {row.backend}")
+        axis.annotate(
+            row.network,
+            (0, top + _BAR_IN),
+            (-8, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            size=9,
+        )
+    return figure
+
+
+def _draw_bar(axis: Axes, parts: Mapping[str, float], y: float, colours: Mapping[str, str], text: str) -> None:
+    start = 0.0
+    for kind in OPERATOR_KINDS:
+        value = parts.get(kind, 0.0)
+        axis.barh(y, value, left=start, height=0.88 * _BAR_IN, color=colours[kind], linewidth=0)
+        start += value
+    axis.annotate(text, (start, y), (5, 0), textcoords="offset points", va="center", size=8.5)

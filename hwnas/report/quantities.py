@@ -1,0 +1,85 @@
+"""What a figure can show of a cell, and on which axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hwnas.core.cache_geometry import CacheGeometry
+from hwnas.core.units import format_bytes
+from hwnas.report.cells import Cell
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of each cell.
+
+    Args:
+        name: Ends the names of files; empty for latency, the figure's first meaning.
+        title: Begins the figure's title.
+        label: Of the axis, with its unit.
+        scale_note: What the subtitle says of the scale.
+        read: Value with the ends of its interval, or None where the cell has none.
+    """
+
+    name: str
+    title: str
+    label: str
+    scale_note: str
+    read: Callable[[Cell], tuple[float, float, float] | None]
+
+
+def _latency(cell: Cell) -> tuple[float, float, float] | None:
+    e = cell.estimate
+    if e is None:
+        return None
+    scale = 1e3 / cell.workload.batch
+    return e.latency_s * scale, e.low_s * scale, e.high_s * scale
+
+
+LATENCY = Quantity(
+    name="",
+    title="Latency",
+    label="latency per image [ms]",
+    scale_note="Lower is faster; logarithmic scale, shared by all panels. Bands: 95 % intervals.",
+    read=_latency,
+)
+
+
+def cache_misses(source: str, geometry: str | None) -> Quantity:
+    """Last-level-cache misses of one inference, per image, by one source on one cache."""
+
+    def read(cell: Cell) -> tuple[float, float, float] | None:
+        for found in cell.cache_misses:
+            if (found.source, found.geometry) == (source, geometry) and found.value:
+                value = found.value / cell.workload.batch
+                return value, value, value
+        return None
+
+    where = "_".join([source, *([cache_size(geometry)] if geometry else [])])
+    return Quantity(
+        name=f"_misses_{where}",
+        title=f"Last-level-cache misses ({source}, {cache_label(geometry)})",
+        label="misses per image",
+        scale_note="Fewer is better; logarithmic scale, shared by all panels.",
+        read=read,
+    )
+
+
+def cache_label(geometry: str | None) -> str:
+    """A cache for people: ``32 MiB, 16 ways, 64 B lines``."""
+    if geometry is None:
+        return "the processor's own cache"
+    return CacheGeometry(*map(int, geometry.split(","))).label
+
+
+def cache_size(geometry: str) -> str:
+    """Size and ways for names of files: ``32MiB-16way``."""
+    size, ways, _ = geometry.split(",")
+    return f"{format_bytes(int(size)).replace(' ', '')}-{ways}way"
+
+
+def quantities(cells: Iterable[Cell]) -> list[Quantity]:
+    """Latency, and misses by each source and cache for which there is a value."""
+    kinds = dict.fromkeys((m.source, m.geometry) for c in cells for m in c.cache_misses if m.value)
+    return [LATENCY, *(cache_misses(*kind) for kind in kinds)]

@@ -1,0 +1,139 @@
+"""What networks read and write, on the real runtimes, where it can be counted by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from hwnas.backends.protocol import Program
+from hwnas.backends.registry import backend
+from hwnas.backends.torch_dataflow import TorchConvolutions, torch_dataflow
+
+pytestmark = [
+    # torch.utils.mkldnn scripts its modules.
+    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning"),
+]
+
+PLAIN = TorchConvolutions(onednn=True, reorders_activations=True, reorders_weights=True, threads=1)
+NATIVE = TorchConvolutions(onednn=False, reorders_activations=True, reorders_weights=True, threads=1)
+PIXELS = 56 * 56
+
+
+def _network() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(16, 32, 3, padding=1, bias=False),
+        nn.BatchNorm2d(32),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(32, 8, 1),
+    ).eval()
+
+
+def _types(flow) -> list[str]:
+    return [s.type for s in flow.steps]
+
+
+def _sizes(flow, indices) -> list[int]:
+    return [flow.buffers[i].size for i in indices]
+
+
+def test_eager_copies_to_onednn_and_back() -> None:
+    flow = torch_dataflow(_network(), (torch.zeros(1, 16, 56, 56),), PLAIN)
+    assert _types(flow) == [
+        "layout reorder",
+        "weight reorder",
+        "convolution",
+        "layout reorder",
+        "native_batch_norm",
+        "relu_",
+        "convolution",  # a pointwise one of one image runs on PyTorch's own kernel
+    ]
+    convolution = flow.steps[2]
+    assert _sizes(flow, convolution.reads) == [16 * PIXELS * 4, 16 * 32 * 9 * 4]
+    assert _sizes(flow, convolution.writes) == [32 * PIXELS * 4]
+    assert set(convolution.frees) == set(convolution.reads)
+    assert len(flow.steps[4].writes) == 1
+    relu = flow.steps[5]
+    assert relu.reads == relu.writes
+
+
+def test_two_threads_send_pointwise_convolutions_to_onednn() -> None:
+    threads = TorchConvolutions(True, True, True, threads=2)
+    flow = torch_dataflow(_network(), (torch.zeros(1, 16, 56, 56),), threads)
+    assert _types(flow).count("weight reorder") == 2
+
+
+def test_without_onednn_columns_are_written() -> None:
+    flow = torch_dataflow(_network(), (torch.zeros(2, 16, 56, 56),), NATIVE)
+    assert _types(flow)[:2] == ["im2col", "convolution"]
+    assert _sizes(flow, flow.steps[0].writes) == [2 * 16 * 9 * PIXELS * 4]
+    assert flow.steps[1].frees == flow.steps[0].writes
+
+
+def test_tensors_are_freed_where_python_drops_them() -> None:
+    class Residual(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = torch.relu(x)
+            z = torch.sigmoid(y)
+            return y + z
+
+    flow = torch_dataflow(Residual().eval(), (torch.zeros(1, 8),), PLAIN)
+    relu, sigmoid, add = flow.steps
+    assert (relu.frees, sigmoid.frees) == ((), ())
+    assert set(add.reads) == {*relu.writes, *sigmoid.writes}
+    assert set(add.frees) == set(add.reads)
+
+
+def test_views_move_nothing_and_shared_weights_are_one() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Linear(8, 8, bias=False)
+            self.b = nn.Linear(8, 8, bias=False)
+            self.b.weight = self.a.weight
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.b(self.a(x.view(-1, 8)))
+
+    flow = torch_dataflow(Tied().eval(), (torch.zeros(2, 2, 8),), PLAIN)
+    assert sum(b.role == "weight" for b in flow.buffers) == 1
+    assert len(flow.steps) == 2
+
+
+def test_tracing_changes_nothing() -> None:
+    network, x = _network(), torch.randn(1, 16, 56, 56)
+    with torch.no_grad():
+        before = network(x)
+        torch_dataflow(network, (x,), PLAIN)
+        assert torch.equal(network(x), before)
+    assert all(p.device.type == "cpu" for p in network.parameters())
+
+
+@pytest.mark.parametrize("arm", ["torch", "torch-nomkldnn", "torch-mkldnn", "torch-channels-last"])
+def test_every_torch_arm_tells_its_dataflow(arm: str) -> None:
+    enabled = torch.backends.mkldnn.enabled
+    try:
+        program = Program((torch.randn(1, 16, 56, 56),), _network())
+        flow = backend(f"{arm}:cpu:fp32").compile(program, 1).dataflow()
+    finally:
+        torch.backends.mkldnn.set_flags(_enabled=enabled)
+    assert flow is not None
+    assert _types(flow).count("convolution") == 2
+    assert ("layout reorder" in _types(flow)) == (arm == "torch")
+    assert ("im2col" in _types(flow)) == (arm == "torch-nomkldnn")
+
+
+def test_openvino_fuses_what_eager_runs_one_by_one() -> None:
+    program = Program((torch.randn(1, 16, 56, 56),), _network())
+    flow = backend("openvino:cpu:fp32").compile(program, 1).dataflow()
+    assert flow is not None
+    convolutions = [s for s in flow.steps if s.type == "convolution"]
+    assert len(convolutions) == 2
+    assert not any("norm" in t or "relu" in t for t in _types(flow))
+    # Convolution, batch normalisation and activation in one.
+    assert "relu" in convolutions[0].source
+    assert max(_sizes(flow, convolutions[0].reads)) == 16 * PIXELS * 4
+    assert _sizes(flow, convolutions[0].writes) == [32 * PIXELS * 4]
+    roles = [b.role for b in flow.buffers]
+    assert (roles.count("input"), roles.count("output")) == (1, 1)

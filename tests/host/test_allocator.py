@@ -1,0 +1,62 @@
+"""The heap of a worker: steady, and given back when asked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from hwnas.host.allocator import STEADY_HEAP, heap_settings, return_freed_memory
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc only")
+
+# Blocks of 8 MiB, above glibc's own threshold: as shipped each is mapped, touched and unmapped.
+_CHURN = """
+import ctypes, resource
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+def call():
+    blocks = [libc.malloc(2**23) for _ in range(4)]
+    for b in blocks: ctypes.memset(b, 1, 2**23)
+    for b in blocks: libc.free(b)
+libc.mallopt(-3, 2**20) if {mapped} else None
+call(); call()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10): call()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def _faults(variables: dict[str, str], mapped: bool = False) -> int:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    done = subprocess.run(
+        [sys.executable, "-c", _CHURN.replace("{mapped}", str(mapped))],
+        env={**clean, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+def test_a_steady_heap_takes_no_page_faults() -> None:
+    # 10 calls x 32 MiB are 81920 pages of 4 KiB.
+    assert _faults({}, mapped=True) > 50_000
+    assert _faults(dict(STEADY_HEAP)) < 500
+
+
+def test_what_is_in_force_can_be_read_back() -> None:
+    variables = {**STEADY_HEAP, "LD_PRELOAD": "libjemalloc.so", "HOME": "/nowhere"}
+    assert heap_settings(variables) == {**STEADY_HEAP, "LD_PRELOAD": "libjemalloc.so"}
+
+
+def test_freed_memory_goes_back() -> None:
+    blocks = [bytearray(b"x") * 100_000 for _ in range(1000)]
+    full = psutil.Process().memory_info().rss
+    del blocks
+    return_freed_memory()
+    assert psutil.Process().memory_info().rss < full - 50_000_000

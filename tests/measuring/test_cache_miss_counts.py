@@ -1,0 +1,161 @@
+"""Cache misses in campaigns: resolved for the host, stored with their source, added later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hwnas.core.cache_geometry import NAMED_CACHES, CacheGeometry
+from hwnas.core.counter import LLC_MISSES, Counter
+from hwnas.core.errors import BackendUnavailable, CellError, UnknownName, UsageError
+from hwnas.core.measurement import Status
+from hwnas.host.counters import CounterSource
+from hwnas.host.machine import probe_environment
+from hwnas.measuring import counting, counting_pass
+from hwnas.measuring.campaign import Campaign
+from hwnas.measuring.counting import CacheMisses
+from hwnas.measuring.events import Silent
+from hwnas.measuring.experiment import Experiment
+from hwnas.measuring.plan import Plan
+from hwnas.measuring.settings import Settings
+from hwnas.store import LatencyStore
+from hwnas.testing.examples import example_environment
+from hwnas.workloads.patterns import pattern_workload
+
+SMALL = Settings(
+    passes=1, max_passes=1, budget_s=0.05, turn_s=0.02, min_rounds=2, warmup_s=0.01, warmup_cap_s=0.1
+)
+TINY = pattern_workload("standard", depth=2, width=64, resolution=8)
+BOTH = ("torch:cpu:fp32", "openvino:cpu:fp32")
+
+
+def _sources(monkeypatch, **available: bool) -> None:
+    def source(name: str):
+        works = available[name]
+        return lambda: CounterSource(name, works, "made up", "" if works else "Do this")
+
+    found = {name: source(name) for name in available}
+    monkeypatch.setattr(counting, "pmu_source", found["pmu"])
+    monkeypatch.setattr(counting, "_NEEDED", found)
+
+
+def test_auto_is_the_processor_where_it_counts_and_always_the_model(monkeypatch) -> None:
+    _sources(monkeypatch, pmu=True, callgrind=True)
+    assert CacheMisses().on(example_environment()).sources == ("pmu", "model")
+    _sources(monkeypatch, pmu=False, callgrind=True)
+    resolved = CacheMisses().on(example_environment())
+    assert resolved.sources == ("model",)
+    assert resolved.caches == (CacheGeometry(4 * 2**20, 16, 64),)
+
+
+def test_what_is_asked_for_by_name_must_be_there(monkeypatch) -> None:
+    _sources(monkeypatch, pmu=False, callgrind=False)
+    for source in ("pmu", "callgrind"):
+        with pytest.raises(UsageError, match="made up") as caught:
+            CacheMisses(source).on(example_environment())
+        assert caught.value.hint == "Do this"
+
+
+def test_unknown_sources_and_no_cache_are_refused() -> None:
+    with pytest.raises(UnknownName, match="guess"):
+        CacheMisses("guess")
+    with pytest.raises(UsageError, match="no cache"):
+        CacheMisses("model", ())
+
+
+def test_off_counts_nothing() -> None:
+    assert CacheMisses("off").on(example_environment()).wanted(TINY) == []
+
+
+def test_a_host_that_does_not_tell_its_cache_gets_a_named_one() -> None:
+    silent = replace(example_environment(), caches=())
+    assert CacheMisses("model").on(silent).caches == (NAMED_CACHES["paper"],)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with LatencyStore.open(tmp_path / "test.sqlite") as opened:
+        yield opened
+
+
+def _run(store, cache_misses: CacheMisses, watcher: Silent | None = None):
+    experiment = Experiment("count", "", (TINY,), BOTH, 1, SMALL, cache_misses)
+    return Campaign(Plan.of(experiment), store, probe_environment(), watcher or Silent()).run()
+
+
+def _counts(store) -> dict[tuple[str, str, str | None], Counter]:
+    measured = [s.measurement for s in store.measurements(status=str(Status.OK))]
+    return {(m.backend, c.source, c.geometry): c for m in measured for c in m.counters if c.event == LLC_MISSES}
+
+
+def test_a_campaign_models_both_runtimes_on_every_cache(store) -> None:
+    _run(store, CacheMisses("model", ("64K,16,64", "4M,16,64")))
+    counts = _counts(store)
+    assert len(counts) == 4
+    torch_small, openvino_small = (counts[b, "model", "65536,16,64"].value for b in BOTH)
+    # Two layers of 147 KB of weights exceed 64 KiB; eager PyTorch moves more than them.
+    assert torch_small > openvino_small > 2 * 64 * 64 * 9 * 4 / 64 * 0.9
+    assert all(counts[b, "model", "4194304,16,64"].value < torch_small for b in BOTH)
+
+
+def test_misses_can_be_counted_after_the_campaign(store) -> None:
+    """Asking for another cache measures no latency again."""
+    assert _run(store, CacheMisses("off")).counts[Status.OK] == 2
+    assert _counts(store) == {}
+    again = _run(store, CacheMisses("model", ("64K,16,64",)))
+    assert (again.counts, again.counts_added) == ({}, 2)
+    assert len(_counts(store)) == 2
+    assert _run(store, CacheMisses("model", ("64K,16,64",))).counts_added == 0
+
+
+class _FakeSimulator:
+    """Stands for valgrind: counts one network, and fails as it is told."""
+
+    failure: Exception | None = None
+    started = 0
+
+    def __init__(self, backend_id, threads, geometry, timeout_s) -> None:
+        type(self).started += 1
+        self._geometry = geometry
+
+    def count(self, workload, blob=b"") -> Counter:
+        if self.failure:
+            raise self.failure
+        return Counter(LLC_MISSES, 1e6, "callgrind", str(self._geometry), 1, 2e6)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_sample_is_simulated_and_a_failure_is_kept_and_tried_again(store, monkeypatch) -> None:
+    monkeypatch.setattr(counting_pass, "CallgrindWorker", _FakeSimulator)
+    monkeypatch.setattr(counting_pass, "callgrind_source", lambda: CounterSource("callgrind", True, ""))
+    asked, watcher = CacheMisses("model", ("64K,16,64",), (TINY,)), Silent()
+    _FakeSimulator.failure = CellError("it broke")
+    _run(store, asked, watcher)
+    failed = _counts(store)["torch:cpu:fp32", "callgrind", "65536,16,64"]
+    assert (failed.value, failed.reason) == (None, "it broke")
+    assert any("it broke" in n for n in watcher.notices)
+    _FakeSimulator.failure = None
+    assert _run(store, asked).counts_added == 2
+    counts = _counts(store)
+    assert [counts[b, "callgrind", "65536,16,64"].value for b in BOTH] == [1e6, 1e6]
+    assert counts["torch:cpu:fp32", "model", "65536,16,64"].value is not None
+
+
+def test_without_valgrind_a_sample_says_so_and_is_not_tried_again(store, monkeypatch) -> None:
+    class Missing(_FakeSimulator):
+        def __init__(self, *_: object) -> None:
+            type(self).started += 1
+            raise BackendUnavailable("valgrind is not on PATH", "apt-get install valgrind")
+
+    monkeypatch.setattr(counting_pass, "CallgrindWorker", Missing)
+    monkeypatch.setattr(counting_pass, "callgrind_source", lambda: CounterSource("callgrind", False, ""))
+    asked = CacheMisses("model", ("64K,16,64",), (TINY,))
+    _run(store, asked)
+    counts = _counts(store)
+    assert all("apt-get install valgrind" in counts[b, "callgrind", "65536,16,64"].reason for b in BOTH)
+    started = Missing.started
+    assert _run(store, asked).counts_added == 0
+    assert Missing.started == started

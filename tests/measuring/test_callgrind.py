@@ -1,0 +1,61 @@
+"""The simulator: its profiles, and a real cell of each runtime under valgrind."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from hwnas.core.cache_geometry import CacheGeometry
+from hwnas.core.errors import BackendUnavailable, CellError
+from hwnas.host.counters import callgrind_source
+from hwnas.measuring.callgrind import CallgrindWorker, parse_totals
+from hwnas.workloads.patterns import pattern_workload
+
+needs_valgrind = pytest.mark.skipif(
+    not callgrind_source().available, reason=f"valgrind: {callgrind_source().detail}"
+)
+
+_PROFILE = """# callgrind format
+version: 1
+events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw
+summary: 9 9 9
+fn=(1)
+0 10 1
+totals: 1000 200 100 7 50 30 1 20
+"""
+
+
+def test_totals_are_read_by_name_and_missing_zeros_added() -> None:
+    totals = parse_totals(_PROFILE)
+    assert (totals["Ir"], totals["DLmr"], totals["DLmw"]) == (1000, 20, 0)
+
+
+def test_an_unfinished_profile_is_no_count() -> None:
+    with pytest.raises(CellError, match="no totals"):
+        parse_totals("events: Ir Dr\nsummary: 1 2\n")
+
+
+def test_without_valgrind_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(BackendUnavailable) as caught:
+        CallgrindWorker("torch:cpu:fp32", 1, CacheGeometry(2**20, 16, 64), 60)
+    assert "apt-get install valgrind" in str(caught.value)
+
+
+@needs_valgrind
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("backend_id", ["torch:cpu:fp32", "openvino:cpu:fp32"])
+def test_a_cell_repeats_and_obeys_its_cache(backend_id: str) -> None:
+    """Twice the same within 0.5 %, at the traffic of weights that a small cache cannot hold."""
+    workload = pattern_workload("standard", depth=2, width=128, resolution=4)
+    with CallgrindWorker(backend_id, 1, CacheGeometry(2**18, 16, 64), 1800) as simulator:
+        first, second = simulator.count(workload), simulator.count(workload)
+    assert (first.source, first.geometry, first.threads) == ("callgrind", "262144,16,64", 1)
+    assert first.value is not None
+    assert second.value == pytest.approx(first.value, rel=0.005)
+    weights_lines = 2 * 128 * 128 * 9 * 4 / 64
+    # PyTorch may read the weights, write them in oneDNN's layout, and read that.
+    assert weights_lines < first.value < 4 * weights_lines
+    assert first.accesses is not None
+    assert first.accesses > first.value

@@ -1,0 +1,158 @@
+"""Counting events on every thread of a process, on software events where there is no PMU."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+from collections import deque
+from typing import ClassVar
+
+import pytest
+
+from hwnas.host.perf_events import EVENTS, OpenEvent, PerfEvent, Reading
+from hwnas.measuring import event_counts
+from hwnas.measuring.event_counts import count_event, pmu_counters
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="perf events are Linux's")
+
+
+def _software_events_work() -> bool:
+    try:
+        OpenEvent(EVENTS["task-clock"], (0,)).close()
+    except OSError:
+        return False
+    return True
+
+
+needs_software_events = pytest.mark.skipif(
+    not _software_events_work(), reason="this kernel or container refuses perf_event_open"
+)
+
+# One process a runtime: their pools must not meet. Prints what the counter saw and what the system accounts.
+_POOL = """
+import json, sys, time
+import torch
+from hwnas.backends.protocol import Program
+from hwnas.backends.registry import backend
+from hwnas.host.perf_events import EVENTS
+from hwnas.measuring.event_counts import count_event
+torch.set_num_threads(2)
+network = torch.nn.Sequential(*[torch.nn.Conv2d(64, 64, 3, padding=1) for _ in range(6)]).eval()
+program = Program((torch.randn(1, 64, 96, 96),), network)
+session = backend(sys.argv[1]).compile(program, 2)
+for _ in range(5):
+    session.run()
+accounted = []
+def run():
+    before = time.process_time()
+    session.run()
+    accounted.append(time.process_time() - before)
+found = count_event(EVENTS["task-clock"], run, 30)
+single = count_event(EVENTS["page-faults"], session.run, 5)
+print(json.dumps([found.value, found.reason, sum(accounted) / len(accounted) * 1e9, single.value]))
+"""
+
+
+@needs_software_events
+@pytest.mark.parametrize("backend_id", ["torch:cpu:fp32", "openvino:cpu:fp32"])
+def test_sees_the_threads_of_the_pool(backend_id: str) -> None:
+    """At least 95 % of the CPU time that the operating system accounts to the whole process."""
+    done = subprocess.run([sys.executable, "-c", _POOL, backend_id], capture_output=True, text=True, check=True)
+    counted_ns, reason, accounted_ns, faults = json.loads(done.stdout.splitlines()[-1])
+    assert reason == ""
+    assert counted_ns >= 0.95 * accounted_ns
+    assert faults >= 0
+
+
+class _Scripted:
+    """An open event whose readings are written down beforehand."""
+
+    readings: ClassVar[deque[Reading]] = deque()
+
+    def __init__(self, event: PerfEvent, threads: object) -> None:
+        pass
+
+    def read(self) -> Reading:
+        return self.readings.popleft()
+
+    def __enter__(self) -> _Scripted:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def _script(monkeypatch: pytest.MonkeyPatch, *readings: tuple[int, int, int]) -> None:
+    monkeypatch.setattr(event_counts, "OpenEvent", _Scripted)
+    _Scripted.readings = deque(Reading(*r) for r in readings)
+
+
+def test_the_empty_loop_is_subtracted(monkeypatch: pytest.MonkeyPatch) -> None:
+    _script(monkeypatch, (100, 0, 0), (150, 10, 10), (1200, 20, 20))
+    assert count_event(EVENTS["cache-misses"], lambda: None, 10).value == 100
+
+
+def test_a_multiplexed_reading_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    _script(monkeypatch, (0, 0, 0), (0, 10, 10), (900, 110, 60))
+    found = count_event(EVENTS["cache-misses"], lambda: None, 1)
+    assert found.value is None
+    assert "multiplexed" in found.reason
+
+
+def test_a_counter_that_never_ran_is_no_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    _script(monkeypatch, (0, 0, 0), (0, 0, 0), (0, 100, 0))
+    found = count_event(EVENTS["cache-misses"], lambda: None, 1)
+    assert found.value is None
+    assert "never ran" in found.reason
+
+
+def test_whole_cpus_are_compared_with_as_long_without_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    event = PerfEvent("l3-misses", 9, 0x104, cpus=(0,))
+    _script(monkeypatch, (0, 0, 0), (5, 1, 1), (1005, 11, 11), (1205, 21, 21))
+    assert count_event(event, lambda: None, 4).value == (1000 - 200) / 4
+
+
+def test_a_refusal_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EACCES, "no")
+
+    monkeypatch.setattr(event_counts, "OpenEvent", refuse)
+    core = count_event(EVENTS["cache-misses"], lambda: None, 1)
+    whole = count_event(PerfEvent("l3-misses", 9, 0x104, cpus=(0,)), lambda: None, 1)
+    assert core.value is None
+    assert "EACCES" in core.reason
+    assert "perf_event_paranoid=0" in whole.reason
+
+
+def test_amd_never_passes_second_level_misses_for_third(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_counts, "processor_vendor", lambda: "AuthenticAMD")
+    monkeypatch.setattr(event_counts, "amd_l3_misses", lambda: None)
+    monkeypatch.setattr(event_counts, "count_event", lambda *_: event_counts.EventCount(1000.0))
+    counters = {c.event: c for c in pmu_counters(lambda: None, 1, 1, "cpu")}
+    assert counters["llc-misses"].value is None
+    assert "amd_l3" in counters["llc-misses"].reason
+    assert counters["cache-misses"].value == 1000.0
+
+
+def test_elsewhere_cache_misses_are_the_headline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_counts, "processor_vendor", lambda: "GenuineIntel")
+    monkeypatch.setattr(event_counts, "count_event", lambda *_: event_counts.EventCount(1000.0))
+    first = pmu_counters(lambda: None, 1, 2, "cpu")[0]
+    assert (first.event, first.value, first.accesses, first.threads) == ("llc-misses", 1000.0, 1000.0, 2)
+
+
+def test_a_gpu_without_memory_counters_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_counts, "memory_controller_events", lambda: ())
+    (counter,) = pmu_counters(lambda: None, 1, 1, "gpu")
+    assert counter.value is None
+    assert "uncore_imc" in counter.reason
+
+
+def test_a_gpu_is_counted_at_the_memory_controller(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = (PerfEvent("uncore_imc/data_reads", 14, 1, (0,)), PerfEvent("uncore_imc/data_writes", 14, 2, (0,)))
+    monkeypatch.setattr(event_counts, "memory_controller_events", lambda: events)
+    monkeypatch.setattr(event_counts, "count_event", lambda *_: event_counts.EventCount(500.0))
+    counters = pmu_counters(lambda: None, 1, 1, "gpu")
+    assert [c.value for c in counters] == [1000.0, 500.0, 500.0]

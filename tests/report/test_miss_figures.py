@@ -1,0 +1,108 @@
+"""Misses in tables and figures: each source apart, what was not counted never a zero."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+from report_lab import OPENVINO, TORCH, Lab, stack, truth
+from rich.console import Console
+
+from hwnas.core.counter import LLC_MISSES, Counter, misses_of
+from hwnas.report.figures import draw_figures
+from hwnas.report.fusion import fusion_rows
+from hwnas.report.quantities import quantities
+from hwnas.report.records import records
+from hwnas.report.table import print_report
+
+SMALL, LARGE = "4194304,16,64", "33554432,16,64"
+REFUSED = "cache-misses: perf_event_open fails with ENOENT"
+
+
+def _counted(lab: Lab, depths=(10, 20, 30)) -> None:
+    """Eager has a batch normalisation that OpenVINO does not; callgrind saw the first depth only."""
+    uid = lab.campaign({stack(d): truth(stack(d)) for d in depths})
+    for stored in list(lab.store.measurements(campaign_uid=uid)):
+        m = stored.measurement
+        if m.pass_index:
+            continue
+        depth = int(m.workload.params["depth"])
+        parts = {"convolution": 1000.0 * depth, "batch normalisation": 3000.0 * depth * (m.backend == TORCH)}
+        counters = [
+            Counter(LLC_MISSES, sum(parts.values()), "model", SMALL, 1, 9e5),
+            *(Counter(misses_of(k), v, "model", SMALL, 1) for k, v in parts.items() if v),
+            Counter(LLC_MISSES, 7.0 * depth, "model", LARGE, 1),
+            Counter(LLC_MISSES, None, "pmu", None, 1, None, REFUSED),
+        ]
+        if depth == depths[0]:
+            counters.append(Counter(LLC_MISSES, 12345.0, "callgrind", SMALL, 1))
+        with lab.store.writing() as writer:
+            writer.counters(m.uid, counters)
+
+
+def test_every_source_and_cache_has_a_column(lab: Lab) -> None:
+    _counted(lab)
+    text = io.StringIO()
+    print_report(Console(file=text), lab.select())
+    header, *rows = text.getvalue().splitlines()
+    for column in ("callgrind, 4 MiB, 16 ways", "model, 4 MiB, 16 ways", "model, 32 MiB, 16 ways", "pmu"):
+        assert f"LLC misses ({column})" in header
+    assert "40 k" in rows[0]
+    assert "not counted" in rows[0]
+    assert any(REFUSED in row and "6 cells" in row for row in rows)
+
+
+def test_records_keep_the_source_and_none(lab: Lab) -> None:
+    _counted(lab)
+    first = records(lab.select())[0]["cache_misses"]
+    assert [(c["source"], c["geometry"], c["value"]) for c in first] == [
+        ("pmu", None, None),
+        ("callgrind", SMALL, 12345.0),
+        ("model", SMALL, 40000.0),
+        ("model", LARGE, 70.0),
+    ]
+    assert first[0]["reason"] == REFUSED
+
+
+def test_a_sweep_is_drawn_for_each_source_that_spans_it(lab: Lab, tmp_path) -> None:
+    _counted(lab)
+    names = {p.name for p in draw_figures(lab.select(), tmp_path)}
+    assert {"depth.png", "depth_misses_model_4MiB-16way.svg", "depth_misses_model_32MiB-16way.png"} <= names
+    # One depth is no line, and a counter that was refused is no point at zero.
+    assert not any("callgrind" in n or "pmu" in n for n in names)
+
+
+def test_misses_are_told_per_image(lab: Lab) -> None:
+    workload = stack(10, batch=8)
+    uid = lab.campaign({workload: truth(workload)})
+    for stored in list(lab.store.measurements(campaign_uid=uid)):
+        with lab.store.writing() as writer:
+            writer.counters(stored.measurement.uid, [Counter(LLC_MISSES, 800.0, "model", SMALL, 1)])
+    cell = lab.select().cells[0]
+    (misses,) = [q for q in quantities([cell]) if q.name]
+    assert misses.read(cell) == (100.0, 100.0, 100.0)
+    assert misses.read(replace(cell, cache_misses=())) is None
+
+
+def test_what_fusion_removed_is_attributed(lab: Lab, tmp_path) -> None:
+    _counted(lab)
+    (row,) = fusion_rows(lab.select(), SMALL)
+    assert row.network == "standard, depth 30, width 64"
+    assert row.baseline == {"convolution": 30000.0, "batch normalisation": 90000.0}
+    assert row.accelerated == {"convolution": 30000.0}
+    names = {p.name for p in draw_figures(lab.select(), tmp_path)}
+    assert {"fusion_4MiB-16way.png", "fusion_4MiB-16way.svg", "fusion_4MiB-16way.csv"} <= names
+    with (tmp_path / "fusion_4MiB-16way.csv").open() as file:
+        (written,) = csv.DictReader(file)
+    assert float(written["saved: batch normalisation"]) == 90000.0
+    assert float(written["saved: convolution"]) == 0.0
+    assert written["backend"] == OPENVINO
+
+
+def test_without_counts_nothing_is_drawn_or_said(lab: Lab, tmp_path) -> None:
+    lab.campaign({stack(d): truth(stack(d)) for d in (10, 20)})
+    text = io.StringIO()
+    print_report(Console(file=text), lab.select())
+    assert "misses" not in text.getvalue()
+    assert not any("misses" in p.name or "fusion" in p.name for p in draw_figures(lab.select(), tmp_path))
