@@ -86,6 +86,8 @@ class Worker:
         self.release(message, blob)
         program = build_program(Workload.from_dict(message["workload"]), blob)
         self._session = self._backend.compile(program, self._threads)
+        # A collection in the middle of a count would be taken for the network's.
+        gc.disable()
         return {}
 
     def run(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
@@ -122,6 +124,7 @@ class Worker:
     def release(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
         """Forget the network."""
         self._cell = self._session = None
+        gc.enable()
         gc.collect()
         return_freed_memory()
         return {}

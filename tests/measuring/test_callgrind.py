@@ -48,13 +48,13 @@ def test_without_valgrind_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("backend_id", ["torch:cpu:fp32", "openvino:cpu:fp32"])
 def test_a_cell_repeats_and_obeys_its_cache(backend_id: str) -> None:
     """Twice the same within 0.5 %, at the traffic of weights that a small cache cannot hold."""
-    workload = pattern_workload("standard", depth=2, width=128, resolution=4)
+    workload = pattern_workload("standard", depth=2, width=256, resolution=4)
     with CallgrindWorker(backend_id, 1, CacheGeometry(2**18, 16, 64), 1800) as simulator:
         first, second = simulator.count(workload), simulator.count(workload)
     assert (first.source, first.geometry, first.threads) == ("callgrind", "262144,16,64", 1)
     assert first.value is not None
     assert second.value == pytest.approx(first.value, rel=0.005)
-    weights_lines = 2 * 128 * 128 * 9 * 4 / 64
+    weights_lines = 2 * 256 * 256 * 9 * 4 / 64
     # PyTorch may read the weights, write them in oneDNN's layout, and read that.
     assert weights_lines < first.value < 4 * weights_lines
     assert first.accesses is not None

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from hwnas.core.errors import DatabaseError
+from hwnas.core.measurement import PROTOCOL_VERSION
 from hwnas.store import LatencyStore
 from hwnas.store.exchange import merge
 from hwnas.testing.examples import example_environment, example_measurement
@@ -58,7 +59,7 @@ def test_merge_from_sqlite_and_back(postgresql: str, store: LatencyStore, tmp_pa
     environment = example_environment()
     uid = store.campaign("depth", {"b": 1, "a": 2}, environment).uid
     store.add(example_measurement(), environment, campaign_uid=uid, macs=3)
-    store.set_canary_reference(environment, "1", {"compute": 0.1})
+    store.set_canary_reference(environment, PROTOCOL_VERSION, {"compute": 0.1})
     with LatencyStore.open(postgresql) as server, LatencyStore.open(tmp_path / "back.sqlite") as back:
         assert merge(server, store) == (1, 0, 0)
         assert merge(server, store) == (0, 1, 0)
