@@ -14,7 +14,7 @@ from hwnas.backends.registry import BACKENDS, backend
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import LLC_MISSES
 from hwnas.core.workload import Workload
-from hwnas.measuring.callgrind import CallgrindWorker
+from hwnas.measuring.callgrind import simulated_misses
 from hwnas.measuring.worker_client import WorkerClient
 
 _TIMEOUT_S = 7200.0
@@ -64,12 +64,9 @@ class Counts:
     def _simulate(self, backend_id: str) -> None:
         for cache, geometry in self._geometries.items():
             keys = {_key("callgrind", backend_id, cache, w, LLC_MISSES): w for w in self._workloads}
-            missing = {k: w for k, w in keys.items() if k not in self._values}
-            if not missing:
-                continue
-            with CallgrindWorker(backend_id, 1, geometry, _TIMEOUT_S) as simulator:
-                for key, workload in missing.items():
-                    found = simulator.count(workload).value
+            for key, workload in keys.items():
+                if key not in self._values:
+                    found = simulated_misses(backend_id, 1, geometry, _TIMEOUT_S, workload).value
                     assert found is not None
                     self._keep(key, found)
                     print(f"{key}: {found:.0f}", flush=True)

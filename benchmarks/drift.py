@@ -6,6 +6,7 @@ import time
 import uuid
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from reporting import exclusive, run, variation
 
 from hwnas.backends.registry import BACKENDS, backend
 from hwnas.core.measurement import Block, Measurement, Status
+from hwnas.core.workload import Workload
 from hwnas.host.cpus import measuring_cpus
 from hwnas.measuring.arm import WorkerArm
+from hwnas.measuring.crew import Crew
 from hwnas.measuring.settings import Settings
 from hwnas.measuring.statistics import estimate
 from hwnas.measuring.worker_client import WorkerClient, scratch_folder
@@ -27,12 +30,15 @@ def main(options: Namespace) -> dict[str, Any]:
     settings = Settings()
     windows: dict[str, list[Measurement]] = {f"{b} {n}": [] for b, n in ARMS}
     with exclusive("drift"), scratch_folder() as scratch:
+        with Crew(1, settings.cell_timeout_s) as crew:
+            for network in dict.fromkeys(n for _, n in ARMS):
+                crew.ensure_reference(_workload(network), b"", Path(scratch), settings.cell_timeout_s)
         arms = []
         for backend_id, network in ARMS:
             environment = backend(backend_id).environment(1)
             worker = WorkerClient(backend_id, BACKENDS.target(backend_id), 1, environment, measuring_cpus(1))
             arm = WorkerArm(worker, settings, None)
-            workload = parse_model(f"torchvision:{network}", input_shape=None, batch=None)
+            workload = _workload(network)
             arm.prepare(workload, b"", scratch)
             arms.append((f"{backend_id} {network}", backend_id, workload, arm, worker))
         start = time.monotonic()
@@ -60,7 +66,11 @@ def main(options: Namespace) -> dict[str, Any]:
     return {"arms": rows, "median_ratio": ratio, "passed": all(r["ratio"] <= 0.25 for r in rows.values())}
 
 
-def _window(backend_id: str, workload: Any, blocks: list[Block]) -> Measurement:
+def _workload(network: str) -> Workload:
+    return parse_model(f"torchvision:{network}", input_shape=None, batch=None)
+
+
+def _window(backend_id: str, workload: Workload, blocks: list[Block]) -> Measurement:
     # Half a second is one round: what a bootstrap may take for independent.
     rounds = [replace(b, round=int((b.start_s - blocks[0].start_s) / 0.5)) for b in blocks]
     uid = str(uuid.uuid4())

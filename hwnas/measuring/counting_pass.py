@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import LLC_MISSES, Counter
@@ -18,7 +17,7 @@ from hwnas.core.measurement import Measurement, Status
 from hwnas.core.workload import Workload
 from hwnas.host.counters import callgrind_source
 from hwnas.measuring.arm import WorkerArm
-from hwnas.measuring.callgrind import CallgrindWorker
+from hwnas.measuring.callgrind import simulated_misses
 from hwnas.measuring.count_in_worker import CANNOT_TELL
 from hwnas.measuring.counting import Counting
 from hwnas.measuring.crew import Crew
@@ -45,10 +44,9 @@ class _Task:
         return self.measurement.workload
 
 
-def _process(task: _Task) -> tuple[str, str, str]:
-    """Tasks that can share a process: one simulator a geometry; elsewhere a network is prepared for all."""
-    geometry = task.geometry if task.source == "callgrind" else None
-    return task.source, task.measurement.backend, geometry or ""
+def _process(task: _Task) -> tuple[str, str]:
+    """Tasks that can share a process, other than under the simulator, where each has its own."""
+    return task.source, task.measurement.backend
 
 
 class CountingPass:
@@ -118,7 +116,7 @@ class CountingPass:
         ]
         random.Random(self._experiment.settings.seed).shuffle(tasks)
         place = {t.workload.key: n for n, t in enumerate(tasks)}
-        return sorted(tasks, key=lambda t: (*_process(t)[:3], place[t.workload.key]))
+        return sorted(tasks, key=lambda t: (*_process(t), place[t.workload.key]))
 
     def _settled(self, counter: Counter) -> bool:
         """Whether to leave a stored count alone: it has a value, or trying again would not help."""
@@ -150,12 +148,14 @@ class CountingPass:
 
     def _under_callgrind(self, tasks: list[_Task]) -> None:
         geometries = {str(g.with_power_of_two_sets()): g for g in self._counting.caches}
-        for (_, backend_id, geometry), group in itertools.groupby(tasks, key=_process):
-            with _Simulator(backend_id, self._experiment.threads, geometries[geometry]) as simulator:
-                for task in group:
-                    self._tell(task)
-                    blob = self._blobs.get(task.workload.key, b"")
-                    self._keep([task], partial(simulator.count, task.workload, blob))
+        for task in tasks:
+            self._tell(task)
+            self._keep([task], partial(self._simulated, task, geometries[task.geometry or ""]))
+
+    def _simulated(self, task: _Task, geometry: CacheGeometry) -> list[Counter]:
+        backend_id, threads = task.measurement.backend, self._experiment.threads
+        blob = self._blobs.get(task.workload.key, b"")
+        return [simulated_misses(backend_id, threads, geometry, _SIMULATION_TIMEOUT_S, task.workload, blob)]
 
     def _keep(self, tasks: list[_Task], count: Callable[[], list[Counter]]) -> None:
         """Store what `count` finds, or why it found nothing."""
@@ -198,39 +198,3 @@ class CountingPass:
                 activity=f"counting cache misses by {task.source} on {task.measurement.backend}",
             )
         )
-
-
-class _Simulator:
-    """A callgrind worker that is started when first needed, and again after it died."""
-
-    def __init__(self, backend_id: str, threads: int, geometry: CacheGeometry) -> None:
-        self._arguments = (backend_id, threads, geometry, _SIMULATION_TIMEOUT_S)
-        self._worker: CallgrindWorker | None = None
-        self._unavailable: BackendUnavailable | None = None
-
-    def count(self, workload: Workload, blob: bytes) -> list[Counter]:
-        if self._unavailable is not None:
-            raise self._unavailable
-        try:
-            if self._worker is None:
-                self._worker = CallgrindWorker(*self._arguments)
-            return [self._worker.count(workload, blob)]
-        except BackendUnavailable as error:
-            self._unavailable = error
-            raise
-        except CellError:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
-
-    def __enter__(self) -> _Simulator:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -110,34 +110,29 @@ def test_misses_can_be_counted_after_the_campaign(store) -> None:
 
 
 class _FakeSimulator:
-    """Stands for valgrind: counts one network, and fails as it is told."""
+    """Stands for valgrind: counts any network, or fails as it is told."""
 
-    failure: Exception | None = None
-    started = 0
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.asked = 0
 
-    def __init__(self, backend_id, threads, geometry, timeout_s) -> None:
-        type(self).started += 1
-        self._geometry = geometry
-
-    def count(self, workload, blob=b"") -> Counter:
+    def __call__(self, backend_id, threads, geometry, timeout_s, workload, blob) -> Counter:
+        self.asked += 1
         if self.failure:
             raise self.failure
-        return Counter(LLC_MISSES, 1e6, "callgrind", str(self._geometry), 1, 2e6)
-
-    def close(self) -> None:
-        pass
+        return Counter(LLC_MISSES, 1e6, "callgrind", str(geometry), threads, 2e6)
 
 
 def test_a_sample_is_simulated_and_a_failure_is_kept_and_tried_again(store, monkeypatch) -> None:
-    monkeypatch.setattr(counting_pass, "CallgrindWorker", _FakeSimulator)
+    simulator = _FakeSimulator(CellError("it broke"))
+    monkeypatch.setattr(counting_pass, "simulated_misses", simulator)
     monkeypatch.setattr(counting_pass, "callgrind_source", lambda: CounterSource("callgrind", True, ""))
     asked, watcher = CacheMisses("model", ("64K,16,64",), (TINY,)), Silent()
-    _FakeSimulator.failure = CellError("it broke")
     _run(store, asked, watcher)
     failed = _counts(store)["torch:cpu:fp32", "callgrind", "65536,16,64"]
     assert (failed.value, failed.reason) == (None, "it broke")
     assert any("it broke" in n for n in watcher.notices)
-    _FakeSimulator.failure = None
+    simulator.failure = None
     assert _run(store, asked).counts_added == 2
     counts = _counts(store)
     assert [counts[b, "callgrind", "65536,16,64"].value for b in BOTH] == [1e6, 1e6]
@@ -145,17 +140,13 @@ def test_a_sample_is_simulated_and_a_failure_is_kept_and_tried_again(store, monk
 
 
 def test_without_valgrind_a_sample_says_so_and_is_not_tried_again(store, monkeypatch) -> None:
-    class Missing(_FakeSimulator):
-        def __init__(self, *_: object) -> None:
-            type(self).started += 1
-            raise BackendUnavailable("valgrind is not on PATH", "apt-get install valgrind")
-
-    monkeypatch.setattr(counting_pass, "CallgrindWorker", Missing)
+    missing = _FakeSimulator(BackendUnavailable("valgrind is not on PATH", "apt-get install valgrind"))
+    monkeypatch.setattr(counting_pass, "simulated_misses", missing)
     monkeypatch.setattr(counting_pass, "callgrind_source", lambda: CounterSource("callgrind", False, ""))
     asked = CacheMisses("model", ("64K,16,64",), (TINY,))
     _run(store, asked)
     counts = _counts(store)
     assert all("apt-get install valgrind" in counts[b, "callgrind", "65536,16,64"].reason for b in BOTH)
-    started = Missing.started
+    asked_before = missing.asked
     assert _run(store, asked).counts_added == 0
-    assert Missing.started == started
+    assert missing.asked == asked_before

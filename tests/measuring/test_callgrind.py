@@ -9,12 +9,14 @@ import pytest
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.errors import BackendUnavailable, CellError
 from hwnas.host.counters import callgrind_source
-from hwnas.measuring.callgrind import CallgrindWorker, parse_totals
+from hwnas.measuring.callgrind import parse_totals, simulated_misses
 from hwnas.workloads.patterns import pattern_workload
 
 needs_valgrind = pytest.mark.skipif(
     not callgrind_source().available, reason=f"valgrind: {callgrind_source().detail}"
 )
+
+_CELL = pattern_workload("standard", depth=2, width=256, resolution=4)
 
 _PROFILE = """# callgrind format
 version: 1
@@ -39,7 +41,7 @@ def test_an_unfinished_profile_is_no_count() -> None:
 def test_without_valgrind_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(BackendUnavailable) as caught:
-        CallgrindWorker("torch:cpu:fp32", 1, CacheGeometry(2**20, 16, 64), 60)
+        simulated_misses("torch:cpu:fp32", 1, CacheGeometry(2**20, 16, 64), 60, _CELL)
     assert "apt-get install valgrind" in str(caught.value)
 
 
@@ -48,9 +50,9 @@ def test_without_valgrind_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("backend_id", ["torch:cpu:fp32", "openvino:cpu:fp32"])
 def test_a_cell_repeats_and_obeys_its_cache(backend_id: str) -> None:
     """Twice the same within 0.5 %, at the traffic of weights that a small cache cannot hold."""
-    workload = pattern_workload("standard", depth=2, width=256, resolution=4)
-    with CallgrindWorker(backend_id, 1, CacheGeometry(2**18, 16, 64), 1800) as simulator:
-        first, second = simulator.count(workload), simulator.count(workload)
+    first, second = (
+        simulated_misses(backend_id, 1, CacheGeometry(2**18, 16, 64), 1800, _CELL) for _ in range(2)
+    )
     assert (first.source, first.geometry, first.threads) == ("callgrind", "262144,16,64", 1)
     assert first.value is not None
     assert second.value == pytest.approx(first.value, rel=0.005)
