@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import LLC_MISSES, Counter
-from hwnas.core.errors import BackendUnavailable, CellError, UsageError
+from hwnas.core.errors import CellError, UsageError
 from hwnas.core.measurement import Measurement, Status
 from hwnas.core.workload import Workload
 from hwnas.host.counters import callgrind_source

@@ -1,13 +1,18 @@
 """Taking the host's changing speed out of a latency, with the canary as witness.
 
-Model, for the blocks b of one measurement:
+Model, for the blocks b of the passes of one cell:
 
-    log(latency_b) = m + slope * (index_b - index_ref) + noise_b
+    log(latency_b) = m_pass + slope * (index_b - index_ref) + noise_b
 
-`index` is the mean of the logarithms of the canary kernels' durations, averaged over the readings
-just before and just after the block. `m` is the logarithm of the drift-corrected latency: the
-latency while the canary runs at its reference speed. Networks feel the host unlike each other, so
-each measurement fits its own slope, shrunk towards what is usual when its blocks say little.
+`index` is the logarithm of the canary's duration, averaged over the readings just before and just after the
+block. `m` is the logarithm of the drift-corrected latency: the latency while the canary runs at its
+reference speed. Networks feel the host unlike each other, so each cell has its own slope, shrunk towards
+what is usual when its blocks say little.
+
+A reading is a glimpse of a tenth of a millisecond, so `index_b` is a noisy witness of the speed during the
+block, and least squares would find too small a slope (attenuation). Readings some blocks away saw much of
+the same host with noise of their own, which makes them an instrument: slope = sum(z y) / sum(z x).
+Source: Wald, Annals of Mathematical Statistics 11, 1940; Fuller, Measurement Error Models, 1987, sec. 1.4.
 """
 
 from __future__ import annotations
@@ -20,13 +25,24 @@ import numpy as np
 
 from hwnas.core.measurement import Block
 
-#: Usual slope and its standard deviation over networks and runtimes (see docs/protocol.md).
-PRIOR_SLOPE = 0.6
+#: The canary kernel whose duration is the index: the one that follows networks best (see docs/protocol.md).
+INDEX_KERNEL = "matrix"
+
+#: Usual slope and its standard deviation over networks and runtimes.
+PRIOR_SLOPE = 0.8
 PRIOR_SLOPE_SD = 0.3
+
+#: The instrument of a block: readings so many blocks away on either side. Neighbours share a reading.
+_LAGS = (2, 4, 8)
+#: Errors of blocks up to this far apart are taken for correlated (Newey and West, Econometrica 55, 1987).
+_CORRELATED_BLOCKS = 10
 
 #: Residuals beyond this many standard deviations count with this size, no more (Huber's rule).
 _HUBER = 2.5
-_ITERATIONS = 10
+_ITERATIONS = 6
+
+#: A canary that takes more than twice its usual time met an interrupt: that much of it counts, no more.
+_MOST_SLOWDOWN = math.log(2)
 
 
 @dataclass(frozen=True)
@@ -54,57 +70,106 @@ class BlockSeries:
 
 
 def canary_index(block: Block) -> float:
-    """Mean log duration of the canary kernels around the block; 0 without a canary."""
-    readings = [block.canary_before_s, block.canary_after_s]
-    logs = [math.log(v) for reading in readings for v in reading.values()]
+    """Mean log duration of the canary around the block; 0 without a canary."""
+    logs = [_log_duration(r) for r in (block.canary_before_s, block.canary_after_s) if r]
     return sum(logs) / len(logs) if logs else 0.0
 
 
 def reference_index(reference: Mapping[str, float]) -> float:
     """The index of canary durations [s] by kernel name."""
-    return sum(math.log(v) for v in reference.values()) / len(reference)
+    return _log_duration(reference)
+
+
+def _log_duration(durations: Mapping[str, float]) -> float:
+    if INDEX_KERNEL in durations:
+        return math.log(durations[INDEX_KERNEL])
+    return sum(math.log(v) for v in durations.values()) / len(durations)
 
 
 @dataclass(frozen=True)
 class DriftFit:
-    """The fitted model.
+    """The model, fitted to one pass.
 
     Args:
-        slope: Relative slow-down of the network for a relative slow-down of the canary.
-        residual: log latency minus the model, shape ``(blocks,)``.
+        slope: Relative slow-down of the network for a relative slow-down of the canary; of all passes.
         slope_error: Standard error of the slope.
-        scale: Robust standard deviation of the residuals.
+        scale: Robust standard deviation of the residuals of this pass.
+        index: Canary index with outliers cut, shape ``(blocks,)`` [log s].
         tamed: log latency with residuals cut at Huber's bound, shape ``(blocks,)``: means of it
             are robust.
     """
 
     slope: float
     slope_error: float
-    residual: np.ndarray
     scale: float
+    index: np.ndarray
     tamed: np.ndarray
 
 
-def fit_drift(series: BlockSeries) -> DriftFit:
-    """Fit level and slope by iterated least squares with Huber's weights and a normal prior on the slope."""
-    y, x = series.log_latency, series.index
-    slope, level = PRIOR_SLOPE, float(np.median(y - PRIOR_SLOPE * x))
-    scale = _scale(y - slope * x - level)
+def fit_drift(passes: Sequence[BlockSeries]) -> list[DriftFit]:
+    """Fit one slope to the passes of a cell, and a level to each.
+
+    Args:
+        passes: At least one, each with at least one block.
+    """
+    indices = [_within(p.index, _MOST_SLOWDOWN) for p in passes]
+    instruments = [_instrument(x) for x in indices]
+    slope, error = PRIOR_SLOPE, PRIOR_SLOPE_SD
     for _ in range(_ITERATIONS):
-        residual = y - slope * x - level
-        scale = _scale(residual)
-        weight = np.minimum(1.0, _HUBER * scale / np.maximum(np.abs(residual), 1e-12))
-        xm, ym = np.average(x, weights=weight), np.average(y, weights=weight)
-        precision = (scale / PRIOR_SLOPE_SD) ** 2
-        sxx = float((weight * (x - xm) ** 2).sum()) + precision
-        sxy = float((weight * (x - xm) * (y - ym)).sum()) + precision * PRIOR_SLOPE
-        slope, level = sxy / sxx, float(ym - sxy / sxx * xm)
-    residual = y - slope * x - level
-    bound = _HUBER * scale
-    tamed = slope * x + level + np.clip(residual, -bound, bound)
-    return DriftFit(slope, scale / math.sqrt(sxx), residual, scale, tamed)
+        response = strength = variance = 0.0
+        for series, x, z in zip(passes, indices, instruments, strict=True):
+            residual = _tame(series.log_latency - slope * x)
+            residual -= residual.mean()
+            centred = x - x.mean()
+            strength += float(z @ centred)
+            response += float(z @ (residual + slope * centred))
+            variance += _variance_of_sum(z * residual)
+        slope, error = _posterior(response, strength, variance)
+    fits = []
+    for series, x in zip(passes, indices, strict=True):
+        residual = series.log_latency - slope * x
+        fits.append(DriftFit(slope, error, _scale(residual), x, slope * x + _tame(residual)))
+    return fits
 
 
-def _scale(residual: np.ndarray) -> float:
+def _posterior(response: float, strength: float, variance: float) -> tuple[float, float]:
+    """Mean and standard deviation of the slope, from `response = strength * slope + error` and the prior."""
+    prior = PRIOR_SLOPE_SD**-2
+    if variance <= 0:
+        return (response / strength, 0.0) if strength > 0 else (PRIOR_SLOPE, PRIOR_SLOPE_SD)
+    precision = strength**2 / variance + prior
+    return (strength * response / variance + prior * PRIOR_SLOPE) / precision, precision**-0.5
+
+
+def _instrument(index: np.ndarray) -> np.ndarray:
+    """For each block, the deviation of readings `_LAGS` blocks away; 0 where there are none."""
+    centred = index - index.mean()
+    found = np.zeros_like(centred)
+    for lag in _LAGS:
+        found[lag:] += centred[:-lag]
+        found[:-lag] += centred[lag:]
+    return np.asarray(found / (2 * len(_LAGS)))
+
+
+def _variance_of_sum(terms: np.ndarray) -> float:
+    """Variance of the sum of a correlated series of mean 0, with Bartlett's weights; never negative."""
+    total = float(terms @ terms)
+    for lag in range(1, min(_CORRELATED_BLOCKS, len(terms) - 1) + 1):
+        total += 2 * (1 - lag / (_CORRELATED_BLOCKS + 1)) * float(terms[lag:] @ terms[:-lag])
+    return max(total, 0.0)
+
+
+def _tame(residual: np.ndarray) -> np.ndarray:
+    """Residuals cut at Huber's bound."""
+    return _within(residual, _HUBER * _scale(residual))
+
+
+def _within(values: np.ndarray, reach: float) -> np.ndarray:
+    """Values, with what lies further than `reach` from their median cut there."""
+    centre = float(np.median(values))
+    return np.asarray(np.clip(values, centre - reach, centre + reach))
+
+
+def _scale(values: np.ndarray) -> float:
     """Standard deviation from the median absolute deviation, kept above the clock's resolution."""
-    return max(1.4826 * float(np.median(np.abs(residual - np.median(residual)))), 1e-6)
+    return max(1.4826 * float(np.median(np.abs(values - np.median(values)))), 1e-6)

@@ -92,14 +92,14 @@ class Comparison:
 class _Pass:
     """One measurement, reduced to sums per round that a bootstrap can add up."""
 
-    def __init__(self, measurement: Measurement) -> None:
-        self.series = BlockSeries.of(measurement.blocks)
-        self.fit: DriftFit = fit_drift(self.series)
+    def __init__(self, series: BlockSeries, fit: DriftFit) -> None:
+        self.series = series
+        self.fit = fit
         self.rounds = np.unique(self.series.round)
 
     def sums(self, rounds: np.ndarray, centre: float) -> np.ndarray:
         """Per round: count, sum of tamed log latency corrected to `centre`; shape ``(rounds, 2)``."""
-        level = self.fit.tamed - self.fit.slope * (self.series.index - centre)
+        level = self.fit.tamed - self.fit.slope * (self.fit.index - centre)
         place = np.searchsorted(rounds, self.series.round)
         sums = np.zeros((len(rounds), 2))
         np.add.at(sums[:, 0], place, 1.0)
@@ -200,8 +200,9 @@ def estimate(
     if len({(m.workload.key, m.backend, m.threads) for m in usable}) > 1:
         raise UsageError("measurements of different cells cannot be averaged", "Estimate each cell alone")
     rng = np.random.default_rng(seed)
-    passes = [_Pass(m) for m in usable]
-    index = np.concatenate([p.series.index for p in passes])
+    series = [BlockSeries.of(m.blocks) for m in usable]
+    passes = [_Pass(s, fit) for s, fit in zip(series, fit_drift(series), strict=True)]
+    index = np.concatenate([p.fit.index for p in passes])
     centre = reference_index(reference) if reference and np.any(index) else float(np.median(index))
     drawn = []
     for one in passes:
@@ -209,7 +210,7 @@ def estimate(
         totals = _draw_rounds(len(one.rounds), rng) @ sums
         value = float(sums[:, 1].sum() / sums[:, 0].sum())
         # The reference may lie outside the speeds that were met; an error of the slope grows with it.
-        reach = centre - float(one.series.index.mean())
+        reach = centre - float(one.fit.index.mean())
         drawn.append(
             _Drawn(value, totals[:, 1] / totals[:, 0], len(one.rounds), (one.fit.slope_error * reach) ** 2)
         )

@@ -92,8 +92,8 @@ def _round_medians(blocks: Sequence[Block]) -> dict[int, float]:
 def _corrected_levels(blocks: Sequence[Block]) -> dict[int, float]:
     """Round -> mean drift-corrected log latency."""
     series = BlockSeries.of(blocks)
-    fit = fit_drift(series)
-    level = fit.tamed - fit.slope * (series.index - series.index.mean())
+    (fit,) = fit_drift([series])
+    level = fit.tamed - fit.slope * (fit.index - fit.index.mean())
     return {int(r): float(level[series.round == r].mean()) for r in np.unique(series.round)}
 
 

@@ -95,12 +95,12 @@ def test_outliers_do_not_move_the_latency():
 def test_the_slope_is_that_of_the_network():
     for slope in (0.3, 1.1):
         blocks = interleaved(4, {"a": 8e-3}, passes=1, slope=slope)["a"][0].blocks
-        assert fit_drift(BlockSeries.of(blocks)).slope == pytest.approx(slope, abs=0.15)
+        assert fit_drift([BlockSeries.of(blocks)])[0].slope == pytest.approx(slope, abs=0.15)
 
 
 def test_few_blocks_lean_on_the_usual_slope():
     blocks = SimulatedHost(1).turn(8e-3, 2.0, 0, turn_s=0.03)
-    assert fit_drift(BlockSeries.of(blocks)).slope == pytest.approx(PRIOR_SLOPE, abs=0.3)
+    assert fit_drift([BlockSeries.of(blocks)])[0].slope == pytest.approx(PRIOR_SLOPE, abs=0.3)
 
 
 def test_different_cells_are_never_averaged():
