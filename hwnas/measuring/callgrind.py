@@ -103,7 +103,7 @@ def simulated_misses(
         return simulator.count(workload, blob)
 
 
-def _fixed_addresses() -> tuple[str, ...]:
+def fixed_addresses() -> tuple[str, ...]:
     """The command that switches address randomisation off; none where a container forbids it."""
     program = shutil.which("setarch")
     if program is None:
@@ -143,7 +143,7 @@ class _Simulator:
         program = shutil.which("valgrind")
         assert program is not None  # asked for in the constructor
         return (
-            *_fixed_addresses(),
+            *fixed_addresses(),
             program,
             "--tool=callgrind",
             "--cache-sim=yes",

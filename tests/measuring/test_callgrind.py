@@ -9,14 +9,14 @@ import pytest
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.errors import BackendUnavailable, CellError
 from hwnas.host.counters import callgrind_source
-from hwnas.measuring.callgrind import parse_totals, simulated_misses
+from hwnas.measuring.callgrind import fixed_addresses, parse_totals, simulated_misses
 from hwnas.workloads.patterns import pattern_workload
 
 needs_valgrind = pytest.mark.skipif(
     not callgrind_source().available, reason=f"valgrind: {callgrind_source().detail}"
 )
 
-_CELL = pattern_workload("standard", depth=2, width=256, resolution=4)
+_CELL = pattern_workload("standard", depth=2, width=128, resolution=4)
 
 _PROFILE = """# callgrind format
 version: 1
@@ -55,8 +55,9 @@ def test_a_cell_repeats_and_obeys_its_cache(backend_id: str) -> None:
     )
     assert (first.source, first.geometry, first.threads) == ("callgrind", "262144,16,64", 1)
     assert first.value is not None
-    assert second.value == pytest.approx(first.value, rel=0.005)
-    weights_lines = 2 * 256 * 256 * 9 * 4 / 64
+    # Where a container forbids fixed addresses, lines meet in other sets each time.
+    assert second.value == pytest.approx(first.value, rel=0.005 if fixed_addresses() else 0.05)
+    weights_lines = 2 * 128 * 128 * 9 * 4 / 64
     # PyTorch may read the weights, write them in oneDNN's layout, and read that.
     assert weights_lines < first.value < 4 * weights_lines
     assert first.accesses is not None
