@@ -143,34 +143,38 @@ class _Drawn:
 
 
 def _combine(passes: Sequence[_Drawn], spread: float, tail: float = _TAIL) -> tuple[float, float, float]:
-    """Mean over passes with a 95 % interval that also covers the differences between processes.
+    """Weighted mean over passes with a 95 % interval that also covers the differences between processes.
 
     The draws know the variance within a pass; n runs of rounds make it too small by (n - 1)/n. What the
-    passes differ beyond it is the variance between processes, by moments as in DerSimonian and
-    Laird (Controlled Clinical Trials 7, 1986). Two or three passes tell little of it, so it is
-    combined with the usual spread between processes, which counts as `_SPREAD_WEIGHT` more passes
-    (the posterior mean under a scaled inverse chi-squared prior, Gelman et al., Bayesian Data
-    Analysis, 3rd ed., sec. 2.6). The interval has the shape of the draws, with the total variance
-    and Student's t for its degrees of freedom (Satterthwaite, Biometrics Bulletin 2, 1946).
+    passes differ beyond it is the variance between processes (:func:`_variance_between`). Two or three passes
+    tell little of it, so it is combined with the usual spread between processes, which counts as
+    `_SPREAD_WEIGHT` more passes (the posterior mean under a scaled inverse chi-squared prior, Gelman et al.,
+    Bayesian Data Analysis, 3rd ed., sec. 2.6). A pass weighs by the inverse of its own variance plus that
+    between processes, so that one which met the host far from its reference speed counts less. The interval
+    has the shape of the draws, with the total variance and Student's t for its degrees of freedom
+    (Satterthwaite, Biometrics Bulletin 2, 1946).
 
     Args:
         passes: At least one.
         spread: Usual standard deviation between processes of the quantity combined.
+        tail: Percent on either side of the interval.
     """
     count = len(passes)
-    centre = float(np.mean([p.value for p in passes]))
+    values = np.array([p.value for p in passes])
     runs = [max(2, p.rounds // _run_length(p.rounds)) for p in passes]
-    variances = [
-        float(p.draws.var()) * n / (n - 1) + p.extra_variance for p, n in zip(passes, runs, strict=True)
-    ]
-    within = float(np.mean(variances))
-    seen = max(0.0, float(np.var([p.value for p in passes], ddof=1)) - within) if count > 1 else 0.0
+    own = np.array(
+        [float(p.draws.var()) * n / (n - 1) + p.extra_variance for p, n in zip(passes, runs, strict=True)]
+    )
+    seen = _variance_between(values, own, 1 / (own + spread**2)) if count > 1 else 0.0
     freedom_between = _SPREAD_WEIGHT + count - 1
     between = (_SPREAD_WEIGHT * spread**2 + (count - 1) * seen) / freedom_between
-    freedom_within = sum(n - 1 for n in runs)
-    freedom = (within + between) ** 2 / (within**2 / freedom_within + between**2 / freedom_between)
-    deviations = np.mean([p.draws - p.value for p in passes], axis=0)
-    error = float(np.sqrt((within + between) / count))
+    weights = 1 / (own + between)
+    weights /= weights.sum()
+    centre = float(weights @ values)
+    within_part, between_part = float(weights**2 @ own), between * float((weights**2).sum())
+    error = float(np.sqrt(within_part + between_part))
+    freedom = error**4 / (within_part**2 / sum(n - 1 for n in runs) + between_part**2 / freedom_between)
+    deviations = weights @ np.array([p.draws - p.value for p in passes])
     quantile = float(student_t.ppf(1 - tail / 100, freedom))
     if deviations.std() > 0:
         shape = (deviations - deviations.mean()) / deviations.std()
@@ -178,6 +182,17 @@ def _combine(passes: Sequence[_Drawn], spread: float, tail: float = _TAIL) -> tu
     else:
         low, high = -1.0, 1.0
     return centre, centre + float(low) * quantile * error, centre + float(high) * quantile * error
+
+
+def _variance_between(values: np.ndarray, own: np.ndarray, weights: np.ndarray) -> float:
+    """Variance of values beyond their own variances, at least 0; all arrays of shape ``(passes,)``.
+
+    Source: the general method of moments, DerSimonian and Kacker, Contemporary Clinical Trials 28, 2007, eq. 6.
+    """
+    total = weights.sum()
+    spread = float(weights @ (values - weights @ values / total) ** 2)
+    expected = float(weights @ own - weights**2 @ own / total)
+    return max(0.0, (spread - expected) / float(total - (weights**2).sum() / total))
 
 
 def estimate(
