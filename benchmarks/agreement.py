@@ -12,46 +12,63 @@ from other_tools import benchmark_app_s, save_ir, torch_timer_s
 from reporting import exclusive, run
 
 import hwnas
+from hwnas.core.workload import Workload
 from hwnas.measuring.settings import Settings
 from hwnas.workloads.models import parse_model
 
 NETWORKS = ["mobilenet_v2", "resnet18", "shufflenet_v2_x1_0", "squeezenet1_1", "efficientnet_b0", "googlenet"]
-BACKENDS = {"openvino:cpu:fp32": "benchmark_app", "torch:cpu:fp32": "Timer"}
+TOOLS = {"openvino:cpu:fp32": ("benchmark_app",), "torch:cpu:fp32": ("Timer", "Timer with our heap settings")}
 
 
 def main(options: Namespace) -> dict[str, Any]:
     settings = Settings(passes=1, max_passes=1, budget_s=options.seconds, target_half_width=1e-9)
-    rows: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
     for network in options.networks:
         workload = parse_model(f"torchvision:{network}", input_shape=None, batch=None)
-        theirs: dict[str, list[float]] = {b: [] for b in BACKENDS}
-        ours: dict[str, list[float]] = {b: [] for b in BACKENDS}
+        theirs: dict[str, list[float]] = {tool: [] for tools in TOOLS.values() for tool in tools}
+        ours: dict[str, list[float]] = {b: [] for b in TOOLS}
         with tempfile.TemporaryDirectory() as folder:
             model = save_ir(workload, Path(folder))
             for _ in range(options.rounds):
                 # One arm at a time, as the other tools run it.
-                for backend_id in BACKENDS:
+                for backend_id, tools in TOOLS.items():
                     with exclusive("agreement"):
-                        theirs[backend_id].append(
-                            benchmark_app_s(model, options.seconds)
-                            if backend_id.startswith("openvino")
-                            else torch_timer_s(workload, options.seconds)
-                        )
-                    found = hwnas.measure(workload, backends=[backend_id], settings=settings)[backend_id]
+                        for tool in tools:
+                            theirs[tool].append(_tool_s(tool, workload, model, options.seconds))
+                    found = hwnas.measure(
+                        workload, backends=[backend_id], settings=settings, cache_misses="off"
+                    )[backend_id]
                     if found.estimate is None:
                         raise SystemExit(f"{network} on {backend_id}: {found.reason}")
                     ours[backend_id].append(found.estimate.raw_median_s)
-        for backend_id, tool in BACKENDS.items():
-            mine, other = statistics.median(ours[backend_id]), statistics.median(theirs[backend_id])
-            rows[f"{network} {backend_id}"] = {
-                "tool": tool,
-                "tool_ms": round(1e3 * other, 3),
-                "hwnas_ms": round(1e3 * mine, 3),
-                "difference_percent": round(100 * (mine / other - 1), 2),
-            }
-            print(f"{network} {backend_id}", rows[f"{network} {backend_id}"], flush=True)
-    worst = max(abs(r["difference_percent"]) for r in rows.values())
-    return {"networks": rows, "largest_difference_percent": worst, "passed": worst <= 5.0}
+        for backend_id, tools in TOOLS.items():
+            for tool in tools:
+                mine, other = statistics.median(ours[backend_id]), statistics.median(theirs[tool])
+                rows.append(
+                    {
+                        "network": network,
+                        "backend": backend_id,
+                        "tool": tool,
+                        "tool_ms": round(1e3 * other, 3),
+                        "hwnas_ms": round(1e3 * mine, 3),
+                        "difference_percent": round(100 * (mine / other - 1), 2),
+                    }
+                )
+                print(*rows[-1].values(), flush=True)
+    worst = {
+        tool: max(abs(r["difference_percent"]) for r in rows if r["tool"] == tool)
+        for tools in TOOLS.values()
+        for tool in tools
+    }
+    # The bar is the tools as they come.
+    passed = worst["benchmark_app"] <= 5.0 and worst["Timer"] <= 5.0
+    return {"networks": rows, "largest_difference_percent": worst, "passed": passed}
+
+
+def _tool_s(tool: str, workload: Workload, model: Path, seconds: float) -> float:
+    if tool == "benchmark_app":
+        return benchmark_app_s(model, seconds)
+    return torch_timer_s(workload, seconds, steady_heap=tool != "Timer")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from hwnas.core.workload import Workload
+from hwnas.host.allocator import STEADY_HEAP
 
 # benchmark_app as its authors ship it; its telemetry package is kept out, as everywhere here.
 _APP = (
@@ -64,9 +65,15 @@ def benchmark_app_s(model: Path, seconds: float) -> float:
     return float(match[1]) * 1e-3
 
 
-def torch_timer_s(workload: Workload, seconds: float) -> float:
-    """Median latency [s] of `Timer.blocked_autorange` on one thread."""
+def torch_timer_s(workload: Workload, seconds: float, *, steady_heap: bool = False) -> float:
+    """Median latency [s] of `Timer.blocked_autorange` on one thread.
+
+    Args:
+        workload: What to time.
+        seconds: For how long.
+        steady_heap: With the heap settings of hwnas's workers, under which freed memory stays in the process.
+    """
     command = [sys.executable, "-c", _TIMER, json.dumps(workload.to_dict()), str(seconds)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **(STEADY_HEAP if steady_heap else {})}
     found = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return float(json.loads(found.stdout.splitlines()[-1]))
