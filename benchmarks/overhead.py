@@ -32,10 +32,13 @@ def _watch(pid: int, peak: list[int], done: threading.Event) -> None:
 
 def main(options: Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "HWNAS_DB": str(Path(folder) / "quick.sqlite")}
+        environment = {**os.environ, "HWNAS_DB": options.db or str(Path(folder) / "quick.sqlite")}
         start = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", "hwnas", "measure"], env=environment, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "hwnas", "measure", "--fresh"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         peak, done = [0], threading.Event()
         watcher = threading.Thread(target=_watch, args=(process.pid, peak, done))
@@ -58,4 +61,4 @@ def main(options: Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, ("--db", {"help": "database to keep the study in"}))
