@@ -49,7 +49,9 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
     axis.set_yticks([])
     axis.grid(False, axis="y")
     largest = max(max(sum(r.baseline.values()), sum(r.accelerated.values())) for r in rows)
-    axis.set_xlim(0, largest * 1.25)
+    # Beside the longest bar stands its number, and the name of its backend.
+    longest = max(len(r.backend) for r in rows)
+    axis.set_xlim(0, largest * (1.25 + 0.012 * longest))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: format_count(v)))
     axis.set_xlabel("last-level-cache misses of one inference")
     for number, row in enumerate(rows):

@@ -19,7 +19,9 @@ class Quantity:
         title: Begins the figure's title.
         label: Of the axis, with its unit.
         scale_note: What the subtitle says of the scale.
-        read: Value with the ends of its interval, or None where the cell has none.
+        read: Value with the ends of its interval, or None where the cell has none above zero.
+        is_zero: Whether the value is zero, which no logarithmic axis reaches.
+        zero_means: What a zero says, for the legend.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Quantity:
     label: str
     scale_note: str
     read: Callable[[Cell], tuple[float, float, float] | None]
+    is_zero: Callable[[Cell], bool] = lambda cell: False
+    zero_means: str = ""
 
 
 def _latency(cell: Cell) -> tuple[float, float, float] | None:
@@ -49,12 +53,13 @@ LATENCY = Quantity(
 def cache_misses(source: str, geometry: str | None) -> Quantity:
     """Last-level-cache misses of one inference, per image, by one source on one cache."""
 
+    def misses(cell: Cell) -> float | None:
+        counts = [c.value for c in cell.cache_misses if (c.source, c.geometry) == (source, geometry)]
+        return counts[0] if counts else None
+
     def read(cell: Cell) -> tuple[float, float, float] | None:
-        for found in cell.cache_misses:
-            if (found.source, found.geometry) == (source, geometry) and found.value:
-                value = found.value / cell.workload.batch
-                return value, value, value
-        return None
+        found = misses(cell)
+        return (found / cell.workload.batch,) * 3 if found else None
 
     where = "_".join([source, *([cache_size(geometry)] if geometry else [])])
     return Quantity(
@@ -63,6 +68,8 @@ def cache_misses(source: str, geometry: str | None) -> Quantity:
         label="misses per image",
         scale_note="Fewer is better; logarithmic scale, shared by all panels.",
         read=read,
+        is_zero=lambda cell: misses(cell) == 0,
+        zero_means="none: everything stays in the cache",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from hwnas.core.units import format_count
-from hwnas.report.cells import Selection
+from hwnas.report.cells import Cell, Selection
 from hwnas.report.context import figure_footer, omission_notes, plural, threads
 from hwnas.report.page import Frame, Grid, Legend, new_page
 from hwnas.report.quantities import LATENCY, Quantity
@@ -23,6 +23,8 @@ from hwnas.report.sweeps import Line, Sweep
 #: Below this ratio of the largest to the smallest latency, a logarithmic axis might show no tick at all.
 _LEAST_SPAN = 4.0
 _PANEL_IN = 2.35
+#: Marks a value of zero at the foot of a panel.
+_ZERO = "$0$"
 
 
 def draw_sweep(sweep: Sweep, selection: Selection, quantity: Quantity = LATENCY) -> Figure:
@@ -41,22 +43,25 @@ def draw_sweep(sweep: Sweep, selection: Selection, quantity: Quantity = LATENCY)
     rows = math.ceil(len(sweep.panels) / columns)
     # A latency that is missing has a reason to tell; misses are often sampled.
     crosses = quantity is LATENCY and any(c.estimate is None and c.backend in backends for c in sweep.cells)
+    zeros = any(quantity.is_zero(c) for c in sweep.cells)
     frame = Frame(
         title=f"{quantity.title} over {sweep.axis}",
         subtitle=_subtitle(sweep, batches, quantity),
-        legends=_legends(backends, batches, crosses),
+        legends=_legends(backends, batches, crosses, quantity.zero_means if zeros else ""),
         notes=_notes(sweep, backends),
         footer=figure_footer(selection, sweep.cells),
     )
     figure, axes = new_page(frame, Grid(rows, columns, height=_PANEL_IN if rows > 1 else 2.8))
-    _set_scales(axes[0], sweep, crosses, quantity)
+    _set_scales(axes[0], sweep, crosses or zeros, quantity)
     for place, (axis, (name, lines)) in enumerate(zip(axes, sweep.panels.items(), strict=False)):
         axis.set_title(name.replace("_", " "), loc="left", size=10, weight="bold")
         for line in lines:
             if line.backend in backends:
                 _draw_line(axis, sweep.values, line, backends[line.backend], batches[line.batch], quantity)
         if crosses:
-            _draw_crosses(axis, sweep.values, lines, backends)
+            _draw_at_foot(axis, sweep.values, lines, backends, "x", lambda c: c.estimate is None)
+        if zeros:
+            _draw_at_foot(axis, sweep.values, lines, backends, _ZERO, quantity.is_zero)
         lowest = place + columns >= len(sweep.panels)
         axis.tick_params(labelbottom=lowest, labelleft=place % columns == 0, length=3)
         if lowest:
@@ -69,7 +74,7 @@ def draw_sweep(sweep: Sweep, selection: Selection, quantity: Quantity = LATENCY)
 
 
 def _points(line: Line, quantity: Quantity) -> bool:
-    return any(c is not None and quantity.read(c) for c in line.cells)
+    return any(c is not None and (quantity.read(c) or quantity.is_zero(c)) for c in line.cells)
 
 
 def _axis_label(sweep: Sweep) -> str:
@@ -83,7 +88,9 @@ def _subtitle(sweep: Sweep, batches: dict[int, BatchStyle], quantity: Quantity) 
     return f"{', '.join(parts).capitalize()}. {quantity.scale_note}"
 
 
-def _legends(backends: dict[str, str], batches: dict[int, BatchStyle], crosses: bool) -> list[Legend]:
+def _legends(
+    backends: dict[str, str], batches: dict[int, BatchStyle], crosses: bool, zero_means: str
+) -> list[Legend]:
     first = next(iter(batches.values()))
     one_batch = len(batches) == 1
     marks = [
@@ -94,6 +101,9 @@ def _legends(backends: dict[str, str], batches: dict[int, BatchStyle], crosses: 
     if crosses:
         marks.append(Line2D([], [], color=MUTED, marker="x", linestyle="none", markersize=6))
         labels.append("not measured, see below")
+    if zero_means:
+        marks.append(Line2D([], [], color=MUTED, marker=_ZERO, linestyle="none", markersize=6))
+        labels.append(zero_means)
     legends = [Legend("Backend", marks, labels)]
     if not one_batch:
         shapes = [
@@ -112,14 +122,14 @@ def _legends(backends: dict[str, str], batches: dict[int, BatchStyle], crosses: 
     return legends
 
 
-def _set_scales(axis: Axes, sweep: Sweep, crosses: bool, quantity: Quantity) -> None:
+def _set_scales(axis: Axes, sweep: Sweep, marks_at_foot: bool, quantity: Quantity) -> None:
     """Both scales of the first panel, which the others share."""
     ends = [v for c in sweep.cells for v in quantity.read(c) or ()]
     low, high = min(ends), max(ends)
     spread = max(1.0, math.sqrt(_LEAST_SPAN / (high / low)))
     margin = (high / low * spread**2) ** 0.05
-    # Crosses of missing cells stand below the lines.
-    room = margin**3 if crosses else margin
+    # Marks of cells without a point stand below the lines.
+    room = margin**3 if marks_at_foot else margin
     axis.set_yscale("log")
     axis.set_ylim(low / spread / room, high * spread * margin)
     wide = high / low > 200
@@ -164,23 +174,30 @@ def _draw_line(
     )
 
 
-def _draw_crosses(axis: Axes, values: Sequence[int], lines: Sequence[Line], backends: dict[str, str]) -> None:
-    """A cross at the foot of the panel for each cell that has no latency, stacked where several meet."""
+def _draw_at_foot(
+    axis: Axes,
+    values: Sequence[int],
+    lines: Sequence[Line],
+    backends: dict[str, str],
+    marker: str,
+    chosen: Callable[[Cell], bool],
+) -> None:
+    """A mark at the foot of the panel for each chosen cell, stacked where several meet."""
     height: Counter[int] = Counter()
     for line in lines:
         if line.backend not in backends:
             continue
         for value, cell in zip(values, line.cells, strict=True):
-            if cell is None or cell.estimate is not None:
+            if cell is None or not chosen(cell):
                 continue
             axis.plot(
                 [value],
                 [0.04 + 0.055 * height[value]],
                 transform=axis.get_xaxis_transform(),
                 color=backends[line.backend],
-                marker="x",
+                marker=marker,
                 markersize=5,
-                markeredgewidth=1.4,
+                markeredgewidth=1.4 if marker == "x" else 0.3,
                 linestyle="none",
             )
             height[value] += 1

@@ -12,8 +12,11 @@ from rich.console import Console
 from hwnas.core.counter import LLC_MISSES, Counter, misses_of
 from hwnas.report.figures import draw_figures
 from hwnas.report.fusion import fusion_rows
-from hwnas.report.quantities import quantities
+from hwnas.report.quantities import cache_misses, quantities
 from hwnas.report.records import records
+from hwnas.report.style import styled
+from hwnas.report.sweep_figure import draw_sweep
+from hwnas.report.sweeps import find_sweeps
 from hwnas.report.table import print_report
 
 SMALL, LARGE = "4194304,16,64", "33554432,16,64"
@@ -71,6 +74,26 @@ def test_a_sweep_is_drawn_for_each_source_that_spans_it(lab: Lab, tmp_path) -> N
     assert {"depth.png", "depth_misses_model_4MiB-16way.svg", "depth_misses_model_32MiB-16way.png"} <= names
     # One depth is no line, and a counter that was refused is no point at zero.
     assert not any("callgrind" in n or "pmu" in n for n in names)
+
+
+def test_a_zero_is_marked_at_the_foot_and_a_refused_count_is_not(lab: Lab) -> None:
+    _counted(lab)
+    huge = "1073741824,16,64"
+    for stored in list(lab.store.measurements()):
+        m = stored.measurement
+        if not m.pass_index:
+            fits = int(m.workload.params["depth"]) < 20
+            with lab.store.writing() as writer:
+                writer.counters(m.uid, [Counter(LLC_MISSES, 0.0 if fits else 9e3, "model", huge, 1)])
+    selection = lab.select()
+    (sweep,) = find_sweeps(selection.cells, "depth")
+    for geometry, zeros in ((huge, 2), (SMALL, 0)):
+        with styled():
+            figure = draw_sweep(sweep, selection, cache_misses("model", geometry))
+        marks = [line for line in figure.axes[0].get_lines() if line.get_marker() == "$0$"]
+        assert [list(line.get_xdata()) for line in marks] == [[10]] * zeros
+        legends = " ".join(t.get_text() for part in figure.legends for t in part.get_texts())
+        assert ("stays in the cache" in legends) == bool(zeros)
 
 
 def test_misses_are_told_per_image(lab: Lab) -> None:
