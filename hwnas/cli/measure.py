@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from hwnas.backends.registry import backend
 from hwnas.cli.options import db_option
 from hwnas.cli.progress import watcher_for
 from hwnas.core.environment import Environment
@@ -16,6 +17,7 @@ from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Status
 from hwnas.core.resources import data_folder
 from hwnas.core.units import format_bytes, format_count, format_duration, parse_seconds
+from hwnas.host.canary import multiply_adds_per_s
 from hwnas.host.cpus import usable_threads
 from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
@@ -109,7 +111,8 @@ def measure(
             batch=batch,
             cache_misses=cache_misses,
             caches=caches,
-        )
+        ),
+        macs_per_s=multiply_adds_per_s(),
     )
     environment = probe_environment()
     # A cache that is none, or a source that is missing here, is told before anything is touched.
@@ -197,7 +200,14 @@ def _print_plan(plan: Plan, console: Console) -> None:
         f"open verdicts get up to {settings.max_passes} passes.",
         soft_wrap=True,
     )
-    peak = max(plan.cost(w).memory_bytes for w in experiment.workloads) * len(experiment.backends)
+    here = list(experiment.backends)
+    for backend_id in experiment.backends:
+        found = backend(backend_id).availability()
+        if not found.available:
+            plan.expect_skipped(backend_id)
+            here.remove(backend_id)
+            console.print(f"{backend_id} will be skipped: {found.detail}", soft_wrap=True)
+    peak = max(plan.cost(w).memory_bytes for w in experiment.workloads) * len(here)
     console.print(
         f"Expected: about {format_duration(plan.remaining_s())}, up to {format_bytes(peak)} of memory. "
         "Rough guesses: progress corrects the time once cells are finished.",

@@ -8,6 +8,12 @@ from types import MappingProxyType
 
 import numpy as np
 
+#: The matrix kernel: so many products of square matrices of this side.
+_PRODUCTS = 20
+_SIDE = 48
+
+_SPEED_READINGS = 20
+
 
 class Canary:
     """Three kernels of about 0.1 ms each, timed one after the other.
@@ -22,13 +28,13 @@ class Canary:
     def __init__(self) -> None:
         rng = np.random.default_rng(0)
         # 48 x 48 stays below the size at which BLAS libraries start to use several threads.
-        small = rng.random((48, 48), dtype=np.float32)
+        small = rng.random((_SIDE, _SIDE), dtype=np.float32)
         product = np.empty_like(small)
         vector = rng.random(4096, dtype=np.float32)
         exponentials = np.empty_like(vector)
 
         def matrix() -> None:
-            for _ in range(20):
+            for _ in range(_PRODUCTS):
                 np.matmul(small, small, out=product)
 
         def arithmetic() -> None:
@@ -60,3 +66,10 @@ class Canary:
             kernel()
             durations[name] = (clock() - start) * 1e-9
         return durations
+
+
+def multiply_adds_per_s() -> float:
+    """Multiply-adds of one thread of this host in a second, by the canary's matrix product at its best."""
+    canary = Canary()
+    best = min(canary.read()["matrix"] for _ in range(_SPEED_READINGS))
+    return _PRODUCTS * _SIDE**3 / best

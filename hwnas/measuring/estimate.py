@@ -8,9 +8,10 @@ from hwnas.core.workload import Workload
 from hwnas.measuring.settings import Settings
 from hwnas.workloads.cost import WorkloadCost
 
-#: Assumed until this run has timed something: multiply-adds per second and thread on a common
-#: CPU with AVX2, and the bytes per second at which activations pass through memory.
-_MACS_PER_S = 15e9
+#: Assumed where nobody has read the host's canary: multiply-adds per second and thread of a CPU with AVX2.
+COMMON_MACS_PER_S = 15e9
+
+#: Assumed until this run has timed something: bytes per second at which activations pass through memory.
 _BYTES_PER_S = 4e9
 
 #: Resident size of a worker with torch and OpenVINO loaded, before it holds a network.
@@ -40,7 +41,13 @@ class CellCost:
     memory_bytes: int
 
 
-def cell_cost(workload: Workload, cost: WorkloadCost, threads: int, settings: Settings) -> CellCost:
+def cell_cost(
+    workload: Workload,
+    cost: WorkloadCost,
+    threads: int,
+    settings: Settings,
+    macs_per_s: float = COMMON_MACS_PER_S,
+) -> CellCost:
     """Expect the cost of one arm in one pass; a rough guess that progress corrects.
 
     Args:
@@ -48,9 +55,10 @@ def cell_cost(workload: Workload, cost: WorkloadCost, threads: int, settings: Se
         cost: MACs, parameters and activation bytes of one inference.
         threads: Threads of the arm.
         settings: Budget and fewest rounds.
+        macs_per_s: Multiply-adds per second and thread.
     """
     macs, touched = cost.macs or 0, cost.activation_bytes or 0
-    inference_s = macs / (_MACS_PER_S * threads) + touched / _BYTES_PER_S + 1e-4
+    inference_s = macs / (macs_per_s * threads) + touched / _BYTES_PER_S + 1e-4
     timed_s = max(settings.budget_s, settings.min_rounds * max(inference_s, settings.turn_s))
     warm_s = max(settings.warmup_s, 3 * inference_s)
     memory = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hwnas.core.measurement import Status
 from hwnas.core.workload import Workload
-from hwnas.measuring.estimate import CellCost, cell_cost
+from hwnas.measuring.estimate import COMMON_MACS_PER_S, CellCost, cell_cost
 from hwnas.measuring.experiment import Experiment
 from hwnas.store import LatencyStore
 from hwnas.workloads.cost import WorkloadCost, workload_cost
@@ -39,11 +39,18 @@ class Plan:
     Args:
         experiment: What to measure.
         costs: Workload key -> MACs, parameters and bytes.
+        macs_per_s: Multiply-adds per second and thread, for the time that cells are expected to take.
     """
 
-    def __init__(self, experiment: Experiment, costs: Mapping[str, WorkloadCost]) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        costs: Mapping[str, WorkloadCost],
+        macs_per_s: float = COMMON_MACS_PER_S,
+    ) -> None:
         self.experiment = experiment
         self.costs = costs
+        self._macs_per_s = macs_per_s
         self._done: set[tuple[str, int]] = set()
         self._cells = 0
         self._measured: set[tuple[str, str]] = set()
@@ -52,12 +59,18 @@ class Plan:
         self._extra: dict[int, list[Workload]] = {}
 
     @classmethod
-    def of(cls, experiment: Experiment, known: Mapping[str, WorkloadCost] | None = None) -> Plan:
+    def of(
+        cls,
+        experiment: Experiment,
+        known: Mapping[str, WorkloadCost] | None = None,
+        macs_per_s: float = COMMON_MACS_PER_S,
+    ) -> Plan:
         """Count every workload of the experiment.
 
         Args:
             experiment: What to measure.
             known: Workload key -> cost, for what cannot be counted from its declaration.
+            macs_per_s: Multiply-adds per second and thread; :mod:`hwnas.host.canary` tells this host's.
 
         Raises:
             UsageError: A model cannot be built, or does not take its input.
@@ -66,7 +79,7 @@ class Plan:
         for workload in experiment.workloads:
             if workload.key not in costs:
                 costs[workload.key] = workload_cost(workload)
-        return cls(experiment, costs)
+        return cls(experiment, costs, macs_per_s)
 
     def mark_stored(self, store: LatencyStore, campaign_uid: str) -> None:
         """Leave out what this campaign has stored."""
@@ -81,6 +94,10 @@ class Plan:
         (self._measured if status is Status.OK else self._failed).add((workload_key, backend))
         if status is Status.SKIPPED:
             self._unavailable.add(backend)
+
+    def expect_skipped(self, backend: str) -> None:
+        """A backend that this host lacks takes no time."""
+        self._unavailable.add(backend)
 
     def arms(self, workload: Workload) -> tuple[str, ...]:
         """The backends that can still be measured on this workload, in the experiment's order."""
@@ -122,7 +139,13 @@ class Plan:
 
     def cost(self, workload: Workload) -> CellCost:
         """Expected cost of one arm in one pass."""
-        return cell_cost(workload, self.costs[workload.key], self.experiment.threads, self.experiment.settings)
+        return cell_cost(
+            workload,
+            self.costs[workload.key],
+            self.experiment.threads,
+            self.experiment.settings,
+            self._macs_per_s,
+        )
 
     def group_s(self, group: Group) -> float:
         """Expected time of a group [s]; arms known to be unavailable cost nothing."""

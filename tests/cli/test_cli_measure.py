@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from hwnas.backends.registry import BACKENDS
+from hwnas.backends.registry import BACKENDS, backend
 from hwnas.cli.main import main
 
 PLAN = """
@@ -101,6 +101,8 @@ def test_dry_run_prints_the_plan_and_measures_nothing(hwnas, tmp_path):
     assert "90 workloads" in found.stdout
     assert "memory" in found.stdout
     assert "Expected: about" in found.stdout
+    skipped = not backend("openvino:gpu:fp16").availability().available
+    assert ("openvino:gpu:fp16 will be skipped" in found.stdout) == skipped
     assert not (tmp_path / "db.sqlite").exists()
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from hwnas.core.measurement import Status
+from hwnas.host.canary import multiply_adds_per_s
 from hwnas.measuring.experiment import Experiment
 from hwnas.measuring.plan import Plan
 from hwnas.measuring.settings import Settings
@@ -64,6 +65,23 @@ def test_arms_known_to_be_missing_cost_nothing(plan):
     group = next(g for g in plan.groups(0) if g.workload == TWO)
     assert plan.group_s(group) == pytest.approx(2 * plan.cost(TWO).total_s)
     assert plan.remaining_s() < before
+
+
+def test_arms_that_will_be_skipped_are_expected_to_cost_nothing(plan):
+    cells = plan.remaining
+    before = plan.remaining_s()
+    plan.expect_skipped(ARMS[2])
+    assert plan.remaining_s() == pytest.approx(before * 2 / 3)
+    # They are still part of the plan: that they were skipped, and why, is stored.
+    assert plan.remaining == cells
+
+
+def test_a_faster_host_is_expected_to_take_less_time():
+    large = pattern_workload("standard", depth=50, width=256, resolution=56)
+    experiment = Experiment("test", "", (large,), ARMS, 1, Settings())
+    slow, fast = (Plan.of(experiment, macs_per_s=speed).cost(large).inference_s for speed in (1e10, 4e10))
+    assert slow / 4 < fast < slow / 3
+    assert 1e8 < multiply_adds_per_s() < 1e12
 
 
 def test_the_order_is_random_but_the_same_each_time(plan):
