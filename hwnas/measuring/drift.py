@@ -152,11 +152,17 @@ def _instrument(index: np.ndarray) -> np.ndarray:
 
 
 def _variance_of_sum(terms: np.ndarray) -> float:
-    """Variance of the sum of a correlated series of mean 0, with Bartlett's weights; never negative."""
-    total = float(terms @ terms)
-    for lag in range(1, min(_CORRELATED_BLOCKS, len(terms) - 1) + 1):
-        total += 2 * (1 - lag / (_CORRELATED_BLOCKS + 1)) * float(terms[lag:] @ terms[:-lag])
-    return max(total, 0.0)
+    """Variance of the sum of a correlated series of mean 0, with Bartlett's weights.
+
+    Few terms tell nothing of correlation at long lags, and negative correlation is taken for chance: the
+    sum of squares is the least that is believed.
+    """
+    squares = float(terms @ terms)
+    total = squares
+    furthest = min(_CORRELATED_BLOCKS, len(terms) // 4)
+    for lag in range(1, furthest + 1):
+        total += 2 * (1 - lag / (furthest + 1)) * float(terms[lag:] @ terms[:-lag])
+    return max(total, squares)
 
 
 def _tame(residual: np.ndarray) -> np.ndarray:

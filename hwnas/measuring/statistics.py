@@ -133,47 +133,56 @@ class _Drawn:
         value: Its estimate.
         draws: The estimate in every bootstrap draw, shape ``(draws,)``.
         rounds: Rounds that went in.
-        extra_variance: Variance that resampling does not show.
+        reach: How far the estimate was carried along the shared slope, 0 where there is none.
     """
 
     value: float
     draws: np.ndarray
     rounds: int
-    extra_variance: float = 0.0
+    reach: float = 0.0
 
 
-def _combine(passes: Sequence[_Drawn], spread: float, tail: float = _TAIL) -> tuple[float, float, float]:
+def _combine(
+    passes: Sequence[_Drawn], spread: float, tail: float = _TAIL, slope_error: float = 0.0
+) -> tuple[float, float, float]:
     """Weighted mean over passes with a 95 % interval that also covers the differences between processes.
 
     The draws know the variance within a pass; n runs of rounds make it too small by (n - 1)/n. What the
     passes differ beyond it is the variance between processes (:func:`_variance_between`). Two or three passes
     tell little of it, so it is combined with the usual spread between processes, which counts as
     `_SPREAD_WEIGHT` more passes (the posterior mean under a scaled inverse chi-squared prior, Gelman et al.,
-    Bayesian Data Analysis, 3rd ed., sec. 2.6). A pass weighs by the inverse of its own variance plus that
-    between processes, so that one which met the host far from its reference speed counts less. The interval
-    has the shape of the draws, with the total variance and Student's t for its degrees of freedom
+    Bayesian Data Analysis, 3rd ed., sec. 2.6). An error of the slope is common to all passes and moves each
+    by its own reach. The mean is that of generalised least squares for the covariance of all three, so a pass
+    which met the host far from its reference speed counts less. The interval has the shape of the
+    draws, with the total variance and Student's t for its degrees of freedom
     (Satterthwaite, Biometrics Bulletin 2, 1946).
 
     Args:
         passes: At least one.
         spread: Usual standard deviation between processes of the quantity combined.
         tail: Percent on either side of the interval.
+        slope_error: Standard error of the slope that all passes share.
     """
     count = len(passes)
     values = np.array([p.value for p in passes])
     runs = [max(2, p.rounds // _run_length(p.rounds)) for p in passes]
-    own = np.array(
-        [float(p.draws.var()) * n / (n - 1) + p.extra_variance for p, n in zip(passes, runs, strict=True)]
-    )
-    seen = _variance_between(values, own, 1 / (own + spread**2)) if count > 1 else 0.0
+    own = np.array([float(p.draws.var()) * n / (n - 1) for p, n in zip(passes, runs, strict=True)])
+    reach = slope_error * np.array([p.reach for p in passes])
+    # For the moments, the common error is as good as one of each pass's own.
+    apart = own + reach**2
+    seen = _variance_between(values, apart, 1 / (apart + spread**2)) if count > 1 else 0.0
     freedom_between = _SPREAD_WEIGHT + count - 1
     between = (_SPREAD_WEIGHT * spread**2 + (count - 1) * seen) / freedom_between
-    weights = 1 / (own + between)
+    weights = np.linalg.solve(np.diag(own + between) + np.outer(reach, reach), np.ones(count))
     weights /= weights.sum()
     centre = float(weights @ values)
-    within_part, between_part = float(weights**2 @ own), between * float((weights**2).sum())
-    error = float(np.sqrt(within_part + between_part))
-    freedom = error**4 / (within_part**2 / sum(n - 1 for n in runs) + between_part**2 / freedom_between)
+    within_parts = weights**2 * own
+    between_part = between * float(weights @ weights)
+    variance = float(within_parts.sum()) + between_part + float(weights @ reach) ** 2
+    error = float(np.sqrt(variance))
+    freedom = variance**2 / (
+        float((within_parts**2 / (np.array(runs) - 1)).sum()) + between_part**2 / freedom_between
+    )
     deviations = weights @ np.array([p.draws - p.value for p in passes])
     quantile = float(student_t.ppf(1 - tail / 100, freedom))
     if deviations.std() > 0:
@@ -226,10 +235,8 @@ def estimate(
         value = float(sums[:, 1].sum() / sums[:, 0].sum())
         # The reference may lie outside the speeds that were met; an error of the slope grows with it.
         reach = centre - float(one.fit.index.mean())
-        drawn.append(
-            _Drawn(value, totals[:, 1] / totals[:, 0], len(one.rounds), (one.fit.slope_error * reach) ** 2)
-        )
-    middle, low, high = np.exp(_combine(drawn, PROCESS_SPREAD))
+        drawn.append(_Drawn(value, totals[:, 1] / totals[:, 0], len(one.rounds), reach))
+    middle, low, high = np.exp(_combine(drawn, PROCESS_SPREAD, slope_error=passes[0].fit.slope_error))
     blocks = [b for m in usable for b in m.blocks]
     preempted = [bool(b.preemptions) for b in blocks if b.preemptions is not None]
     samples = np.concatenate([m.samples_s for m in usable])
