@@ -55,11 +55,22 @@ class CacheGeometry:
         """``33554432,16,64``: how it is stored, and how valgrind wants it."""
         return f"{self.size_bytes},{self.ways},{self.line_bytes}"
 
-    def with_power_of_two_sets(self) -> CacheGeometry:
-        """This geometry, or the one of the same size with the nearest ways whose sets are a power of two.
+    @classmethod
+    def of(cls, text: str) -> CacheGeometry:
+        """The geometry that :meth:`__str__` wrote.
 
-        Simulators index sets by address bits. Where no associativity gives that at this
-        size, the size is rounded to the nearest that does.
+        Raises:
+            UsageError: It did not write this.
+        """
+        parts = text.split(",")
+        if len(parts) != 3 or not all(_is_number(p) for p in parts):
+            raise UsageError(f"{text!r} is not a cache geometry", "Give SIZE,WAYS,LINE in bytes")
+        return cls(*map(int, parts))
+
+    def with_power_of_two_sets(self) -> CacheGeometry:
+        """This geometry, or the nearest power of two of sets, with ways for about the same size.
+
+        Simulators index sets by address bits. The size changes where it is no multiple of those sets.
         """
         if self.sets & (self.sets - 1) == 0:
             return self
@@ -85,6 +96,11 @@ def host_cache(environment: Environment) -> CacheGeometry | None:
     return CacheGeometry(whole, cache.ways, cache.line_bytes) if whole else None
 
 
+def _is_number(text: str) -> bool:
+    # Other scripts have digits that int() reads, or does not, as the case may be.
+    return text.isascii() and text.isdecimal() and len(text) < 16
+
+
 def parse_cache(text: str, environment: Environment) -> CacheGeometry:
     """A geometry from ``4M,16,64``, ``host`` or a name in :data:`NAMED_CACHES`.
 
@@ -105,6 +121,6 @@ def parse_cache(text: str, environment: Environment) -> CacheGeometry:
             raise UsageError("this host does not tell the geometry of its last-level cache", example)
         return found
     parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 3 or not all(part.isdigit() for part in parts[1:]):
+    if len(parts) != 3 or not all(_is_number(part) for part in parts[1:]):
         raise UsageError(f"cannot read the cache geometry {text!r}", example)
     return CacheGeometry(parse_bytes(parts[0]), int(parts[1]), int(parts[2]))

@@ -36,7 +36,12 @@ def parse_bytes(text: str | int | float) -> int:
         UsageError: Not a non-negative number with a known unit.
     """
     value, unit = _split(text, _BYTES, "512M or 4GiB")
-    return int(value * _BYTES[unit])
+    try:
+        return int(value * _BYTES[unit])
+    except OverflowError as error:
+        raise UsageError(
+            f"{str(text)[:20]!r}... is too large a number of bytes", "Write it like 512M or 4GiB"
+        ) from error
 
 
 def format_seconds(value_s: float) -> str:

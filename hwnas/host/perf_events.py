@@ -34,14 +34,12 @@ class PerfEvent:
         type: ``perf_event_attr.type``.
         config: ``perf_event_attr.config``.
         cpus: Count all of these CPUs instead of a thread: events outside the cores belong to no thread.
-        scale: What one count stands for, in the event's own unit.
     """
 
     name: str
     type: int
     config: int
     cpus: tuple[int, ...] = ()
-    scale: float = 1.0
 
 
 EVENTS = {
@@ -51,9 +49,7 @@ EVENTS = {
         PerfEvent("instructions", _HARDWARE, 1),
         PerfEvent("cache-references", _HARDWARE, 2),
         PerfEvent("cache-misses", _HARDWARE, 3),
-        PerfEvent("LLC-loads", _HARDWARE_CACHE, _LAST_LEVEL | _READ | _ACCESS),
         PerfEvent("LLC-load-misses", _HARDWARE_CACHE, _LAST_LEVEL | _READ | _MISS),
-        PerfEvent("LLC-stores", _HARDWARE_CACHE, _LAST_LEVEL | _WRITE | _ACCESS),
         PerfEvent("LLC-store-misses", _HARDWARE_CACHE, _LAST_LEVEL | _WRITE | _MISS),
         PerfEvent("task-clock", _SOFTWARE, 1),  # ns
         PerfEvent("page-faults", _SOFTWARE, 2),

@@ -10,7 +10,6 @@ import math
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,10 +19,10 @@ from typing import Any
 from hwnas.backends.registry import BACKENDS, backend
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import LLC_MISSES, Counter
-from hwnas.core.errors import BackendUnavailable, CellError
+from hwnas.core.errors import BackendUnavailable, CellError, WorkerDied
 from hwnas.core.workload import Workload
 from hwnas.host.counters import callgrind_source
-from hwnas.measuring.worker_client import WorkerClient
+from hwnas.measuring.worker_client import WorkerClient, scratch_folder
 
 _SOURCE = "callgrind"
 
@@ -97,6 +96,7 @@ def simulated_misses(
     Raises:
         BackendUnavailable: Valgrind is missing, or the backend cannot run here.
         CellError: The process does not come up, the network cannot run, or valgrind does not answer.
+        HwnasError: There is no room for temporary files.
         UsageError: The model or its input is wrong.
     """
     with _Simulator(backend_id, threads, geometry, timeout_s) as simulator:
@@ -123,7 +123,7 @@ class _Simulator:
         self.geometry = geometry.with_power_of_two_sets()
         self._threads = threads
         self._timeout_s = timeout_s
-        self._folder = tempfile.TemporaryDirectory(prefix="hwnas-callgrind-", ignore_cleanup_errors=True)
+        self._folder = scratch_folder()
         self._dumps = 0
         try:
             self._worker = WorkerClient(
@@ -219,6 +219,8 @@ class _Simulator:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise CellError(f"vgdb {' '.join(command)} fails: {error}", _PTRACE) from error
         if done.returncode:
+            if not self._worker.alive:
+                raise WorkerDied(f"the process under valgrind ended before vgdb {' '.join(command)}")
             said = done.stderr.strip().splitlines() or ["no message"]
             raise CellError(f"vgdb {' '.join(command)} fails: {said[-1]}", _PTRACE)
 

@@ -99,6 +99,8 @@ class Campaign:
                 open_workloads = undecided(self._store, record.uid, open_workloads, self._plan.arms)
                 self._plan.add_pass(pass_index, open_workloads)
                 self._pass(pass_index, scratch, outcome)
+            # An earlier run may have been killed between its last group and this.
+            self._set_reference(outcome)
             counting = CountingPass(
                 self._plan, self._counting, self._store, record.uid, self._watcher, self._blobs, scratch
             )

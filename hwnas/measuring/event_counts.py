@@ -64,7 +64,7 @@ def count_event(event: PerfEvent, run: Callable[[], None], inferences: int) -> E
         counted = busy.value - idle.value
         if event.cpus and counted <= 0:
             return EventCount(None, f"{event.name}: the rest of the machine caused more than the inferences")
-        return EventCount(max(0.0, counted * event.scale / inferences))
+        return EventCount(max(0.0, counted / inferences))
     return EventCount(None, f"{event.name}: threads came and went in each of {_ATTEMPTS} attempts")
 
 

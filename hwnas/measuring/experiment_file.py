@@ -119,12 +119,18 @@ def _experiment(path: Path, data: Mapping[str, Any]) -> Experiment:
         backends=known_backends(file.backends),
         threads=file.threads,
         settings=Settings.from_dict(file.settings),
-        cache_misses=_cache_misses(file.cache_misses, file.seed),
+        cache_misses=_cache_misses(file.cache_misses, file.seed, workloads),
     )
 
 
-def _cache_misses(section: _CacheMisses, seed: int) -> CacheMisses:
+def _cache_misses(section: _CacheMisses, seed: int, workloads: Sequence[Workload]) -> CacheMisses:
     sample = [w for sweep in section.callgrind_sample for w in _sweep(sweep, seed)]
+    stray = next((w for w in sample if w not in workloads), None)
+    if stray is not None:
+        raise UsageError(
+            f"cache_misses.callgrind_sample names {stray.label}, which is in no sweep",
+            "Name workloads that the file measures",
+        )
     return CacheMisses(section.source, tuple(section.caches), tuple(dict.fromkeys(sample)))
 
 

@@ -58,7 +58,8 @@ class Estimate:
         residual_noise: The same after the correction.
         passes: Passes that went in.
         samples: Samples that went in.
-        preempted: Share of blocks in which the process lost its CPU to another process.
+        preempted: Share of blocks in which the process lost its CPU to another process; None where the
+            kernel does not tell.
     """
 
     latency_s: float
@@ -69,7 +70,7 @@ class Estimate:
     residual_noise: float
     passes: int
     samples: int
-    preempted: float
+    preempted: float | None
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ def estimate(
         residual_noise=float(np.mean([p.fit.scale for p in passes])),
         passes=len(passes),
         samples=len(samples),
-        preempted=float(np.mean(preempted)) if preempted else 0.0,
+        preempted=float(np.mean(preempted)) if preempted else None,
     )
 
 

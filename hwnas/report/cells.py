@@ -74,7 +74,7 @@ class Cell:
         if self.estimate is None:
             return ()
         noisy = ("noisy",) if self.estimate.residual_noise > NOISY else ()
-        preempted = ("preempted",) if self.estimate.preempted > PREEMPTED else ()
+        preempted = ("preempted",) if (self.estimate.preempted or 0.0) > PREEMPTED else ()
         return noisy + preempted
 
 

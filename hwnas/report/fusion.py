@@ -9,10 +9,8 @@ from typing import Any
 from hwnas.cache_misses.operators import OPERATOR_KINDS
 from hwnas.core.counter import operator_of
 from hwnas.report.cells import Cell, Selection
+from hwnas.report.context import plural
 from hwnas.report.order import network_names, number
-
-#: Networks that one figure can hold.
-_MOST_ROWS = 12
 
 
 @dataclass(frozen=True)
@@ -56,22 +54,27 @@ def fusion_rows(selection: Selection, geometry: str) -> list[FusionRow]:
     """One row a network and accelerated arm: of each pattern the workload with the most MACs."""
     names = network_names(c.workload for c in selection.cells)
     arms = {(c.workload.key, c.threads, c.backend): c for c in selection.cells}
-    largest: dict[tuple[str, str], tuple[Cell, Cell]] = {}
+    several = len({t for _, t, _ in arms}) > 1
+    largest: dict[tuple[str, str, int], tuple[Cell, Cell]] = {}
     for (workload, threads, backend), cell in arms.items():
         base = arms.get((workload, threads, selection.baseline))
         if base is None or backend == selection.baseline:
             continue
         if not (_by_operator(base, geometry) and _modelled(cell, geometry)):
             continue
-        place = names[workload], backend
+        place = names[workload], backend, threads
         if place not in largest or (cell.macs or 0) > (largest[place][1].macs or 0):
             largest[place] = base, cell
     return [
         FusionRow(
-            _label(name, cell), _by_operator(base, geometry), backend, _by_operator(cell, geometry), geometry
+            _label(name, cell) + (f", {plural(threads, 'thread')}" if several else ""),
+            _by_operator(base, geometry),
+            backend,
+            _by_operator(cell, geometry),
+            geometry,
         )
-        for (name, backend), (base, cell) in largest.items()
-    ][:_MOST_ROWS]
+        for (name, backend, threads), (base, cell) in largest.items()
+    ]
 
 
 def _modelled(cell: Cell, geometry: str) -> bool:

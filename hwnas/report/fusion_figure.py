@@ -12,13 +12,15 @@ from matplotlib.ticker import FuncFormatter
 from hwnas.cache_misses.operators import OPERATOR_KINDS
 from hwnas.core.units import format_count
 from hwnas.report.cells import Selection
-from hwnas.report.context import figure_footer
+from hwnas.report.context import figure_footer, plural
 from hwnas.report.fusion import FusionRow
 from hwnas.report.page import Frame, Grid, Legend, new_page
 from hwnas.report.quantities import cache_label
 
 _BAR_IN = 0.22
 _ROW_IN = 0.62
+#: Networks that one figure can hold.
+_MOST_ROWS = 12
 
 #: One a kind of operator, in their order: Okabe and Ito's, what remains in every runtime in black.
 _COLOURS = ("#000000", "#D55E00", "#E69F00", "#0072B2", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#999999")
@@ -32,6 +34,8 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
         geometry: Their cache.
         selection: Where they come from.
     """
+    further = max(0, len(rows) - _MOST_ROWS)
+    rows = rows[:_MOST_ROWS]
     colours = dict(zip(OPERATOR_KINDS, _COLOURS, strict=True))
     kinds = [k for k in OPERATOR_KINDS if any(k in r.baseline or k in r.accelerated for r in rows)]
     frame = Frame(
@@ -39,7 +43,7 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
         subtitle=f"Upper bar: {selection.baseline}. Lower bar: the accelerated arm, with its share of the "
         "misses above. One inference, modelled from the operators that each runtime really runs.",
         legends=[Legend("Operator", [Patch(color=colours[k]) for k in kinds], kinds)],
-        notes=[],
+        notes=[f"{plural(further, 'further network')}: see the CSV file."] if further else [],
         footer=figure_footer(selection, selection.cells),
     )
     height = len(rows) * _ROW_IN

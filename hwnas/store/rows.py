@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import Counter
 from hwnas.core.errors import UsageError
 from hwnas.core.kernel import Kernel
@@ -71,10 +72,7 @@ def check(measurement: Measurement) -> None:
     if measurement.status is Status.OK and not measurement.samples_s:
         raise UsageError(f"measurement {measurement.uid!r}: the status is ok, but there are no samples")
     for counter in measurement.counters:
-        if counter.value is None and not counter.reason:
-            raise UsageError(
-                f"measurement {measurement.uid!r}: the counter {counter.event!r} has no value and no reason"
-            )
+        check_counter(counter, measurement.uid)
     for block in measurement.blocks:
         if not abs(block.start_s) < _LONGEST_S:
             raise UsageError(f"measurement {measurement.uid!r}: a block starts at {block.start_s} s")
@@ -87,6 +85,26 @@ def check(measurement: Measurement) -> None:
         to_json([dict(measurement.effective), [dict(k.attributes) for k in measurement.kernels]])
     except TypeError as error:
         raise UsageError(f"measurement {measurement.uid!r} cannot be stored: {error}") from error
+
+
+def check_counter(counter: Counter, measurement_uid: str) -> None:
+    """Refuse a count that no report could show.
+
+    Raises:
+        UsageError: Names the event and what is wrong.
+    """
+    what = f"measurement {measurement_uid!r}: the counter {counter.event!r}"
+    if counter.value is None and not counter.reason:
+        raise UsageError(f"{what} has no value and no reason")
+    for name, value in (("value", counter.value), ("accesses", counter.accesses)):
+        # Written so that it is false for NaN.
+        if value is not None and not 0 <= value < math.inf:
+            raise UsageError(f"{what} has {name} {value}")
+    if counter.geometry is not None:
+        try:
+            CacheGeometry.of(counter.geometry)
+        except UsageError as error:
+            raise UsageError(f"{what}: {error.message}", error.hint) from error
 
 
 def measurement_values(measurement: Measurement) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from hwnas.core.measurement import Measurement
 from hwnas.core.workload import Workload, canonical_json
 from hwnas.store import tables as t
 from hwnas.store.records import CampaignRecord, Entry
-from hwnas.store.rows import check, measurement_values, part_values, workload_values
+from hwnas.store.rows import check, check_counter, measurement_values, part_values, workload_values
 
 
 class CellTakenError(DatabaseError):
@@ -155,13 +155,16 @@ class Writer:
             How many were added.
 
         Raises:
-            UsageError: There is no such measurement.
+            UsageError: There is no such measurement, or a counter is not one that can be shown.
         """
         c = t.measurement.c
         row_id = self._connection.scalar(select(c.id).where(c.uid == measurement_uid))
         if row_id is None:
             raise UsageError(f"the database has no measurement with the uid {measurement_uid!r}")
-        return self._counters(row_id, counters)
+        counted = list(counters)
+        for counter in counted:
+            check_counter(counter, measurement_uid)
+        return self._counters(row_id, counted)
 
     def _counters(self, measurement_id: int, counters: Iterable[Counter]) -> int:
         c = t.counter.c

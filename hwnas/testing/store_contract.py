@@ -86,6 +86,13 @@ class StoreContract:
         silent = Counter(LLC_MISSES, None, "pmu", None, 1)
         with pytest.raises(UsageError, match="no reason"):
             store.add(example_measurement(counters=(silent,)), example_environment())
+        bare = example_measurement(counters=())
+        store.add(bare, example_environment())
+        odd = (silent, replace(silent, value=-1.0), replace(silent, value=1.0, geometry="4M,16,64"))
+        for counter in odd:
+            with pytest.raises(UsageError), store.writing() as writer:
+                writer.counters(bare.uid, [counter])
+        assert store.counts()["counter"] == 0
 
     def test_cell_is_measured_once(self, store: LatencyStore) -> None:
         """A second measurement of a campaign's cell is refused, and nothing of it stays."""

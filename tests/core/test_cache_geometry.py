@@ -56,3 +56,18 @@ def test_simulators_get_a_power_of_two_of_sets(ways, sets):
         assert simulated == geometry
     elif sets > 4 and ways > 4:
         assert 0.85 < simulated.size_bytes / geometry.size_bytes < 1.15
+
+
+@pytest.mark.parametrize(
+    "text", ["4M,16,64", "4194304,16", "4194304,²,64", "-1,16,64", "x", f"{'9' * 400},16,64"]
+)
+def test_only_what_was_written_is_read_back(text):
+    assert str(CacheGeometry.of("4194304,16,64")) == "4194304,16,64"
+    with pytest.raises(UsageError):
+        CacheGeometry.of(text)
+
+
+@pytest.mark.parametrize("text", ["4M,²,64", f"{'9' * 400},16,64", "4M,16,x"])
+def test_odd_digits_and_huge_sizes_are_one_line(text):
+    with pytest.raises(UsageError):
+        parse_cache(text, example_environment())

@@ -180,3 +180,11 @@ def test_a_model_file_that_does_not_take_the_batch_or_float32_is_one_line(tmp_pa
         experiment_of_models((_network(tmp_path, [-1, 3, 8, 8]),), None, None)
     with pytest.raises(UsageError, match=r"net\.xml takes u8 values.*float32"):
         experiment_of_models((_network(tmp_path, [1, 3, 8, 8], kind="u8"),), None, None)
+
+
+def test_a_sample_that_is_in_no_sweep_is_refused(tmp_path):
+    sample = "cache_misses:\n  callgrind_sample:\n    - {patterns: [standard], depth: 1, width: 9}\n"
+    with pytest.raises(UsageError, match=r"mine.yaml.*callgrind_sample.*w9.*no sweep"):
+        _load(tmp_path, GOOD + sample)
+    good = _load(tmp_path, GOOD + sample.replace("width: 9", "width: 8"))
+    assert [w.label for w in good.cache_misses.callgrind_sample] == ["standard d1 w8 56x56 b1"]

@@ -43,7 +43,14 @@ def _start(folder):
         str(folder / "db.sqlite"),
     ]
     with (folder / "output.txt").open("w") as output:
-        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # A shell that runs the tests in the background has them ignore Ctrl-C, and children inherit it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
 
 
 def _uids(folder):
