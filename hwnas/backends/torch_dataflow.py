@@ -41,6 +41,11 @@ class TorchConvolutions:
     reorders_weights: bool
     threads: int
 
+    @property
+    def blocked_tensors(self) -> bool:
+        """Whether tensors are oneDNN's own, for which PyTorch has no other convolution."""
+        return self.onednn and not (self.reorders_activations or self.reorders_weights)
+
     def uses_onednn(
         self, x: torch.Tensor, weight: torch.Tensor, strides: Any, dilations: Any, groups: int
     ) -> bool:
@@ -48,10 +53,12 @@ class TorchConvolutions:
 
         Source: ``ConvParams::use_mkldnn`` in PyTorch's aten/src/ATen/native/Convolution.cpp: small single
         images, and pointwise convolutions of few images on one thread, run faster on its own kernels.
+        A sequence counts as an image of height 1.
         """
-        if not self.onednn:
-            return False
-        batch, height, width = x.shape[0], weight.shape[-2], weight.shape[-1]
+        if not self.onednn or self.blocked_tensors:
+            return self.onednn
+        batch = x.shape[0]
+        height, width = (1, *weight.shape[2:])[-2:]
         pointwise = height == 1 and width == 1
         worthwhile = (
             any(s != 1 for s in strides)
@@ -152,11 +159,14 @@ class _Recorder(TorchDispatchMode):
         return result
 
     def _convolution(self, args: tuple[Any, ...], reads: tuple[int, ...], written: tuple[int, ...]) -> None:
-        x, weight, _, strides, _, dilations, _, _, groups = args
+        x, weight, _, strides, _, dilations, transposed, _, groups = args
         source, kernel, *bias = reads
         settings = self._convolutions
         if not settings.uses_onednn(x, weight, strides, dilations, groups):
-            self._native_convolution(x, weight, reads, written)
+            if transposed:
+                self._native_transposed_convolution(x, weight, groups, reads, written)
+            else:
+                self._native_convolution(x, weight, reads, written)
             return
         name = "convolution"
         temporary = []
@@ -194,14 +204,33 @@ class _Recorder(TorchDispatchMode):
         """
         name = "convolution"
         source, *others = reads
-        if weight.shape[-1] == 1 and weight.shape[-2] == 1:
+        taps = math.prod(weight.shape[2:])
+        if taps == 1:
             self._add(name, reads, written)
             return
-        taps = weight.shape[-1] * weight.shape[-2]
         pixels = self._buffers[written[0]].size // (_FLOAT_BYTES * max(1, weight.shape[0]))
         columns = self._buffer(pixels * x.shape[1] * taps * _FLOAT_BYTES)
         self._steps.append(Step("im2col", "im2col", (source,), (columns,), source=name))
         self._add(name, (columns, *others), written, (columns,))
+
+    def _native_transposed_convolution(
+        self,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        groups: int,
+        reads: tuple[int, ...],
+        written: tuple[int, ...],
+    ) -> None:
+        """The other way round: the product gives columns, which are summed up into the output.
+
+        Source: ``slow_conv_transpose2d_out_cpu_template`` in PyTorch's
+        aten/src/ATen/native/NaiveConvolutionTranspose2d.cpp.
+        """
+        name = "convolution"
+        pixels = x.shape[0] * math.prod(x.shape[2:])
+        columns = self._buffer(pixels * weight.shape[1] * groups * math.prod(weight.shape[2:]) * _FLOAT_BYTES)
+        self._add(name, reads[:2], (columns,), ())
+        self._steps.append(Step("col2im", "col2im", (columns, *reads[2:]), written, (columns,), source=name))
 
     def finish(self, result: Any) -> Dataflow:
         """The recorded dataflow; `result` keeps the outputs alive until here."""

@@ -14,7 +14,17 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("weight reorder", ("weight reorder",)),
     (
         "layout reorder",
-        ("layout reorder", "reorder", "im2col", "convert", "contiguous", "transpose", "permute", "clone"),
+        (
+            "layout reorder",
+            "reorder",
+            "im2col",
+            "col2im",
+            "convert",
+            "contiguous",
+            "transpose",
+            "permute",
+            "clone",
+        ),
     ),
     (CONVOLUTION, ("conv",)),
     ("matrix product", ("mm", "matmul", "linear", "fullyconnected")),

@@ -208,6 +208,8 @@ def _print_csv(rows: list[dict[str, Any]]) -> None:
 
 def _print_result(source: str, result: ImportResult) -> None:
     line = f"{source}: {result.added} added, {result.already_there} already there"
+    if result.counters:
+        line += f" ({result.counters} of their counters {'are' if result.counters > 1 else 'is'} new)"
     if result.cell_taken:
         line += f", {result.cell_taken} left out (this database has its own measurement of the same cell)"
     click.echo(line)

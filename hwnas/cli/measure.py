@@ -223,6 +223,12 @@ def _print_outcome(
         console.print(
             f"Added {added} cache-miss count{'s' if added > 1 else ''} to {store.location}", soft_wrap=True
         )
+    if outcome.counts_missing:
+        plural = "s" if outcome.counts_missing > 1 else ""
+        console.print(
+            f"{outcome.counts_missing} cache-miss count{plural} could not be had; --retry-failed tries again",
+            soft_wrap=True,
+        )
     if not outcome.counts:
         not_ok = sum(counts.values()) > counts[Status.OK]
         retry = "--retry-failed tries again what is not ok; " if not_ok else ""

@@ -12,6 +12,9 @@ from hwnas.core.units import format_bytes, parse_bytes
 _EXAMPLE = "Write it like 4M,16,64 (size, ways, bytes of a line), or name one: {names}"
 _LARGEST_BYTES = 2**40
 
+#: Of the processors that most people have; headings and names of files tell other lines only.
+USUAL_LINE_BYTES = 64
+
 
 @dataclass(frozen=True)
 class CacheGeometry:
@@ -50,6 +53,11 @@ class CacheGeometry:
     def label(self) -> str:
         """For people: ``32 MiB, 16 ways, 64 B lines``."""
         return f"{format_bytes(self.size_bytes)}, {self.ways} ways, {self.line_bytes} B lines"
+
+    @property
+    def short_label(self) -> str:
+        """The same, without lines of the usual size: ``32 MiB, 16 ways``."""
+        return self.label if self.line_bytes != USUAL_LINE_BYTES else self.label.rpartition(", ")[0]
 
     def __str__(self) -> str:
         """``33554432,16,64``: how it is stored, and how valgrind wants it."""

@@ -100,3 +100,7 @@ class OutOfMemory(CellError):
 
 class WorkerDied(CellError):
     """The worker process ended without an answer."""
+
+
+#: What ends one cell and not the campaign: its own failure, or a model or input of the user's that is wrong.
+CELL_FAILURES = (CellError, UsageError)

@@ -17,6 +17,9 @@ _WALK_BYTES = 64 * 2**20
 
 _THIS_THREAD = 0
 
+#: Begins the reason for a count that waits for somebody to install the simulator.
+CALLGRIND_MISSING = "valgrind is not on PATH"
+
 
 @dataclass(frozen=True)
 class CounterSource:
@@ -102,7 +105,7 @@ def callgrind_source() -> CounterSource:
     """Valgrind's cache simulator, which runs the real binaries."""
     program = shutil.which("valgrind")
     if program is None:
-        return CounterSource("callgrind", False, "valgrind is not on PATH", "apt-get install valgrind")
+        return CounterSource("callgrind", False, CALLGRIND_MISSING, "apt-get install valgrind")
     remedy = "Install valgrind again: apt-get install --reinstall valgrind"
     try:
         answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)

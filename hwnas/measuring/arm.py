@@ -92,7 +92,7 @@ class WorkerArm:
         if source == "pmu":
             found = self._call("count", device=self._worker.backend_id.split(":")[1])
         else:
-            found = self._call("model", caches=[[g.size_bytes, g.ways, g.line_bytes] for g in caches])
+            found = self._call("model", caches=[str(g) for g in caches])
         self.counters += tuple(Counter.from_dict(c) for c in found["counters"])
 
     def release(self) -> None:

@@ -32,6 +32,7 @@ class Outcome:
         counts: Status -> cells of this run.
         elapsed_s: Wall time of this run [s].
         counts_added: Cache-miss counts added after timing.
+        counts_missing: Cache-miss counts that were asked for and have no value.
         inference_s: Part of it spent inside inference: warm-up, canary and timed calls [s].
     """
 
@@ -40,6 +41,7 @@ class Outcome:
     counts: dict[Status, int] = field(default_factory=dict)
     elapsed_s: float = 0.0
     counts_added: int = 0
+    counts_missing: int = 0
     inference_s: float = 0.0
 
 
@@ -104,7 +106,7 @@ class Campaign:
             counting = CountingPass(
                 self._plan, self._counting, self._store, record.uid, self._watcher, self._blobs, scratch
             )
-            outcome.counts_added = counting.run()
+            outcome.counts_added, outcome.counts_missing = counting.run()
         outcome.elapsed_s = time.monotonic() - self._start
         return outcome
 

@@ -9,23 +9,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import LLC_MISSES, Counter
-from hwnas.core.errors import CellError, UsageError
+from hwnas.core.errors import CELL_FAILURES
 from hwnas.core.measurement import Measurement, Status
 from hwnas.core.workload import Workload
-from hwnas.host.counters import callgrind_source
+from hwnas.host.counters import CALLGRIND_MISSING, callgrind_source
 from hwnas.measuring.arm import WorkerArm
 from hwnas.measuring.callgrind import simulated_misses
-from hwnas.measuring.count_in_worker import CANNOT_TELL
 from hwnas.measuring.counting import Counting
 from hwnas.measuring.crew import Crew
 from hwnas.measuring.events import Progress, Watcher
 from hwnas.measuring.plan import Plan
 from hwnas.store import LatencyStore
-
-_FAILURES = (CellError, UsageError)
 
 #: Longest time for one command under the simulator, in which an inference takes minutes.
 _SIMULATION_TIMEOUT_S = 7200.0
@@ -43,10 +41,26 @@ class _Task:
     def workload(self) -> Workload:
         return self.measurement.workload
 
+    @property
+    def place(self) -> tuple[str, str, str, str | None]:
+        return self.workload.key, self.measurement.backend, self.source, self.geometry
+
 
 def _process(task: _Task) -> tuple[str, str]:
     """Tasks that can share a process, other than under the simulator, where each has its own."""
     return task.source, task.measurement.backend
+
+
+class Counted(NamedTuple):
+    """What a counting pass leaves.
+
+    Args:
+        added: Counts that were asked for, and have a value since.
+        missing: Counts that were asked for and have none, from this run or an earlier one.
+    """
+
+    added: int
+    missing: int
 
 
 class CountingPass:
@@ -82,18 +96,22 @@ class CountingPass:
         self._scratch = scratch
         self._callgrind_works = callgrind_source().available
         self._start = time.monotonic()
-        self._added = 0
+        self._added = self._failed = 0
         self._done = self._total = 0
         self._work_done = self._work_total = 0.0
 
-    def run(self) -> int:
-        """Count, and return how many counts that were asked for have a value now."""
+    def run(self) -> Counted:
+        """Count what is missing.
+
+        Raises:
+            DatabaseError: A count could not be stored; those before it are.
+        """
         tasks = self._missing()
         self._total = len(tasks)
         self._work_total = sum(map(self._work, tasks))
         self._in_workers([t for t in tasks if t.source != "callgrind"])
         self._under_callgrind([t for t in tasks if t.source == "callgrind"])
-        return self._added
+        return Counted(self._added, self._failed)
 
     def _missing(self) -> list[_Task]:
         """In an order that starts as few processes as possible; cells in random order within it."""
@@ -101,28 +119,29 @@ class CountingPass:
         stored = self._store.measurements(
             campaign_uid=self._campaign_uid, status=str(Status.OK), with_samples=False, with_kernels=False
         )
-        counted: set[tuple[str, str, str, str | None]] = set()
+        has_value: dict[tuple[str, str, str, str | None], bool] = {}
         for m in (s.measurement for s in stored):
             cell = (m.workload.key, m.backend)
             if cell not in first or m.pass_index < first[cell].pass_index:
                 first[cell] = m
-            misses = [c for c in m.counters if c.event == LLC_MISSES and self._settled(c)]
-            counted |= {(*cell, c.source, c.geometry) for c in misses}
-        tasks = [
-            _Task(m, source, geometry)
-            for m in first.values()
-            for source, geometry in self._counting.wanted(m.workload)
-            if (m.workload.key, m.backend, source, geometry) not in counted
-        ]
+            for c in m.counters:
+                if c.event == LLC_MISSES and self._settled(c):
+                    count = (*cell, c.source, c.geometry)
+                    has_value[count] = has_value.get(count, False) or c.value is not None
+        wanted = [_Task(m, *kind) for m in first.values() for kind in self._counting.wanted(m.workload)]
+        tasks = [t for t in wanted if t.place not in has_value]
+        self._failed = sum(not has_value.get(t.place, True) for t in wanted)
         random.Random(self._experiment.settings.seed).shuffle(tasks)
         place = {t.workload.key: n for n, t in enumerate(tasks)}
         return sorted(tasks, key=lambda t: (*_process(t), place[t.workload.key]))
 
     def _settled(self, counter: Counter) -> bool:
-        """Whether to leave a stored count alone: it has a value, or trying again would not help."""
-        if counter.value is not None or counter.reason.startswith(CANNOT_TELL):
-            return True
-        return counter.source == "callgrind" and not self._callgrind_works
+        """Whether to leave a stored count alone: all but those that waited for a simulator that is here now.
+
+        What failed otherwise costs up to hours to try again, so it waits until the user asks for it.
+        """
+        missing = counter.value is None and CALLGRIND_MISSING in counter.reason
+        return not (missing and self._callgrind_works)
 
     def _in_workers(self, tasks: list[_Task]) -> None:
         with Crew(self._experiment.threads, self._experiment.settings.cell_timeout_s) as crew:
@@ -137,7 +156,7 @@ class CountingPass:
         if task.source == "model":
             # Nothing is run: neither a proof nor a warm-up is needed.
             worker.call("load", timeout_s=settings.cell_timeout_s, blob=blob, workload=task.workload.to_dict())
-            caches = [[g.size_bytes, g.ways, g.line_bytes] for g in self._counting.caches]
+            caches = [str(g) for g in self._counting.caches]
             answer = worker.call("model", timeout_s=settings.cell_timeout_s, caches=caches)
             return [Counter.from_dict(c) for c in answer["counters"]]
         crew.ensure_reference(task.workload, blob, Path(self._scratch), settings.cell_timeout_s)
@@ -162,7 +181,7 @@ class CountingPass:
         task = tasks[0]
         try:
             counters = count()
-        except _FAILURES as error:
+        except CELL_FAILURES as error:
             counters = [
                 Counter(LLC_MISSES, None, t.source, t.geometry, self._experiment.threads, None, str(error))
                 for t in tasks
@@ -172,9 +191,9 @@ class CountingPass:
         with self._store.writing() as writer:
             writer.counters(task.measurement.uid, counters)
         wanted = {(t.source, t.geometry) for t in tasks}
-        self._added += sum(
-            c.event == LLC_MISSES and c.value is not None and (c.source, c.geometry) in wanted for c in counters
-        )
+        found = [c for c in counters if c.event == LLC_MISSES and (c.source, c.geometry) in wanted]
+        self._added += sum(c.value is not None for c in found)
+        self._failed += sum(c.value is None for c in found)
         self._done += len(tasks)
         self._work_done += sum(map(self._work, tasks))
 

@@ -176,6 +176,14 @@ def _within(values: np.ndarray, reach: float) -> np.ndarray:
     return np.asarray(np.clip(values, centre - reach, centre + reach))
 
 
+def robust_sd(values: np.ndarray) -> float:
+    """Standard deviation from the median absolute deviation, which outliers do not move.
+
+    Source: Hampel, Journal of the American Statistical Association 69, 1974.
+    """
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
+
 def _scale(values: np.ndarray) -> float:
-    """Standard deviation from the median absolute deviation, kept above the clock's resolution."""
-    return max(1.4826 * float(np.median(np.abs(values - np.median(values)))), 1e-6)
+    # Kept above the clock's resolution: it divides.
+    return max(robust_sd(values), 1e-6)

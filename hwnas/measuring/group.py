@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hwnas.core.counter import LLC_MISSES, Counter
-from hwnas.core.errors import BackendUnavailable, CellError, UsageError
+from hwnas.core.errors import CELL_FAILURES, BackendUnavailable
 from hwnas.core.measurement import Measurement, Status
 from hwnas.core.units import format_bytes
 from hwnas.host.memory import available_memory_bytes
@@ -21,9 +21,6 @@ from hwnas.measuring.estimate import CellCost
 from hwnas.measuring.interleave import interleave
 from hwnas.measuring.plan import Group
 from hwnas.measuring.settings import Settings
-
-#: What ends one cell and not the campaign.
-CELL_FAILURES = (CellError, UsageError)
 
 
 class GroupRun:

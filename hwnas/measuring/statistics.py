@@ -19,7 +19,8 @@ from scipy.stats import t as student_t
 
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Measurement
-from hwnas.measuring.drift import BlockSeries, DriftFit, fit_drift, reference_index
+from hwnas.measuring.drift import BlockSeries, DriftFit, fit_drift, reference_index, robust_sd
+from hwnas.measuring.rounds import round_medians
 
 _DRAWS = 2000
 _RUN_ROUNDS = 3
@@ -246,7 +247,7 @@ def estimate(
         low_s=float(low),
         high_s=float(high),
         raw_median_s=float(np.median(samples)),
-        noise=float(np.mean([_robust_sd(p.series.log_latency) for p in passes])),
+        noise=float(np.mean([robust_sd(p.series.log_latency) for p in passes])),
         residual_noise=float(np.mean([p.fit.scale for p in passes])),
         passes=len(passes),
         samples=len(samples),
@@ -281,7 +282,7 @@ def compare(
     rng = np.random.default_rng(seed)
     drawn = []
     for one, other in pairs:
-        first, second = _round_medians(one), _round_medians(other)
+        first, second = round_medians(one.blocks), round_medians(other.blocks)
         rounds = sorted(first.keys() & second.keys())
         ratios = np.array([first[r] - second[r] for r in rounds])
         value = _huber_mean(ratios[None, :])[0]
@@ -306,12 +307,6 @@ def judge(speedup: float, low: float, high: float, margin: float = MARGIN) -> Ve
     return Verdict.SAME if inside else Verdict.UNCLEAR
 
 
-def _round_medians(measurement: Measurement) -> dict[int, float]:
-    """Round -> median log latency of its blocks."""
-    series = BlockSeries.of(measurement.blocks)
-    return {int(r): float(np.median(series.log_latency[series.round == r])) for r in np.unique(series.round)}
-
-
 def _huber_mean(values: np.ndarray) -> np.ndarray:
     """Huber's location (k = 1.5) of each row of ``(draws, n)``, shape ``(draws,)``.
 
@@ -324,7 +319,3 @@ def _huber_mean(values: np.ndarray) -> np.ndarray:
         weight = np.minimum(1.0, 1.5 * scale / np.maximum(np.abs(values - centre), 1e-12))
         centre = (weight * values).sum(axis=1, keepdims=True) / weight.sum(axis=1, keepdims=True)
     return np.asarray(centre[:, 0])
-
-
-def _robust_sd(values: np.ndarray) -> float:
-    return 1.4826 * float(np.median(np.abs(values - np.median(values))))

@@ -9,6 +9,7 @@ from scipy.stats import t as student_t
 
 from hwnas.core.measurement import Block
 from hwnas.measuring.drift import BlockSeries, fit_drift
+from hwnas.measuring.rounds import round_medians
 from hwnas.measuring.settings import Settings
 
 INTERVAL = "interval"  #: every interval is narrow enough
@@ -73,20 +74,12 @@ def interval_half_width(arms: Sequence[Sequence[Block]]) -> float:
     """
     if len(arms) == 1:
         return _half_width(np.array(list(_corrected_levels(arms[0]).values())))
-    levels = [_round_medians(arm) for arm in arms]
+    levels = [round_medians(arm) for arm in arms]
     widest = 0.0
     for other in levels[1:]:
         common = sorted(levels[0].keys() & other.keys())
         widest = max(widest, _half_width(np.array([other[r] - levels[0][r] for r in common])))
     return widest
-
-
-def _round_medians(blocks: Sequence[Block]) -> dict[int, float]:
-    """Round -> median log latency of its blocks."""
-    by_round: dict[int, list[float]] = {}
-    for block in blocks:
-        by_round.setdefault(block.round, []).append(block.median_s)
-    return {r: float(np.log(np.median(values))) for r, values in by_round.items()}
 
 
 def _corrected_levels(blocks: Sequence[Block]) -> dict[int, float]:

@@ -110,7 +110,7 @@ class Worker:
         from hwnas.measuring.count_in_worker import counted_by_model
 
         session = self._cell.session if self._cell else self._session
-        geometries = [CacheGeometry(*cache) for cache in message["caches"]]
+        geometries = [CacheGeometry.of(cache) for cache in message["caches"]]
         counters = counted_by_model(session, geometries, self._threads)
         return {"counters": [c.to_dict() for c in counters]}
 

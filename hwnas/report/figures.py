@@ -10,7 +10,7 @@ from hwnas.report.fusion import fusion_geometries, fusion_rows
 from hwnas.report.fusion_figure import draw_fusion
 from hwnas.report.order import Axis, network_names
 from hwnas.report.quantities import Quantity, cache_size, quantities
-from hwnas.report.records import cell_record, write_csv
+from hwnas.report.records import cell_record, count_records, write_csv
 from hwnas.report.speedup_figure import draw_speedups
 from hwnas.report.speedups import speedup_bars
 from hwnas.report.style import save, styled
@@ -56,7 +56,7 @@ def draw_figures(selection: Selection, folder: Path) -> list[Path]:
                 for quantity in (q for q in quantities(sweep.cells) if _spans(sweep, q)):
                     figure = draw_sweep(sweep, selection, quantity)
                     written += save(figure, stem.with_name(f"{stem.name}{quantity.name}"))
-                written.append(_write_sweep(sweep, stem))
+                written += _write_sweep(sweep, stem)
     return written
 
 
@@ -77,8 +77,12 @@ def _name(sweep: Sweep) -> str:
     return f"{sweep.axis}_{other}{sweep.fixed}_{sweep.image}_{sweep.threads}t"
 
 
-def _write_sweep(sweep: Sweep, stem: Path) -> Path:
+def _write_sweep(sweep: Sweep, stem: Path) -> list[Path]:
+    """The cells of a sweep, and in a file of their own the misses of all sources."""
     names = network_names(c.workload for c in sweep.cells)
-    return write_csv(
-        stem.with_name(f"{stem.name}.csv"), [cell_record(c, names[c.workload.key]) for c in sweep.cells]
-    )
+    cells = [(c, names[c.workload.key]) for c in sweep.cells]
+    written = [write_csv(stem.with_name(f"{stem.name}.csv"), [cell_record(*c) for c in cells])]
+    counts = [record for c in cells for record in count_records(*c)]
+    if counts:
+        written.append(write_csv(stem.with_name(f"{stem.name}_misses.csv"), counts))
+    return written

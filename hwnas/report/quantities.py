@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from hwnas.core.cache_geometry import CacheGeometry
+from hwnas.core.cache_geometry import USUAL_LINE_BYTES, CacheGeometry
 from hwnas.core.units import format_bytes
 from hwnas.report.cells import Cell
 
@@ -77,13 +77,14 @@ def cache_label(geometry: str | None) -> str:
     """A cache for people: ``32 MiB, 16 ways, 64 B lines``."""
     if geometry is None:
         return "the processor's own cache"
-    return CacheGeometry(*map(int, geometry.split(","))).label
+    return CacheGeometry.of(geometry).label
 
 
 def cache_size(geometry: str) -> str:
-    """Size and ways for names of files: ``32MiB-16way``."""
-    size, ways, _ = geometry.split(",")
-    return f"{format_bytes(int(size)).replace(' ', '')}-{ways}way"
+    """A cache for names of files: ``32MiB-16way``, with the line where it is not the usual one."""
+    cache = CacheGeometry.of(geometry)
+    line = "" if cache.line_bytes == USUAL_LINE_BYTES else f"-{cache.line_bytes}B"
+    return f"{format_bytes(cache.size_bytes).replace(' ', '')}-{cache.ways}way{line}"
 
 
 def quantities(cells: Iterable[Cell]) -> list[Quantity]:

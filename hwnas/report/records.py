@@ -85,6 +85,28 @@ def _count_record(counter: Counter) -> dict[str, Any]:
     return {name: getattr(counter, name) for name in names}
 
 
+def count_records(cell: Cell, network: str) -> list[dict[str, Any]]:
+    """The cache misses of a cell, one record a source and cache; none where nothing was counted.
+
+    Args:
+        cell: The cell.
+        network: Its name for people.
+    """
+    w = cell.workload
+    place = {
+        "network": network,
+        "depth": number(w, "depth"),
+        "width": number(w, "width"),
+        "batch": w.batch,
+        "workload": w.key,
+        "backend": cell.backend,
+    }
+    return [
+        {**place, **_count_record(c), "per_image": None if c.value is None else c.value / w.batch}
+        for c in cell.cache_misses
+    ]
+
+
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     """Write records, all with the same keys, as CSV; what is not known is an empty field.
 

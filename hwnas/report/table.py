@@ -12,8 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.measurement import Status
-from hwnas.core.units import format_bytes, format_count
+from hwnas.core.units import format_count
 from hwnas.measuring.statistics import Verdict
 from hwnas.report.cells import IS_BASELINE, Cell, Selection
 from hwnas.report.context import omissions, plural, statement, threads
@@ -208,8 +209,7 @@ def _where(source: str, geometry: str | None) -> str:
     """Where a count comes from: ``model, 32 MiB, 16 ways``, or ``pmu`` for the processor's own cache."""
     if geometry is None:
         return source
-    size, ways, _ = geometry.split(",")
-    return f"{source}, {format_bytes(int(size))}, {ways} ways"
+    return f"{source}, {CacheGeometry.of(geometry).short_label}"
 
 
 def _input(cells: Sequence[Cell]) -> str:

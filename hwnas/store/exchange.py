@@ -119,7 +119,7 @@ def _take_in(store: LatencyStore, arriving: Iterable[Entry]) -> ImportResult:
             else:
                 added += new
                 already_there += not new
-    return ImportResult(added, already_there, cell_taken)
+    return ImportResult(added, already_there, cell_taken, writer.counters_completed)
 
 
 def _write_database(path: Path, written: Iterable[Entry]) -> int:

@@ -106,10 +106,10 @@ class LatencyStore:
             return {CellKey(*row) for row in connection.execute(query)}
 
     def retry(self, campaign_uid: str, statuses: Iterable[Status | str]) -> int:
-        """Delete a campaign's measurements of the given statuses, so that a rerun tries them again.
+        """Let a rerun try again: delete measurements of these statuses, and counts without a value.
 
         Returns:
-            How many were deleted.
+            How many measurements were deleted.
 
         Raises:
             UsageError: There is no such campaign.
@@ -118,6 +118,10 @@ class LatencyStore:
         with self.database.writing() as connection:
             campaign_id = _campaign_id(connection, campaign_uid)
             wanted = [str(status) for status in statuses]
+            own = select(m.id).where(m.campaign_id == campaign_id)
+            connection.execute(
+                delete(t.counter).where(t.counter.c.measurement_id.in_(own), t.counter.c.value.is_(None))
+            )
             return connection.execute(
                 delete(t.measurement).where(m.campaign_id == campaign_id, m.status.in_(wanted))
             ).rowcount
@@ -143,7 +147,8 @@ class LatencyStore:
             parameters: Parameters of the network, kept with the workload.
 
         Returns:
-            False where a measurement of that uid is already there; nothing is changed then.
+            False where a measurement of that uid is already there; it is kept, and gets the counters that it
+            lacks.
 
         Raises:
             DatabaseError: The campaign has another measurement of that cell.

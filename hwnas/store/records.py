@@ -105,8 +105,10 @@ class ImportResult(NamedTuple):
         already_there: The same measurement was here before.
         cell_taken: Left out, because this database has its own measurement of that cell of
             the same campaign: both went on from copies of one database.
+        counters: New counters, such as cache misses, of measurements that were here before.
     """
 
     added: int
     already_there: int
     cell_taken: int
+    counters: int = 0

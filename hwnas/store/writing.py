@@ -31,9 +31,13 @@ class Writer:
 
     Args:
         connection: In a transaction that may write.
+
+    Attributes:
+        counters_completed: Counters added so far to measurements that were there before.
     """
 
     def __init__(self, connection: Connection) -> None:
+        self.counters_completed = 0
         self._connection = connection
         self._environments: dict[str, int] = {}
         self._workloads: dict[tuple[str, int | None, int | None], int] = {}
@@ -122,7 +126,7 @@ class Writer:
         known = self._connection.scalar(select(c.id).where(c.uid == measurement.uid))
         if known is not None:
             # Another database may have counted more since.
-            self._counters(known, measurement.counters)
+            self.counters_completed += self._counters(known, measurement.counters)
             return False
         environment_id = self.environment(environment)
         values = measurement_values(measurement)

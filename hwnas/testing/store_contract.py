@@ -81,6 +81,18 @@ class StoreContract:
         (stored,) = store.measurements()
         assert stored.measurement.counters == full.counters
 
+    def test_counts_that_found_nothing_can_be_tried_again(self, store: LatencyStore) -> None:
+        """A retry forgets them with the cells that failed, of that campaign alone; values stay."""
+        environment = example_environment()
+        value = Counter(LLC_MISSES, 1e6, "model", "4194304,16,64", 1)
+        silent = Counter(LLC_MISSES, None, "pmu", None, 1, None, "ENOENT")
+        uids = {name: store.campaign(name, {}, environment).uid for name in ("depth", "width")}
+        for name, uid in uids.items():
+            store.add(example_measurement(name, counters=(value, silent)), environment, campaign_uid=uid)
+        assert store.retry(uids["depth"], []) == 0
+        left = {s.measurement.uid: s.measurement.counters for s in store.measurements()}
+        assert left == {"depth": (value,), "width": (value, silent)}
+
     def test_a_missing_count_needs_a_reason(self, store: LatencyStore) -> None:
         """None without a reason would be read as nothing to see."""
         silent = Counter(LLC_MISSES, None, "pmu", None, 1)

@@ -71,6 +71,26 @@ def test_without_onednn_columns_are_written() -> None:
     assert flow.steps[1].frees == flow.steps[0].writes
 
 
+def test_a_transposed_convolution_without_onednn_sums_its_columns_up() -> None:
+    network = nn.ConvTranspose2d(16, 6, 4, stride=2, groups=2).eval()
+    flow = torch_dataflow(network, (torch.zeros(1, 16, 10, 10),), NATIVE)
+    assert _types(flow) == ["convolution", "col2im"]
+    product, summing = flow.steps
+    assert _sizes(flow, product.writes) == [6 * 16 * 100 * 4]
+    assert _sizes(flow, product.reads) == [16 * 100 * 4, 16 * 3 * 16 * 4]
+    assert _sizes(flow, summing.reads) == [6 * 16 * 100 * 4, 6 * 4]
+    assert _sizes(flow, summing.writes) == [6 * 22 * 22 * 4]
+
+
+def test_a_sequence_is_an_image_of_height_one() -> None:
+    pointwise = nn.Conv1d(16, 8, 1, bias=False).eval()
+    assert _types(torch_dataflow(pointwise, (torch.zeros(1, 16, 4000),), PLAIN)) == ["convolution"]
+    wide = nn.Conv1d(16, 8, 5, bias=False).eval()
+    assert "weight reorder" in _types(torch_dataflow(wide, (torch.zeros(1, 16, 4000),), PLAIN))
+    flow = torch_dataflow(wide, (torch.zeros(1, 16, 4000),), NATIVE)
+    assert _sizes(flow, flow.steps[0].writes) == [16 * 5 * 3996 * 4]
+
+
 def test_tensors_are_freed_where_python_drops_them() -> None:
     class Residual(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -122,6 +142,22 @@ def test_every_torch_arm_tells_its_dataflow(arm: str) -> None:
     assert _types(flow).count("convolution") == 2
     assert ("layout reorder" in _types(flow)) == (arm == "torch")
     assert ("im2col" in _types(flow)) == (arm == "torch-nomkldnn")
+
+
+def test_onednn_tensors_of_small_images_stay_with_onednn() -> None:
+    enabled = torch.backends.mkldnn.enabled
+    try:
+        program = Program((torch.randn(1, 16, 8, 8),), _network())
+        types = [
+            _types(backend(f"{arm}:cpu:fp32").compile(program, 1).dataflow())
+            for arm in ("torch", "torch-mkldnn")
+        ]
+    finally:
+        torch.backends.mkldnn.set_flags(_enabled=enabled)
+    plain, blocked = types
+    assert "im2col" in plain
+    assert "im2col" not in blocked
+    assert blocked.count("convolution") == 2
 
 
 def test_openvino_fuses_what_eager_runs_one_by_one() -> None:

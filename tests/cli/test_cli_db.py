@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hwnas.cli.main import main
+from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.measurement import Status
 from hwnas.core.workload import Workload
 from hwnas.store import LatencyStore
@@ -166,6 +167,17 @@ def test_export_import_and_merge(run: Run, database: Path, tmp_path: Path) -> No
     with LatencyStore.open(database) as ours, LatencyStore.open(target) as merged:
         by_uid = {s.measurement.uid: s for s in merged.measurements()}
         assert by_uid == {s.measurement.uid: s for s in ours.measurements()}
+
+
+def test_merge_says_which_counts_are_new(run: Run, database: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.sqlite"
+    run("merge", "--db", other, database)
+    with LatencyStore.open(other) as store:
+        first = next(iter(store.measurements())).measurement
+        with store.writing() as writer:
+            writer.counters(first.uid, [Counter(LLC_MISSES, 7.0, "model", "1048576,16,64", 1)])
+    for said in (" (1 of their counters is new)", ""):
+        assert run("merge", other) == (0, f"{other}: 0 added, 4 already there{said}\n", "")
 
 
 def test_merge_says_what_it_left_out(run: Run, database: Path, tmp_path: Path) -> None:

@@ -123,23 +123,28 @@ class _FakeSimulator:
         return Counter(LLC_MISSES, 1e6, "callgrind", str(geometry), threads, 2e6)
 
 
-def test_a_sample_is_simulated_and_a_failure_is_kept_and_tried_again(store, monkeypatch) -> None:
+def test_a_sample_is_simulated_and_a_failure_is_kept_until_the_user_asks_again(store, monkeypatch) -> None:
     simulator = _FakeSimulator(CellError("it broke"))
     monkeypatch.setattr(counting_pass, "simulated_misses", simulator)
     monkeypatch.setattr(counting_pass, "callgrind_source", lambda: CounterSource("callgrind", True, ""))
     asked, watcher = CacheMisses("model", ("64K,16,64",), (TINY,)), Silent()
-    _run(store, asked, watcher)
+    first = _run(store, asked, watcher)
+    assert first.counts_missing == 2
     failed = _counts(store)["torch:cpu:fp32", "callgrind", "65536,16,64"]
     assert (failed.value, failed.reason) == (None, "it broke")
     assert any("it broke" in n for n in watcher.notices)
     simulator.failure = None
-    assert _run(store, asked).counts_added == 2
+    left = _run(store, asked)
+    assert (left.counts_added, left.counts_missing, simulator.asked) == (0, 2, 2)
+    store.retry(first.campaign_uid, [])
+    again = _run(store, asked)
+    assert (again.counts_added, again.counts_missing) == (2, 0)
     counts = _counts(store)
     assert [counts[b, "callgrind", "65536,16,64"].value for b in BOTH] == [1e6, 1e6]
     assert counts["torch:cpu:fp32", "model", "65536,16,64"].value is not None
 
 
-def test_without_valgrind_a_sample_says_so_and_is_not_tried_again(store, monkeypatch) -> None:
+def test_without_valgrind_a_sample_says_so_and_waits_for_it(store, monkeypatch) -> None:
     missing = _FakeSimulator(BackendUnavailable("valgrind is not on PATH", "apt-get install valgrind"))
     monkeypatch.setattr(counting_pass, "simulated_misses", missing)
     monkeypatch.setattr(counting_pass, "callgrind_source", lambda: CounterSource("callgrind", False, ""))
@@ -150,3 +155,6 @@ def test_without_valgrind_a_sample_says_so_and_is_not_tried_again(store, monkeyp
     asked_before = missing.asked
     assert _run(store, asked).counts_added == 0
     assert missing.asked == asked_before
+    monkeypatch.setattr(counting_pass, "simulated_misses", _FakeSimulator())
+    monkeypatch.setattr(counting_pass, "callgrind_source", lambda: CounterSource("callgrind", True, ""))
+    assert _run(store, asked).counts_added == 2

@@ -76,6 +76,32 @@ def test_a_sweep_is_drawn_for_each_source_that_spans_it(lab: Lab, tmp_path) -> N
     assert not any("callgrind" in n or "pmu" in n for n in names)
 
 
+def test_the_numbers_of_miss_figures_are_written_with_what_was_not_counted(lab: Lab, tmp_path) -> None:
+    _counted(lab)
+    draw_figures(lab.select(), tmp_path)
+    with (tmp_path / "depth_misses.csv").open() as file:
+        rows = [r for r in csv.DictReader(file) if (r["depth"], r["backend"]) == ("10", TORCH)]
+    found = {(r["source"], r["geometry"]): (r["value"], r["accesses"], r["reason"]) for r in rows}
+    assert found["model", SMALL] == ("40000.0", "900000.0", "")
+    assert found["pmu", ""] == ("", "", REFUSED)
+
+
+def test_caches_that_differ_by_their_lines_alone_keep_apart(lab: Lab, tmp_path) -> None:
+    _counted(lab)
+    wide = "4194304,16,128"
+    for stored in list(lab.store.measurements()):
+        m = stored.measurement
+        with lab.store.writing() as writer:
+            writer.counters(m.uid, [Counter(LLC_MISSES, 5.0 * m.workload.params["depth"], "model", wide, 1)])
+    names = {p.name for p in draw_figures(lab.select(), tmp_path)}
+    assert {"depth_misses_model_4MiB-16way.png", "depth_misses_model_4MiB-16way-128B.png"} <= names
+    text = io.StringIO()
+    print_report(Console(file=text), lab.select())
+    header = text.getvalue().splitlines()[0]
+    assert "(model, 4 MiB, 16 ways)" in header
+    assert "(model, 4 MiB, 16 ways, 128 B lines)" in header
+
+
 def test_a_zero_is_marked_at_the_foot_and_a_refused_count_is_not(lab: Lab) -> None:
     _counted(lab)
     huge = "1073741824,16,64"

@@ -46,13 +46,13 @@ def test_export_and_import_lose_nothing(
 ) -> None:
     file = tmp_path / f"out.v1{suffix}"
     assert export(filled, file) == 4
-    assert import_file(target, file) == (4, 0, 0)
+    assert import_file(target, file) == (4, 0, 0, 0)
     assert list(target.measurements()) == list(filled.measurements())
     assert target.environments() == filled.environments()
     assert target.campaigns() == filled.campaigns()
     assert target.canary_references() == filled.canary_references()
     counts = target.counts()
-    assert import_file(target, file) == (0, 4, 0)
+    assert import_file(target, file) == (0, 4, 0, 0)
     assert target.counts() == counts
 
 
@@ -133,7 +133,7 @@ def test_pandas_reads_and_rewrites_the_table(
     frame.to_parquet(tmp_path / "b.parquet")
     assert import_file(target, tmp_path / "b.parquet").added == 4
     frame.to_csv(tmp_path / "b.csv", index=False, encoding="utf-8-sig")
-    assert import_file(target, tmp_path / "b.csv") == (0, 4, 0)
+    assert import_file(target, tmp_path / "b.csv") == (0, 4, 0, 0)
     assert list(target.measurements()) == list(filled.measurements())
 
 
@@ -145,7 +145,7 @@ def test_databases_that_grew_apart(filled: LatencyStore, target: LatencyStore, t
     target.add(example_measurement("theirs", pass_index=1), environment, campaign_uid=campaign.uid)
     filled.add(example_measurement("ours", pass_index=1), environment, campaign_uid=campaign.uid)
     filled.add(example_measurement("more", pass_index=2), environment, campaign_uid=campaign.uid)
-    assert merge(target, filled) == (1, 4, 1)
+    assert merge(target, filled) == (1, 4, 1, 0)
     uids = [s.measurement.uid for s in target.measurements(campaign_uid=campaign.uid)]
     assert uids == ["u1", "theirs", "more"]
 

@@ -257,6 +257,6 @@ def test_memory() -> None:
         one.database.check()
         assert one.database.size_bytes() > 0
         assert other.count() == 0
-        assert merge(other, one) == (1, 0, 0)
+        assert merge(other, one) == (1, 0, 0, 0)
         with pytest.raises(UsageError, match="itself"):
             merge(one, one)

@@ -61,9 +61,9 @@ def test_merge_from_sqlite_and_back(postgresql: str, store: LatencyStore, tmp_pa
     store.add(example_measurement(), environment, campaign_uid=uid, macs=3)
     store.set_canary_reference(environment, PROTOCOL_VERSION, {"compute": 0.1})
     with LatencyStore.open(postgresql) as server, LatencyStore.open(tmp_path / "back.sqlite") as back:
-        assert merge(server, store) == (1, 0, 0)
-        assert merge(server, store) == (0, 1, 0)
-        assert merge(back, server) == (1, 0, 0)
+        assert merge(server, store) == (1, 0, 0, 0)
+        assert merge(server, store) == (0, 1, 0, 0)
+        assert merge(back, server) == (1, 0, 0, 0)
         assert list(back.measurements()) == list(store.measurements())
         assert back.campaigns() == store.campaigns()
         assert back.canary_references() == store.canary_references()

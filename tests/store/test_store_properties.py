@@ -127,7 +127,7 @@ def test_files_give_back_what_they_got(
     with LatencyStore.open(folder / "a.sqlite") as source, LatencyStore.open(folder / "b.sqlite") as target:
         source.add(measurement, example_environment(), macs=2**40)
         export(source, folder / f"file{suffix}")
-        assert import_file(target, folder / f"file{suffix}") == (1, 0, 0)
+        assert import_file(target, folder / f"file{suffix}") == (1, 0, 0, 0)
         assert list(target.measurements()) == list(source.measurements())
 
 
