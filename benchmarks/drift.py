@@ -16,11 +16,13 @@ from hwnas.backends.registry import BACKENDS, backend
 from hwnas.core.measurement import Block, Measurement, Status
 from hwnas.core.workload import Workload
 from hwnas.host.cpus import measuring_cpus
+from hwnas.host.machine import probe_environment
 from hwnas.measuring.arm import WorkerArm
 from hwnas.measuring.crew import Crew
 from hwnas.measuring.settings import Settings
 from hwnas.measuring.statistics import estimate
 from hwnas.measuring.worker_client import WorkerClient, scratch_folder
+from hwnas.store import LatencyStore
 from hwnas.workloads.models import parse_model
 
 ARMS = [(b, n) for n in ("mobilenet_v2", "resnet18") for b in ("openvino:cpu:fp32", "torch:cpu:fp32")]
@@ -49,6 +51,10 @@ def main(options: Namespace) -> dict[str, Any]:
             print(f"{time.monotonic() - start:.0f} s of {options.minutes * 60} s", flush=True)
         for *_, worker in arms:
             worker.close()
+    with LatencyStore.open(options.keep) as store:
+        environment = probe_environment()
+        for measurement in (m for measured in windows.values() for m in measured):
+            store.add(measurement, environment)
     reference = _median_canary(windows)
     rows = {}
     for name, measured in windows.items():
@@ -83,4 +89,9 @@ def _median_canary(windows: dict[str, list[Measurement]]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run(main, ("--minutes", {"type": float, "default": 10.0}), ("--window", {"type": float, "default": 5.0}))
+    run(
+        main,
+        ("--minutes", {"type": float, "default": 10.0}),
+        ("--window", {"type": float, "default": 5.0}),
+        ("--keep", {"metavar": "DB", "default": "sqlite://", "help": "keep the samples in this database"}),
+    )

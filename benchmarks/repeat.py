@@ -34,7 +34,7 @@ def main(options: Namespace) -> dict[str, Any]:
     )
     environment = probe_environment()
     results = {}
-    with tempfile.TemporaryDirectory() as folder, exclusive("repeat"), LatencyStore.open("sqlite://") as store:
+    with tempfile.TemporaryDirectory() as folder, exclusive("repeat"), LatencyStore.open(options.keep) as store:
         for network in options.networks:
             workload = parse_model(f"torchvision:{network}", input_shape=None, batch=None)
             model = save_ir(workload, Path(folder))
@@ -72,4 +72,5 @@ if __name__ == "__main__":
         ("--repeats", {"type": int, "default": 8}),
         ("--seconds", {"type": float, "default": 5.0}),
         ("--networks", {"nargs": "+", "default": ["mobilenet_v2"]}),
+        ("--keep", {"metavar": "DB", "default": "sqlite://", "help": "keep the samples in this database"}),
     )

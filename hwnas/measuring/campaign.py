@@ -159,15 +159,16 @@ class Campaign:
     def _set_reference(self, outcome: Outcome) -> None:
         """After the first pass on this host, fix the canary speed that corrected latencies refer to.
 
-        It is the lower quartile of what was met so far: near the quiet host, and still often visited.
+        It is the median of what was met so far: a correction reaches no further than it must, since what is
+        wrong with a slope grows with the way it is carried. The quiet host would be a way off on most days.
         """
         if self._store.canary_reference(self._environment, PROTOCOL_VERSION) is not None:
             return
         stored = self._store.measurements(campaign_uid=outcome.campaign_uid, with_kernels=False)
         readings = [b.canary_before_s for s in stored for b in s.measurement.blocks if b.canary_before_s]
         if readings:
-            quartiles = {name: float(np.quantile([r[name] for r in readings], 0.25)) for name in readings[0]}
-            self._store.set_canary_reference(self._environment, PROTOCOL_VERSION, quartiles)
+            medians = {name: float(np.median([r[name] for r in readings])) for name in readings[0]}
+            self._store.set_canary_reference(self._environment, PROTOCOL_VERSION, medians)
 
     def _tell(self, group: Group, activity: str) -> None:
         elapsed = time.monotonic() - self._start

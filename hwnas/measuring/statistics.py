@@ -19,7 +19,7 @@ from scipy.stats import t as student_t
 
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Measurement
-from hwnas.measuring.drift import BlockSeries, DriftFit, fit_drift, reference_index, robust_sd
+from hwnas.measuring.drift import BlockSeries, DriftFit, fit_drift, reference_index, robust_sd, usual_slope
 from hwnas.measuring.rounds import round_medians
 
 _DRAWS = 2000
@@ -227,7 +227,8 @@ def estimate(
         raise UsageError("measurements of different cells cannot be averaged", "Estimate each cell alone")
     rng = np.random.default_rng(seed)
     series = [BlockSeries.of(m.blocks) for m in usable]
-    passes = [_Pass(s, fit) for s, fit in zip(series, fit_drift(series), strict=True)]
+    fits = fit_drift(series, usual_slope(usable[0].backend))
+    passes = [_Pass(s, fit) for s, fit in zip(series, fits, strict=True)]
     index = np.concatenate([p.fit.index for p in passes])
     centre = reference_index(reference) if reference and np.any(index) else float(np.median(index))
     drawn = []

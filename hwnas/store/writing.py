@@ -123,7 +123,7 @@ class Writer:
         """
         check(measurement)
         c = t.measurement.c
-        known = self._connection.scalar(select(c.id).where(c.uid == measurement.uid))
+        known = self._row_for_update(measurement.uid)
         if known is not None:
             # Another database may have counted more since.
             self.counters_completed += self._counters(known, measurement.counters)
@@ -161,14 +161,21 @@ class Writer:
         Raises:
             UsageError: There is no such measurement, or a counter is not one that can be shown.
         """
-        c = t.measurement.c
-        row_id = self._connection.scalar(select(c.id).where(c.uid == measurement_uid))
+        row_id = self._row_for_update(measurement_uid)
         if row_id is None:
             raise UsageError(f"the database has no measurement with the uid {measurement_uid!r}")
         counted = list(counters)
         for counter in counted:
             check_counter(counter, measurement_uid)
         return self._counters(row_id, counted)
+
+    def _row_for_update(self, measurement_uid: str) -> int | None:
+        """The id of a measurement whose counters are about to be compared and completed, each of them once.
+
+        SQLite locks the whole database already and leaves FOR UPDATE out.
+        """
+        c = t.measurement.c
+        return self._connection.scalar(select(c.id).where(c.uid == measurement_uid).with_for_update())
 
     def _counters(self, measurement_id: int, counters: Iterable[Counter]) -> int:
         c = t.counter.c

@@ -5,7 +5,7 @@ import pytest
 from simulation import CANARY, SimulatedHost, interleaved, measurement
 
 from hwnas.core.errors import UsageError
-from hwnas.measuring.drift import PRIOR_SLOPE, PRIOR_SLOPE_SD, BlockSeries, fit_drift
+from hwnas.measuring.drift import SLOPE_SD, USUAL_SLOPE, BlockSeries, fit_drift, usual_slope
 from hwnas.measuring.statistics import MARGIN, Verdict, compare, estimate, judge
 
 
@@ -115,8 +115,20 @@ def test_a_pass_far_from_the_reference_speed_counts_less():
 def test_few_blocks_lean_on_the_usual_slope_and_say_how_little_they_know():
     blocks = SimulatedHost(1).turn(8e-3, 2.0, 0, turn_s=0.03)
     fit = fit_drift([BlockSeries.of(blocks)])[0]
-    assert fit.slope == pytest.approx(PRIOR_SLOPE, abs=0.3)
-    assert fit.slope_error > PRIOR_SLOPE_SD / 2
+    assert fit.slope == pytest.approx(USUAL_SLOPE, abs=0.3)
+    assert fit.slope_error > SLOPE_SD / 2
+
+
+def test_what_is_usual_depends_on_the_runtime():
+    assert usual_slope("torch:cpu:fp32") == usual_slope("torch-channels-last:cpu:fp32") > USUAL_SLOPE
+    assert usual_slope("openvino:cpu:fp32") < USUAL_SLOPE == usual_slope("theirs:cpu:fp32")
+    slow = SimulatedHost(3, dwell=1e9)
+    slow.slow = True
+    blocks = [b for round_ in range(12) for b in slow.turn(8e-3, 1.0, round_)]
+    torch, openvino = (
+        estimate([measurement(f"{name}:cpu:fp32", 0, blocks, "g")], CANARY) for name in ("torch", "openvino")
+    )
+    assert torch.latency_s / openvino.latency_s == pytest.approx(np.exp((0.6 - 1.1) * 0.25), rel=0.01)
 
 
 def test_the_error_of_the_slope_does_not_shrink_with_passes_that_share_it():
@@ -129,7 +141,7 @@ def test_the_error_of_the_slope_does_not_shrink_with_passes_that_share_it():
         slow.append(measurement("a", index, blocks, f"g{index}"))
     found = estimate(slow, CANARY)
     half_width = (found.high_s - found.low_s) / 2 / found.latency_s
-    assert half_width == pytest.approx(1.96 * PRIOR_SLOPE_SD * 0.25, rel=0.2)
+    assert half_width == pytest.approx(1.96 * SLOPE_SD * 0.25, rel=0.2)
 
 
 def test_different_cells_are_never_averaged():
