@@ -79,8 +79,7 @@ class Counts:
             for workload in self._workloads:
                 worker.call("load", timeout_s=600, workload=workload.to_dict())
                 for cache, geometry in self._geometries.items():
-                    wanted = [geometry.size_bytes, geometry.ways, geometry.line_bytes]
-                    for counter in worker.call("model", timeout_s=600, caches=[wanted])["counters"]:
+                    for counter in worker.call("model", timeout_s=600, caches=[str(geometry)])["counters"]:
                         key = _key("model", backend_id, cache, workload, counter["event"])
                         self._keep(key, counter["value"])
         finally:

@@ -107,3 +107,8 @@ class Backend(Protocol):
             BackendUnavailable: The backend cannot run this program here.
         """
         ...
+
+
+def computing_device(backend_id: str) -> str:
+    """The device of a backend's id: ``cpu``, ``gpu`` or ``npu``."""
+    return backend_id.split(":")[1]

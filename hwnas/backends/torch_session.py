@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from hwnas.backends.protocol import Availability, Program
-from hwnas.backends.torch_dataflow import TorchConvolutions, torch_dataflow
+from hwnas.backends.torch_convolutions import TorchConvolutions
+from hwnas.backends.torch_dataflow import torch_dataflow
 from hwnas.backends.torch_kernels import executed_kernels
 from hwnas.core.dataflow import Dataflow
 from hwnas.core.errors import BackendUnavailable

@@ -88,6 +88,8 @@ def _lives(flow: Dataflow) -> list[_Life]:
     last: dict[int, int] = {}
     for position, step in enumerate(flow.steps):
         for index in step.touches:
+            whole = flow.buffers[index].whole
+            index = index if whole is None else whole
             if flow.buffers[index].role == "temporary":
                 first.setdefault(index, position)
                 last[index] = position
@@ -128,7 +130,7 @@ class Addresses:
         self._start: dict[int, int] = {}
         end = _FIXED_BASE
         for index, buffer in enumerate(flow.buffers):
-            if buffer.role != "temporary":
+            if buffer.role != "temporary" and buffer.whole is None:
                 self._start[index] = end
                 end += _aligned(buffer.size)
         self._heap = Heap(_TEMPORARY_BASE)
@@ -137,8 +139,11 @@ class Addresses:
 
     def of(self, index: int) -> int:
         """Start address of a buffer; a temporary of a heap is allocated when first asked for."""
+        buffer = self._flow.buffers[index]
+        if buffer.whole is not None:
+            return self.of(buffer.whole) + buffer.offset
         if index not in self._start:
-            self._start[index] = self._heap.allocate(self._flow.buffers[index].size)
+            self._start[index] = self._heap.allocate(buffer.size)
         return self._start[index]
 
     def free(self, index: int) -> None:

@@ -19,7 +19,7 @@ class StepMisses:
     Args:
         step: The step.
         misses: Lines that were not in the cache.
-        accesses: Lines that the step touched.
+        accesses: Lines that the step touched; no fewer than it missed, which come in whole tiles.
     """
 
     step: Step
@@ -66,17 +66,12 @@ def modelled_misses(flow: Dataflow, geometry: CacheGeometry) -> ModelledMisses:
     for walk in walks[start:]:
         cache.touch(walk)
     lines = cache.tile_bytes / geometry.line_bytes
-    return ModelledMisses(
-        geometry,
-        tuple(
-            StepMisses(step, cache.touch(walk) * lines, _touched(flow, step) / geometry.line_bytes)
-            for step, walk in zip(flow.steps, walks, strict=True)
-        ),
-    )
-
-
-def _touched(flow: Dataflow, step: Step) -> int:
-    return sum(flow.buffers[i].size for i in step.touches)
+    steps = []
+    for step, walk in zip(flow.steps, walks, strict=True):
+        missed = cache.touch(walk) * lines
+        touched = sum(flow.buffers[i].size for i in step.touches) / geometry.line_bytes
+        steps.append(StepMisses(step, missed, max(missed, touched)))
+    return ModelledMisses(geometry, tuple(steps))
 
 
 def _walks(flow: Dataflow, tile_bytes: int) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 
 from hwnas.cache_misses.model import ModelledMisses
@@ -9,54 +10,41 @@ from hwnas.cache_misses.model import ModelledMisses
 CONVOLUTION = "convolution"
 OTHER = "other"
 
-#: Kind -> parts of the names that runtimes give such operators; the first kind that fits counts.
-_KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("weight reorder", ("weight reorder",)),
-    (
-        "layout reorder",
+#: Kind -> names that PyTorch and OpenVINO give such operators, in lower case, without ``native_`` and without
+#: the underscores of in-place variants. The first kind that fits the whole name counts.
+_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(names))
+    for kind, names in (
+        (CONVOLUTION, r"convolution\w*|deconvolution|groupconvolution\w*|conv(_transpose)?[123]d"),
+        # What a runtime adds on its own account ...
+        ("weight reorder", r"weight reorder"),
+        ("layout reorder", r"(layout )?reorder|im2col|col2im|convert"),
+        # ... and what the network asks for.
         (
-            "layout reorder",
-            "reorder",
-            "im2col",
-            "col2im",
-            "convert",
-            "contiguous",
-            "transpose",
-            "permute",
-            "clone",
+            "data movement",
+            r"clone|copy|contiguous|transpose|permute|cat|concat\w*|stack|(variadic)?split\w*|shufflechannels"
+            r"|pixel_(un)?shuffle|depthtospace|spacetodepth|(constant_)?pad\w*|(strided)?slice|gather\w*|roll",
         ),
-    ),
-    (CONVOLUTION, ("conv",)),
-    ("matrix product", ("mm", "matmul", "linear", "fullyconnected")),
-    ("batch normalisation", ("batch_norm", "batchnorm", "normalize", "layer_norm", "mvn")),
-    ("pooling", ("pool", "mean", "reduce")),
-    (
-        "activation",
+        ("matrix product", r"(addmm|addmv|baddbmm|bmm|mm|mv|matmul|linear|fullyconnected|gemm|einsum)"),
+        ("normalisation", r"(batch|layer|group|instance|rms)_?norm(ali[sz]ation)?\w*|mvn|normalizel2|lrn"),
+        ("pooling", r"\w*pool(ing|[123]d)?(_with_indices)?|mean|reduce\w*|amax|amin|sum"),
         (
-            "relu",
-            "hardtanh",
-            "clamp",
-            "silu",
-            "swish",
-            "gelu",
-            "sigmoid",
-            "hardswish",
-            "tanh",
-            "elu",
-            "softmax",
+            "activation",
+            r"(leaky_?r|pr|r|c|s|g)?elu|relu6|hard_?(tanh|swish|sigmoid)|clamp|silu|swish|sigmoid|tanh|mish"
+            r"|soft(plus|sign)|hsigmoid|hswish|(log_?)?softmax",
         ),
-    ),
-    ("addition", ("add", "mul", "sub", "div", "eltwise", "subgraph")),
+        ("elementwise", r"add|r?sub(tract)?|mul(tiply)?|div(ide)?|pow(er)?|eltwise|subgraph|maximum|minimum"),
+    )
 )
 
 #: Every kind, in the order in which figures show them.
-OPERATOR_KINDS = (CONVOLUTION, *(kind for kind, _ in _KINDS if kind != CONVOLUTION), OTHER)
+OPERATOR_KINDS = (*(kind for kind, _ in _KINDS), OTHER)
 
 
 def operator_kind(type_: str) -> str:
     """The kind of an operator type such as ``native_batch_norm`` or ``FullyConnected``."""
-    name = type_.lower()
-    return next((kind for kind, parts in _KINDS if any(part in name for part in parts)), OTHER)
+    name = type_.lower().strip("_").removeprefix("native_")
+    return next((kind for kind, names in _KINDS if names.fullmatch(name)), OTHER)
 
 
 def misses_by_operator(found: ModelledMisses) -> dict[str, float]:

@@ -21,10 +21,15 @@ class Buffer:
     Args:
         size: Bytes.
         role: Whom it belongs to and how long it lives.
+        whole: Index of the buffer of which it is a part, or None. A part lives as long as its whole, which
+            is no part itself.
+        offset: Where the part begins [bytes].
     """
 
     size: int
     role: Role
+    whole: int | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True)

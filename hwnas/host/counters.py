@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwnas.host.cgroup import read_text
+from hwnas.host.cpus import AMD_VENDORS, processor_vendor
 from hwnas.host.perf_events import EVENTS, OpenEvent
+from hwnas.host.uncore import NO_AMD_L3, amd_l3_misses
 
 #: More than any cache holds, so that walking through it must miss.
 _WALK_BYTES = 64 * 2**20
 
 _THIS_THREAD = 0
+
+#: What it takes to count events of whole CPUs, other programs' included.
+WHOLE_CPUS_REMEDY = "Counting whole CPUs needs root, CAP_PERFMON or sysctl kernel.perf_event_paranoid=0"
 
 #: Begins the reason for a count that waits for somebody to install the simulator.
 CALLGRIND_MISSING = "valgrind is not on PATH"
@@ -85,7 +90,22 @@ def pmu_source(
     if misses == 0:
         remedy = "The hypervisor hides the counters: use a machine without one"
         return CounterSource("pmu", False, "the counter stays at 0 whatever runs", remedy)
+    if processor_vendor(root) in AMD_VENDORS:
+        return _amd_source(root, setting)
     return CounterSource("pmu", True, f"hardware cache-misses ({setting})")
+
+
+def _amd_source(root: Path, setting: str) -> CounterSource:
+    """Whether AMD's own counters of the third level can be opened: a core's cache-misses are the second's."""
+    event = amd_l3_misses(root)
+    if event is None:
+        return CounterSource("pmu", False, NO_AMD_L3, "Load the kernel module amd_uncore")
+    try:
+        with OpenEvent(event, ()):
+            return CounterSource("pmu", True, f"misses of the L3 by all its cores ({setting})")
+    except OSError as error:
+        code = errno.errorcode.get(error.errno or 0, str(error.errno))
+        return CounterSource("pmu", False, f"amd_l3 fails with {code} ({setting})", WHOLE_CPUS_REMEDY)
 
 
 def pmu_remedy(code: int | None, paranoid: str | None) -> str:

@@ -8,6 +8,17 @@ from pathlib import Path
 
 from hwnas.host.cgroup import cpu_limit, read_text
 
+#: Hygon builds AMD's cores.
+AMD_VENDORS = ("AuthenticAMD", "HygonGenuine")
+
+
+def processor_vendor(root: Path = Path("/")) -> str | None:
+    """``vendor_id`` of /proc/cpuinfo, or None where the processor tells none, as Arm's do."""
+    for line in (read_text(root / "proc/cpuinfo") or "").splitlines():
+        if line.startswith("vendor_id"):
+            return line.partition(":")[2].strip()
+    return None
+
 
 def allowed_cpus() -> list[int]:
     """The logical CPUs that this process may run on, in order."""

@@ -71,6 +71,11 @@ class Reading:
     enabled_ns: int
     running_ns: int
 
+    def __add__(self, other: Reading) -> Reading:
+        return Reading(
+            self.value + other.value, self.enabled_ns + other.enabled_ns, self.running_ns + other.running_ns
+        )
+
     def __sub__(self, other: Reading) -> Reading:
         return Reading(
             self.value - other.value, self.enabled_ns - other.enabled_ns, self.running_ns - other.running_ns

@@ -11,6 +11,9 @@ from hwnas.host.perf_events import PerfEvent
 
 _DEVICES = "sys/bus/event_source/devices"
 
+#: Why there is no count of AMD's L3 misses.
+NO_AMD_L3 = "this kernel has no device amd_l3, and AMD's cache-misses are the second level's"
+
 #: AMD's L3 misses, by every core and slice: event 0x04, unit mask 0x01
 #: (AMD Processor Programming Reference, family 17h and 19h, "L3 PMC04 l3_lookup_state").
 _AMD_L3_MISS = 0x0104

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hwnas.backends.protocol import computing_device
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import Counter
 from hwnas.core.errors import OutOfMemory
@@ -90,7 +91,7 @@ class WorkerArm:
             CellError: The worker failed.
         """
         if source == "pmu":
-            found = self._call("count", device=self._worker.backend_id.split(":")[1])
+            found = self._call("count", device=computing_device(self._worker.backend_id))
         else:
             found = self._call("model", caches=[str(g) for g in caches])
         self.counters += tuple(Counter.from_dict(c) for c in found["counters"])

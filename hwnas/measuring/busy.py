@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from hwnas.core.measurement import Measurement
 
-#: Times a second that another process took the CPU. A quiet machine's own services stay far below.
-_PREEMPTIONS_PER_S = 10.0
+#: How often a second another process may take the CPU before it is said. A quiet machine's services stay far
+#: below.
+MOST_PREEMPTIONS_PER_S = 10.0
 #: Linux accounts stolen time in ticks of 1/100 s.
 _TICK_S = 0.01
 #: Share of the timed period that the hypervisor gave to other guests.
@@ -34,7 +35,7 @@ class BusyWatch:
         preemptions = sum(b.preemptions or 0 for b in blocks)
         # The kernel tells one figure for all CPUs.
         stolen_s = _TICK_S * sum(b.steal_ticks or 0 for b in blocks) / (os.cpu_count() or 1)
-        if preemptions > _PREEMPTIONS_PER_S * timed_s:
+        if preemptions > MOST_PREEMPTIONS_PER_S * timed_s:
             seen.add("preempted")
         if stolen_s > _STOLEN * timed_s:
             seen.add("stolen")

@@ -12,7 +12,7 @@ from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import LLC_MISSES, Counter, misses_of
 from hwnas.measuring.event_counts import pmu_counters
 
-#: Why there is no modelled count, where asking again would not help.
+#: Why there is no modelled count.
 CANNOT_TELL = "this backend does not tell what its kernels read and write"
 
 #: Inferences under each event of the processor's counters.
@@ -33,19 +33,24 @@ def counted_by_processor(session: Session, call_s: float, threads: int, device: 
     return pmu_counters(session.run, inferences, threads, device)
 
 
-def counted_by_model(session: Session, geometries: Sequence[CacheGeometry], threads: int) -> list[Counter]:
+def counted_by_model(
+    session: Session, geometries: Sequence[CacheGeometry], threads: int, device: str
+) -> list[Counter]:
     """What the model says of one inference, for each cache.
 
     Args:
         session: Compiled; nothing is run.
         geometries: Last-level caches.
         threads: Of the arm, for the record.
+        device: What a GPU does to the last-level cache is not modelled.
     """
     # A third party's backend may be older than this method.
     tell = getattr(session, "dataflow", None)
-    flow = tell() if tell else None
+    flow = tell() if tell and device == "cpu" else None
     if flow is None:
-        return [Counter(LLC_MISSES, None, "model", str(g), threads, None, CANNOT_TELL) for g in geometries]
+        elsewhere = f"the model knows processors, and this arm computes on the {device}"
+        reason = CANNOT_TELL if device == "cpu" else elsewhere
+        return [Counter(LLC_MISSES, None, "model", str(g), threads, None, reason) for g in geometries]
     counters = []
     for geometry in geometries:
         found = modelled_misses(flow, geometry)

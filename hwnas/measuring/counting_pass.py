@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from hwnas.backends.protocol import computing_device
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import LLC_MISSES, Counter
-from hwnas.core.errors import CELL_FAILURES
+from hwnas.core.errors import CELL_FAILURES, CellError
 from hwnas.core.measurement import Measurement, Status
 from hwnas.core.workload import Workload
 from hwnas.host.counters import CALLGRIND_MISSING, callgrind_source
@@ -173,6 +174,8 @@ class CountingPass:
 
     def _simulated(self, task: _Task, geometry: CacheGeometry) -> list[Counter]:
         backend_id, threads = task.measurement.backend, self._experiment.threads
+        if computing_device(backend_id) != "cpu":
+            raise CellError("valgrind simulates the processor, and this arm computes elsewhere")
         blob = self._blobs.get(task.workload.key, b"")
         return [simulated_misses(backend_id, threads, geometry, _SIMULATION_TIMEOUT_S, task.workload, blob)]
 

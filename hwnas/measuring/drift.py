@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,9 @@ USUAL_SLOPES = {"torch": 1.1, "openvino": 0.6}
 USUAL_SLOPE = 0.8
 SLOPE_SD = 0.3
 
+#: How fast the host's speed forgets [s]: slopes of blocks of 10 ms to 1 s fell this way in the depth study.
+_FADING_S = 0.025
+
 #: The instrument of a block: readings so many blocks away on either side. Neighbours share a reading.
 _LAGS = (2, 4, 8)
 #: Errors of blocks up to this far apart are taken for correlated (Newey and West, Econometrica 55, 1987).
@@ -48,6 +51,10 @@ _ITERATIONS = 6
 _MOST_SLOWDOWN = math.log(2)
 
 
+#: Between passes, hosts were seen to change their speed by a quarter; what reads further off is no speed.
+_FURTHEST = math.log(1.5)
+
+
 @dataclass(frozen=True)
 class BlockSeries:
     """The blocks of one measurement as arrays of shape ``(blocks,)``.
@@ -56,11 +63,13 @@ class BlockSeries:
         log_latency: Logarithm of the median duration of one inference [log s].
         index: Canary index [log s].
         round: Round of interleaving.
+        block_s: Median duration of the blocks [s].
     """
 
     log_latency: np.ndarray
     index: np.ndarray
     round: np.ndarray
+    block_s: float
 
     @classmethod
     def of(cls, blocks: Sequence[Block]) -> BlockSeries:
@@ -69,7 +78,16 @@ class BlockSeries:
             np.array([math.log(b.median_s) for b in blocks]),
             np.array([canary_index(b) for b in blocks]),
             np.array([b.round for b in blocks], dtype=int),
+            float(np.median([sum(b.samples_s) for b in blocks])),
         )
+
+    def near(self, centre: float) -> BlockSeries:
+        """The same, with readings cut that are too far from `centre` [log s] to tell of the host's speed.
+
+        A network that empties every cache leaves the canary to start from memory, now and then at a quarter
+        of its usual speed while the network itself runs as ever.
+        """
+        return replace(self, index=np.clip(self.index, centre - _FURTHEST, centre + _FURTHEST))
 
 
 def canary_index(block: Block) -> float:
@@ -115,6 +133,20 @@ def usual_slope(backend_id: str) -> float:
     return USUAL_SLOPES.get(runtime, USUAL_SLOPE)
 
 
+def seen_share(block_s: float) -> float:
+    """How much of what the host does during a block shows in the readings at its ends, 0 to 1.
+
+    The regression of a speed's mean over a time d on the mean of its two ends, where its correlation fades as
+    exp(-t / tau) (an Ornstein-Uhlenbeck process): (2 tau / d) tanh(d / (2 tau)). Long blocks get hardly any
+    correction: a second may bring anything that two glimpses of it do not show.
+
+    Args:
+        block_s: Duration of a block [s].
+    """
+    halves = block_s / (2 * _FADING_S)
+    return math.tanh(halves) / halves if halves > 0 else 1.0
+
+
 def fit_drift(passes: Sequence[BlockSeries], usual: float = USUAL_SLOPE) -> list[DriftFit]:
     """Fit one slope to the passes of a cell, and a level to each.
 
@@ -124,7 +156,9 @@ def fit_drift(passes: Sequence[BlockSeries], usual: float = USUAL_SLOPE) -> list
     """
     indices = [_within(p.index, _MOST_SLOWDOWN) for p in passes]
     instruments = [_instrument(x) for x in indices]
-    slope, error = usual, SLOPE_SD
+    share = seen_share(float(np.median([p.block_s for p in passes])))
+    usual, spread = usual * share, SLOPE_SD * share
+    slope, error = usual, spread
     for _ in range(_ITERATIONS):
         response = strength = variance = 0.0
         for series, x, z in zip(passes, indices, instruments, strict=True):
@@ -134,7 +168,7 @@ def fit_drift(passes: Sequence[BlockSeries], usual: float = USUAL_SLOPE) -> list
             strength += float(z @ centred)
             response += float(z @ (residual + slope * centred))
             variance += _variance_of_sum(z * residual)
-        slope, error = _posterior(response, strength, variance, usual)
+        slope, error = _posterior(response, strength, variance, usual, spread)
     fits = []
     for series, x in zip(passes, indices, strict=True):
         residual = series.log_latency - slope * x
@@ -142,11 +176,13 @@ def fit_drift(passes: Sequence[BlockSeries], usual: float = USUAL_SLOPE) -> list
     return fits
 
 
-def _posterior(response: float, strength: float, variance: float, usual: float) -> tuple[float, float]:
+def _posterior(
+    response: float, strength: float, variance: float, usual: float, spread: float
+) -> tuple[float, float]:
     """Mean and standard deviation of the slope, from `response = strength * slope + error` and the usual."""
-    prior = SLOPE_SD**-2
+    prior = spread**-2
     if variance <= 0:
-        return (response / strength, 0.0) if strength > 0 else (usual, SLOPE_SD)
+        return (response / strength, 0.0) if strength > 0 else (usual, spread)
     precision = strength**2 / variance + prior
     return (strength * response / variance + prior * usual) / precision, precision**-0.5
 

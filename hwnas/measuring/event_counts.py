@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import functools
+import operator
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.host.cgroup import read_text
-from hwnas.host.counters import pmu_remedy
+from hwnas.host.counters import WHOLE_CPUS_REMEDY, pmu_remedy
+from hwnas.host.cpus import AMD_VENDORS, processor_vendor
 from hwnas.host.perf_events import EVENTS, OpenEvent, PerfEvent, Reading, threads_of_this_process
-from hwnas.host.uncore import amd_l3_misses, memory_controller_events
+from hwnas.host.uncore import NO_AMD_L3, amd_l3_misses, memory_controller_events
 
 #: Stored beside the misses. Each is counted alone: a core has few counters, which the kernel
 #: would share out among them.
@@ -46,59 +50,75 @@ def count_event(event: PerfEvent, run: Callable[[], None], inferences: int) -> E
         run: One inference, warm.
         inferences: How many to count, at least 1.
     """
+    return count_together([event], run, inferences)
+
+
+def count_together(events: Sequence[PerfEvent], run: Callable[[], None], inferences: int) -> EventCount:
+    """Count the sum of some events in the same inferences.
+
+    Args:
+        events: At least one; all of threads, or all of whole CPUs.
+        run: One inference, warm.
+        inferences: How many to count, at least 1.
+    """
+    names, outside = " + ".join(e.name for e in events), bool(events[0].cpus)
     for _ in range(_ATTEMPTS):
         threads = threads_of_this_process()
         try:
-            with OpenEvent(event, threads) as counter:
-                idle, busy = _idle_then_busy(event, counter, run, inferences)
+            with ExitStack() as stack:
+                counters = [stack.enter_context(OpenEvent(event, threads)) for event in events]
+                idle, busy = _idle_then_busy(counters, run, inferences, outside)
         except ProcessLookupError:
             continue  # a thread ended between listing and opening
         except OSError as error:
-            return EventCount(None, _refusal(event, error))
-        if threads_of_this_process() != threads and not event.cpus:
+            return EventCount(None, _refusal(names, outside, error))
+        if threads_of_this_process() != threads and not outside:
             continue
         if busy.running_ns == 0 and busy.enabled_ns > 0:
-            return EventCount(None, f"{event.name} never ran: all hardware counters are taken")
+            return EventCount(None, f"{names} never ran: all hardware counters are taken")
         if busy.multiplexed or idle.multiplexed:
-            return EventCount(None, f"{event.name} was multiplexed: other programs use the counters too")
+            return EventCount(None, f"{names} was multiplexed: other programs use the counters too")
         counted = busy.value - idle.value
-        if event.cpus and counted <= 0:
-            return EventCount(None, f"{event.name}: the rest of the machine caused more than the inferences")
+        if outside and counted <= 0:
+            return EventCount(None, f"{names}: the rest of the machine caused more than the inferences")
         return EventCount(max(0.0, counted / inferences))
-    return EventCount(None, f"{event.name}: threads came and went in each of {_ATTEMPTS} attempts")
+    return EventCount(None, f"{names}: threads came and went in each of {_ATTEMPTS} attempts")
 
 
 def _idle_then_busy(
-    event: PerfEvent, counter: OpenEvent, run: Callable[[], None], inferences: int
+    counters: Sequence[OpenEvent], run: Callable[[], None], inferences: int, outside: bool
 ) -> tuple[Reading, Reading]:
-    begin = counter.read()
+    def read() -> Reading:
+        return functools.reduce(operator.add, (counter.read() for counter in counters))
+
+    begin = read()
     for _ in range(inferences):
         _nothing()
-    between = counter.read()
+    between = read()
     start = time.perf_counter()
     for _ in range(inferences):
         run()
     elapsed = time.perf_counter() - start
-    end = counter.read()
-    if not event.cpus:
+    end = read()
+    if not outside:
         return between - begin, end - between
     # What counts for whole CPUs counts everybody: as long without us is what the others cause.
     time.sleep(elapsed)
-    return counter.read() - end, end - between
+    return read() - end, end - between
 
 
 def _nothing() -> None:
     """What the empty loop calls."""
 
 
-def _refusal(event: PerfEvent, error: OSError) -> str:
+def _refusal(names: str, outside: bool, error: OSError) -> str:
     code = errno.errorcode.get(error.errno or 0, str(error.errno))
     paranoid = read_text(Path("/proc/sys/kernel/perf_event_paranoid"))
-    if event.cpus and error.errno in (errno.EACCES, errno.EPERM):
-        remedy = "Counting whole CPUs needs root, CAP_PERFMON or sysctl kernel.perf_event_paranoid=0"
+    if outside and error.errno in (errno.EACCES, errno.EPERM):
+        remedy = WHOLE_CPUS_REMEDY
     else:
         remedy = pmu_remedy(error.errno, paranoid)
-    return f"{event.name}: perf_event_open fails with {code}. {remedy}"
+    return f"{names}: perf_event_open fails with {code}. {remedy}"
 
 
 def pmu_counters(run: Callable[[], None], inferences: int, threads: int, device: str) -> list[Counter]:
@@ -119,8 +139,12 @@ def pmu_counters(run: Callable[[], None], inferences: int, threads: int, device:
     counts = {name: count_event(EVENTS[name], run, inferences) for name in _CORE_EVENTS}
     accesses = count_event(EVENTS[_ACCESSES], run, inferences).value
     headline = counts["cache-misses"]
-    if processor_vendor() == "AuthenticAMD":
+    vendor = processor_vendor()
+    if vendor in AMD_VENDORS:
         headline, accesses = _amd_misses(run, inferences), None
+    elif vendor != "GenuineIntel":
+        # What cache-misses means there may be another level: on Arm it is the first.
+        headline, accesses = _sum([counts["LLC-load-misses"], counts["LLC-store-misses"]]), None
     return [
         counter(LLC_MISSES, headline, accesses),
         *(counter(name, found) for name, found in counts.items()),
@@ -131,9 +155,7 @@ def _amd_misses(run: Callable[[], None], inferences: int) -> EventCount:
     """On AMD, `cache-misses` is the second level's (PMCx064); the third has counters of its own."""
     event = amd_l3_misses()
     if event is None:
-        return EventCount(
-            None, "this kernel has no device amd_l3, and AMD's cache-misses are the second level's"
-        )
+        return EventCount(None, NO_AMD_L3)
     return count_event(event, run, inferences)
 
 
@@ -144,8 +166,9 @@ def _memory_traffic(run: Callable[[], None], inferences: int, threads: int) -> l
             "no counters of the memory controller (uncore_imc), which alone sees an integrated GPU's traffic"
         )
         return [Counter(LLC_MISSES, None, _SOURCE, None, threads, None, reason)]
+    # In the same inferences: what the rest of the machine does to one half would cost the whole.
+    total = count_together(events, run, inferences)
     counts = [(event.name, count_event(event, run, inferences)) for event in events]
-    total = _sum(found for _, found in counts)
     return [
         Counter(LLC_MISSES, total.value, _SOURCE, None, threads, None, total.reason),
         *(Counter(name, found.value, _SOURCE, None, threads, None, found.reason) for name, found in counts),
@@ -159,11 +182,3 @@ def _sum(counts: Iterable[EventCount]) -> EventCount:
             return found
         total += found.value
     return EventCount(total)
-
-
-def processor_vendor(root: Path = Path("/")) -> str | None:
-    """``vendor_id`` of /proc/cpuinfo, or None."""
-    for line in (read_text(root / "proc/cpuinfo") or "").splitlines():
-        if line.startswith("vendor_id"):
-            return line.partition(":")[2].strip()
-    return None

@@ -59,7 +59,7 @@ class Estimate:
         residual_noise: The same after the correction.
         passes: Passes that went in.
         samples: Samples that went in.
-        preempted: Share of blocks in which the process lost its CPU to another process; None where the
+        preemptions_per_s: How often another process took the CPU, in a second of timed work; None where the
             kernel does not tell.
     """
 
@@ -71,7 +71,7 @@ class Estimate:
     residual_noise: float
     passes: int
     samples: int
-    preempted: float | None
+    preemptions_per_s: float | None
 
 
 @dataclass(frozen=True)
@@ -227,10 +227,11 @@ def estimate(
         raise UsageError("measurements of different cells cannot be averaged", "Estimate each cell alone")
     rng = np.random.default_rng(seed)
     series = [BlockSeries.of(m.blocks) for m in usable]
+    index = np.concatenate([s.index for s in series])
+    centre = reference_index(reference) if reference and np.any(index) else float(np.median(index))
+    series = [s.near(centre) for s in series]
     fits = fit_drift(series, usual_slope(usable[0].backend))
     passes = [_Pass(s, fit) for s, fit in zip(series, fits, strict=True)]
-    index = np.concatenate([p.fit.index for p in passes])
-    centre = reference_index(reference) if reference and np.any(index) else float(np.median(index))
     drawn = []
     for one in passes:
         sums = one.sums(one.rounds, centre)
@@ -240,8 +241,8 @@ def estimate(
         reach = centre - float(one.fit.index.mean())
         drawn.append(_Drawn(value, totals[:, 1] / totals[:, 0], len(one.rounds), reach))
     middle, low, high = np.exp(_combine(drawn, PROCESS_SPREAD, slope_error=passes[0].fit.slope_error))
-    blocks = [b for m in usable for b in m.blocks]
-    preempted = [bool(b.preemptions) for b in blocks if b.preemptions is not None]
+    told = [(m, b) for m in usable for b in m.blocks if b.preemptions is not None]
+    told_s = sum(sum(b.samples_s) * m.calls_per_sample for m, b in told)
     samples = np.concatenate([m.samples_s for m in usable])
     return Estimate(
         latency_s=float(middle),
@@ -252,7 +253,7 @@ def estimate(
         residual_noise=float(np.mean([p.fit.scale for p in passes])),
         passes=len(passes),
         samples=len(samples),
-        preempted=float(np.mean(preempted)) if preempted else None,
+        preemptions_per_s=sum(b.preemptions or 0 for _, b in told) / told_s if told_s else None,
     )
 
 

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from hwnas.backends.protocol import computing_device
 from hwnas.core.errors import CellError, HwnasError, UsageError
 from hwnas.core.workload import Workload
 from hwnas.host.allocator import return_freed_memory
@@ -111,7 +112,7 @@ class Worker:
 
         session = self._cell.session if self._cell else self._session
         geometries = [CacheGeometry.of(cache) for cache in message["caches"]]
-        counters = counted_by_model(session, geometries, self._threads)
+        counters = counted_by_model(session, geometries, self._threads, computing_device(self._backend.id))
         return {"counters": [c.to_dict() for c in counters]}
 
     def turn(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:

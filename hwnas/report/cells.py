@@ -13,6 +13,7 @@ from hwnas.core.environment import Environment
 from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION, Agreement, Measurement, Status
 from hwnas.core.workload import Workload
+from hwnas.measuring.busy import MOST_PREEMPTIONS_PER_S
 from hwnas.measuring.statistics import Comparison, Estimate, compare, estimate
 from hwnas.report.order import in_order
 from hwnas.store import CampaignRecord, Filters, LatencyStore, StoredMeasurement
@@ -23,8 +24,6 @@ DEFAULT_BASELINE = "torch:cpu:fp32"
 #: Block medians that scatter more than this after the drift correction make a cell noisy; on a
 #: shared virtual machine about half as much is usual, on a quiet one a tenth.
 NOISY = 0.1
-#: Share of blocks that lost their CPU to another process; `hwnas measure` warns at the same share.
-PREEMPTED = 0.2
 
 #: Why the baseline itself has no comparison.
 IS_BASELINE = "baseline"
@@ -74,7 +73,7 @@ class Cell:
         if self.estimate is None:
             return ()
         noisy = ("noisy",) if self.estimate.residual_noise > NOISY else ()
-        preempted = ("preempted",) if (self.estimate.preempted or 0.0) > PREEMPTED else ()
+        preempted = ("preempted",) if (self.estimate.preemptions_per_s or 0.0) > MOST_PREEMPTIONS_PER_S else ()
         return noisy + preempted
 
 

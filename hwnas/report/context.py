@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from textwrap import shorten
 
 from hwnas.core.measurement import Status
+from hwnas.measuring.busy import MOST_PREEMPTIONS_PER_S
 from hwnas.measuring.statistics import MARGIN
-from hwnas.report.cells import IS_BASELINE, NOISY, PREEMPTED, Cell, Selection
+from hwnas.report.cells import IS_BASELINE, NOISY, Cell, Selection
 
 #: Reasons that a figure spells out below its panels.
 _MOST_NOTES = 5
@@ -108,7 +109,8 @@ def statement(selection: Selection) -> list[tuple[str, str]]:
     if "noisy" in flags:
         lines.append(("noisy", f"block medians scatter by more than {NOISY:.0%} even after drift correction"))
     if "preempted" in flags:
-        lines.append(("preempted", f"another process took the CPU in more than {PREEMPTED:.0%} of the blocks"))
+        often = f"another process took the CPU more than {MOST_PREEMPTIONS_PER_S:.0f} times a second"
+        lines.append(("preempted", often))
     missing = dict.fromkeys(c.no_comparison for c in measured if c.no_comparison not in ("", IS_BASELINE))
     lines += [("No speedup", reason) for reason in missing]
     lines += [("Passes lost", f"{c.workload.label} on {c.backend}: {c.reason}") for c in measured if c.reason]

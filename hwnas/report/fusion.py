@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hwnas.cache_misses.operators import OPERATOR_KINDS
+from hwnas.cache_misses.operators import OPERATOR_KINDS, OTHER
 from hwnas.core.counter import operator_of
 from hwnas.report.cells import Cell, Selection
 from hwnas.report.context import plural
@@ -85,11 +85,14 @@ def _modelled(cell: Cell, geometry: str) -> bool:
 
 
 def _by_operator(cell: Cell, geometry: str) -> dict[str, float]:
-    return {
-        kind: m.value
-        for m in cell.operator_misses
-        if m.geometry == geometry and m.value and (kind := operator_of(m.event))
-    }
+    found: dict[str, float] = {}
+    for m in cell.operator_misses:
+        kind = operator_of(m.event)
+        if m.geometry == geometry and m.value and kind:
+            # Another version's kind may be one that this one does not know.
+            kind = kind if kind in OPERATOR_KINDS else OTHER
+            found[kind] = found.get(kind, 0.0) + m.value
+    return found
 
 
 def _label(name: str, cell: Cell) -> str:

@@ -22,8 +22,11 @@ _ROW_IN = 0.62
 #: Networks that one figure can hold.
 _MOST_ROWS = 12
 
-#: One a kind of operator, in their order: Okabe and Ito's, what remains in every runtime in black.
-_COLOURS = ("#000000", "#D55E00", "#E69F00", "#0072B2", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#999999")
+#: One a kind of operator, in their order: Okabe and Ito's with a brown, what remains in every runtime in black.
+_COLOURS = (
+    *("#000000", "#D55E00", "#E69F00", "#7F4F24", "#0072B2"),
+    *("#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#999999"),
+)
 
 
 def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) -> Figure:

@@ -63,7 +63,7 @@ def cell_record(cell: Cell, network: str) -> dict[str, Any]:
         "no_comparison": cell.no_comparison,
         "noise": e.noise if e else None,
         "residual_noise": e.residual_noise if e else None,
-        "preempted": e.preempted if e else None,
+        "preemptions_per_s": e.preemptions_per_s if e else None,
         "flags": list(cell.flags),
         "passes": e.passes if e else None,
         "samples": e.samples if e else None,

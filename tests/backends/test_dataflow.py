@@ -8,7 +8,8 @@ from torch import nn
 
 from hwnas.backends.protocol import Program
 from hwnas.backends.registry import backend
-from hwnas.backends.torch_dataflow import TorchConvolutions, torch_dataflow
+from hwnas.backends.torch_convolutions import TorchConvolutions
+from hwnas.backends.torch_dataflow import torch_dataflow
 
 pytestmark = [
     # torch.utils.mkldnn scripts its modules.
@@ -74,12 +75,62 @@ def test_without_onednn_columns_are_written() -> None:
 def test_a_transposed_convolution_without_onednn_sums_its_columns_up() -> None:
     network = nn.ConvTranspose2d(16, 6, 4, stride=2, groups=2).eval()
     flow = torch_dataflow(network, (torch.zeros(1, 16, 10, 10),), NATIVE)
-    assert _types(flow) == ["convolution", "col2im"]
-    product, summing = flow.steps
-    assert _sizes(flow, product.writes) == [6 * 16 * 100 * 4]
-    assert _sizes(flow, product.reads) == [16 * 100 * 4, 16 * 3 * 16 * 4]
-    assert _sizes(flow, summing.reads) == [6 * 16 * 100 * 4, 6 * 4]
-    assert _sizes(flow, summing.writes) == [6 * 22 * 22 * 4]
+    assert _types(flow) == ["convolution", "col2im"] * 2 + ["cat"]
+    product, summing, *_, together = flow.steps
+    assert _sizes(flow, product.writes) == [3 * 16 * 100 * 4]
+    assert _sizes(flow, product.reads) == [8 * 100 * 4, 8 * 3 * 16 * 4]
+    assert _sizes(flow, summing.reads) == [3 * 16 * 100 * 4, 6 * 4]
+    assert _sizes(flow, summing.writes) == [3 * 22 * 22 * 4]
+    assert summing.frees == product.writes
+    assert _sizes(flow, together.reads) == [3 * 22 * 22 * 4] * 2
+    assert _sizes(flow, together.writes) == [6 * 22 * 22 * 4]
+
+
+def test_groups_without_onednn_run_one_after_the_other_on_small_columns() -> None:
+    network = nn.Conv2d(16, 16, 3, padding=1, groups=16, bias=False).eval()
+    flow = torch_dataflow(network, (torch.zeros(1, 16, 56, 56),), NATIVE)
+    assert _types(flow) == ["im2col", "convolution"] * 16 + ["cat"]
+    assert _sizes(flow, flow.steps[0].reads) == [PIXELS * 4]
+    assert _sizes(flow, flow.steps[0].writes) == [9 * PIXELS * 4]
+    parts = [flow.buffers[s.reads[0]] for s in flow.steps[:-1:2]]
+    assert [p.offset for p in parts] == [n * PIXELS * 4 for n in range(16)]
+    # Two images: the channels of a group lie apart, and are copied first.
+    pair = torch_dataflow(network, (torch.zeros(2, 16, 56, 56),), NATIVE)
+    assert _types(pair)[:3] == ["contiguous", "im2col", "convolution"]
+    assert _sizes(pair, pair.steps[0].reads) == [PIXELS * 4] * 2
+
+
+def test_a_strided_pointwise_convolution_without_onednn_gathers_its_input() -> None:
+    network = nn.Conv2d(16, 8, 1, stride=2, bias=False).eval()
+    flow = torch_dataflow(network, (torch.zeros(1, 16, 56, 56),), NATIVE)
+    assert _types(flow) == ["im2col", "convolution"]
+    assert _sizes(flow, flow.steps[0].writes) == [16 * 28 * 28 * 4]
+
+
+def test_a_view_is_read_where_it_lies() -> None:
+    class Halves(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            first, second = x.chunk(2, 1)
+            return torch.cat([torch.relu(first), second], 1)
+
+    half = 4 * PIXELS * 4
+    flow = torch_dataflow(Halves().eval(), (torch.zeros(1, 8, 56, 56),), PLAIN)
+    relu, together = flow.steps
+    assert _sizes(flow, relu.reads) == [half]
+    assert _sizes(flow, together.reads) == [half, half]
+    assert flow.buffers[together.reads[1]].offset == half
+    flow = torch_dataflow(Halves().eval(), (torch.zeros(3, 8, 56, 56),), PLAIN)
+    places = [flow.buffers[i] for i in flow.steps[0].reads]
+    assert [(p.offset, p.size) for p in places] == [(2 * half * n, half) for n in range(3)]
+
+
+def test_a_view_in_many_pieces_counts_as_all_between_its_ends() -> None:
+    class Column(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(x[:, :1])
+
+    flow = torch_dataflow(Column().eval(), (torch.zeros(1000, 8),), PLAIN)
+    assert _sizes(flow, flow.steps[0].reads) == [(999 * 8 + 1) * 4]
 
 
 def test_a_sequence_is_an_image_of_height_one() -> None:

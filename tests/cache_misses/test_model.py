@@ -1,5 +1,6 @@
 """Modelled misses where the right answer can be written down."""
 
+from hwnas.cache_misses.addresses import plan_arena
 from hwnas.cache_misses.model import modelled_misses
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.dataflow import Buffer, Dataflow, Step
@@ -54,3 +55,30 @@ def test_misses_are_told_step_by_step():
     assert [s.step.name for s in found.steps] == ["a", "b"]
     assert sum(s.misses for s in found.steps) == found.misses
     assert found.steps[0].misses == 2 * 16 * MIB / 64
+
+
+def test_a_step_never_misses_more_than_it_touches():
+    """Misses come in tiles, and 64 B do not fill one."""
+    found = modelled_misses(_copy(5 * MIB + 64), CACHE)
+    assert found.misses <= found.accesses
+
+
+def test_parts_lie_within_their_whole():
+    buffers = (
+        Buffer(8 * MIB, "input"),
+        Buffer(4 * MIB, "input", 0, 0),
+        Buffer(4 * MIB, "input", 0, 4 * MIB),
+    )
+    halves = Dataflow(buffers, (Step("a", "relu", (1,), ()), Step("b", "relu", (2,), ())), "heap")
+    whole = Dataflow(buffers, (Step("a", "relu", (0,), ()),), "heap")
+    assert modelled_misses(halves, CACHE).misses == modelled_misses(whole, CACHE).misses == 8 * MIB / 64
+
+
+def test_a_part_keeps_its_whole_alive():
+    size = 4096
+    whole = Buffer(size, "temporary")
+    buffers = (whole, Buffer(size // 2, "temporary", 0, size // 2), whole)
+    steps = (Step("a", "a", (), (0,)), Step("b", "b", (), (2,)), Step("c", "c", (1, 2), ()))
+    offsets = plan_arena(Dataflow(buffers, steps, "arena"))
+    assert set(offsets) == {0, 2}
+    assert abs(offsets[0] - offsets[2]) >= size

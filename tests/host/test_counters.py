@@ -50,6 +50,21 @@ def test_a_counter_that_opens_must_count(tmp_path, counted, available, word):
     assert bool(source.remedy) is not available
 
 
+def test_amds_second_level_is_no_last_level(tree):
+    """A core's cache-misses work, and the device that counts the L3 is missing or may not be read."""
+    vendor = {"proc/cpuinfo": "processor\t: 0\nvendor_id\t: AuthenticAMD\n"}
+    source = pmu_source(tree(vendor), lambda: (1200, 5_000_000))
+    assert not source.available
+    assert "amd_l3" in source.detail
+    assert "amd_uncore" in source.remedy
+    device = "sys/bus/event_source/devices/amd_l3"
+    # No kernel has a PMU of this number.
+    root = tree({**vendor, f"{device}/type": str(2**31 - 1), f"{device}/cpumask": "0"})
+    source = pmu_source(root, lambda: (1200, 5_000_000))
+    assert not source.available
+    assert source.detail.startswith("amd_l3 fails with E")
+
+
 def test_the_real_system_call_counts_or_is_refused_properly():
     code = 0
     try:

@@ -8,12 +8,14 @@ import pytest
 
 from hwnas.core.cache_geometry import NAMED_CACHES, CacheGeometry
 from hwnas.core.counter import LLC_MISSES, Counter
+from hwnas.core.dataflow import Buffer, Dataflow, Step
 from hwnas.core.errors import BackendUnavailable, CellError, UnknownName, UsageError
 from hwnas.core.measurement import Status
 from hwnas.host.counters import CounterSource
 from hwnas.host.machine import probe_environment
 from hwnas.measuring import counting, counting_pass
 from hwnas.measuring.campaign import Campaign
+from hwnas.measuring.count_in_worker import counted_by_model
 from hwnas.measuring.counting import CacheMisses
 from hwnas.measuring.events import Silent
 from hwnas.measuring.experiment import Experiment
@@ -158,3 +160,25 @@ def test_without_valgrind_a_sample_says_so_and_waits_for_it(store, monkeypatch) 
     monkeypatch.setattr(counting_pass, "simulated_misses", _FakeSimulator())
     monkeypatch.setattr(counting_pass, "callgrind_source", lambda: CounterSource("callgrind", True, ""))
     assert _run(store, asked).counts_added == 2
+
+
+@pytest.mark.parametrize(("device", "counted"), [("cpu", True), ("gpu", False)])
+def test_only_processors_are_modelled(device: str, counted: bool) -> None:
+    class Session:
+        def dataflow(self) -> Dataflow:
+            return Dataflow((Buffer(2**20, "input"),), (Step("relu", "relu", (0,), ()),), "heap")
+
+    geometry = CacheGeometry(2**16, 16, 64)
+    (first, *_) = counted_by_model(Session(), [geometry], 1, device)
+    assert (first.value is not None) == counted
+    assert counted or device in first.reason
+
+
+def test_valgrind_says_nothing_of_another_device(store, monkeypatch) -> None:
+    simulator = _FakeSimulator()
+    monkeypatch.setattr(counting_pass, "simulated_misses", simulator)
+    monkeypatch.setattr(counting_pass, "callgrind_source", lambda: CounterSource("callgrind", True, ""))
+    monkeypatch.setattr(counting_pass, "computing_device", lambda backend_id: "gpu")
+    outcome = _run(store, CacheMisses("model", ("64K,16,64",), (TINY,)))
+    assert (simulator.asked, outcome.counts_missing) == (0, 2)
+    assert "elsewhere" in _counts(store)["torch:cpu:fp32", "callgrind", "65536,16,64"].reason

@@ -13,7 +13,7 @@ import pytest
 
 from hwnas.host.perf_events import EVENTS, OpenEvent, PerfEvent, Reading
 from hwnas.measuring import event_counts
-from hwnas.measuring.event_counts import count_event, pmu_counters
+from hwnas.measuring.event_counts import EventCount, count_event, count_together, pmu_counters
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="perf events are Linux's")
 
@@ -119,6 +119,16 @@ def test_whole_cpus_are_compared_with_as_long_without_us(monkeypatch: pytest.Mon
     assert count_event(event, lambda: None, 4).value == (1000 - 200) / 4
 
 
+def test_events_that_are_counted_together_are_summed_before_they_are_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Reads and writes of the memory controller: fewer writes than without us, and yet more of both."""
+    events = [PerfEvent(name, 14, 1, cpus=(0,)) for name in ("reads", "writes")]
+    zero = [(0, 0, 0)] * 4
+    _script(monkeypatch, *zero, (1000, 10, 10), (100, 10, 10), (1300, 20, 20), (250, 20, 20))
+    assert count_together(events, lambda: None, 2).value == (1100 - 450) / 2
+
+
 def test_a_refusal_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EACCES, "no")
@@ -141,7 +151,20 @@ def test_amd_never_passes_second_level_misses_for_third(monkeypatch: pytest.Monk
     assert counters["cache-misses"].value == 1000.0
 
 
-def test_elsewhere_cache_misses_are_the_headline(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_elsewhere_loads_and_stores_of_the_last_level_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Arm, cache-misses are the first level's."""
+    counts = {"LLC-load-misses": EventCount(70.0), "LLC-store-misses": EventCount(5.0)}
+    monkeypatch.setattr(event_counts, "processor_vendor", lambda: None)
+    monkeypatch.setattr(
+        event_counts, "count_event", lambda event, *_: counts.get(event.name, EventCount(1000.0))
+    )
+    assert pmu_counters(lambda: None, 1, 1, "cpu")[0].value == 75.0
+    counts["LLC-store-misses"] = EventCount(None, "ENOENT")
+    first = pmu_counters(lambda: None, 1, 1, "cpu")[0]
+    assert (first.value, first.reason) == (None, "ENOENT")
+
+
+def test_on_intel_cache_misses_are_the_headline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_counts, "processor_vendor", lambda: "GenuineIntel")
     monkeypatch.setattr(event_counts, "count_event", lambda *_: event_counts.EventCount(1000.0))
     first = pmu_counters(lambda: None, 1, 2, "cpu")[0]
@@ -159,5 +182,6 @@ def test_a_gpu_is_counted_at_the_memory_controller(monkeypatch: pytest.MonkeyPat
     events = (PerfEvent("uncore_imc/data_reads", 14, 1, (0,)), PerfEvent("uncore_imc/data_writes", 14, 2, (0,)))
     monkeypatch.setattr(event_counts, "memory_controller_events", lambda: events)
     monkeypatch.setattr(event_counts, "count_event", lambda *_: event_counts.EventCount(500.0))
+    monkeypatch.setattr(event_counts, "count_together", lambda *_: event_counts.EventCount(1000.0))
     counters = pmu_counters(lambda: None, 1, 1, "gpu")
     assert [c.value for c in counters] == [1000.0, 500.0, 500.0]

@@ -1,11 +1,14 @@
 """Estimates, comparisons and verdicts, on simulated hosts whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from simulation import CANARY, SimulatedHost, interleaved, measurement
 
 from hwnas.core.errors import UsageError
-from hwnas.measuring.drift import SLOPE_SD, USUAL_SLOPE, BlockSeries, fit_drift, usual_slope
+from hwnas.core.measurement import Block
+from hwnas.measuring.drift import SLOPE_SD, USUAL_SLOPE, BlockSeries, fit_drift, seen_share, usual_slope
 from hwnas.measuring.statistics import MARGIN, Verdict, compare, estimate, judge
 
 
@@ -99,15 +102,15 @@ def test_the_slope_is_that_of_the_network():
 
 
 def test_a_pass_far_from_the_reference_speed_counts_less():
-    """A pass in the slow state throughout says nothing of the slope; the usual one is wrong by 0.4 here."""
+    """A pass in the slow state throughout says nothing of the slope; the usual one is wrong by 0.35 here."""
     passes = []
     for index in range(4):
         host = SimulatedHost(index, dwell=1e9)
         host.slow = index == 0
-        blocks = [b for round_ in range(12) for b in host.turn(8e-3, 1.2, round_)]
+        blocks = [b for round_ in range(12) for b in host.turn(8e-3, 1.1, round_)]
         passes.append(measurement("a", index, blocks, f"g{index}"))
     alone, all_four = estimate(passes[:1], CANARY), estimate(passes, CANARY)
-    assert alone.latency_s == pytest.approx(8e-3 * np.exp(0.4 * 0.25), rel=0.03)
+    assert alone.latency_s == pytest.approx(8e-3 * np.exp(0.35 * 0.25), rel=0.03)
     assert alone.low_s < 8e-3 < alone.high_s
     assert all_four.latency_s == pytest.approx(8e-3, rel=0.02)
 
@@ -128,7 +131,7 @@ def test_what_is_usual_depends_on_the_runtime():
     torch, openvino = (
         estimate([measurement(f"{name}:cpu:fp32", 0, blocks, "g")], CANARY) for name in ("torch", "openvino")
     )
-    assert torch.latency_s / openvino.latency_s == pytest.approx(np.exp((0.6 - 1.1) * 0.25), rel=0.01)
+    assert torch.latency_s / openvino.latency_s == pytest.approx(np.exp((0.6 - 1.1) * 0.25), rel=0.03)
 
 
 def test_the_error_of_the_slope_does_not_shrink_with_passes_that_share_it():
@@ -142,6 +145,38 @@ def test_the_error_of_the_slope_does_not_shrink_with_passes_that_share_it():
     found = estimate(slow, CANARY)
     half_width = (found.high_s - found.low_s) / 2 / found.latency_s
     assert half_width == pytest.approx(1.96 * SLOPE_SD * 0.25, rel=0.2)
+
+
+def test_two_glimpses_tell_little_of_a_long_block():
+    assert seen_share(0.012) > 0.95
+    assert seen_share(1.0) < 0.06
+    # Calls of a second, on a host that changes its speed every 25 ms: the canary's luck is not the network's.
+    host = SimulatedHost(7, contention=0.2, dwell=0.025)
+    blocks = [b for round_ in range(6) for b in host.turn(1.0, 0.0, round_, turn_s=1.5)]
+    found = estimate([measurement("torch:cpu:fp32", 0, blocks, "g")], CANARY)
+    assert found.latency_s == pytest.approx(1.0, rel=0.015)
+
+
+def test_a_canary_that_starts_from_memory_says_nothing_of_the_speed():
+    quiet = SimulatedHost(5, contention=0.0)
+    blocks = [b for round_ in range(10) for b in quiet.turn(8e-3, 0.6, round_)]
+    cold = [
+        replace(
+            b,
+            canary_before_s={k: 4 * v for k, v in b.canary_before_s.items()},
+            canary_after_s={k: 4 * v for k, v in b.canary_after_s.items()},
+        )
+        for b in blocks
+    ]
+    found = estimate([measurement("openvino:cpu:fp32", 0, cold, "g")], CANARY)
+    assert 8e-3 / 1.5 < found.latency_s < 8e-3
+    assert found.low_s < found.latency_s * 0.9
+
+
+def test_preemptions_are_told_by_the_second():
+    blocks = [Block(0, 0.0, (0.5, 0.5), {}, {}, preemptions=3), Block(1, 1.0, (1.0,), {}, {}, preemptions=None)]
+    assert estimate([measurement("a", 0, blocks, "g")], None).preemptions_per_s == 3.0
+    assert estimate([measurement("a", 0, blocks[1:], "g")], None).preemptions_per_s is None
 
 
 def test_different_cells_are_never_averaged():

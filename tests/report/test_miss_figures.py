@@ -31,7 +31,7 @@ def _counted(lab: Lab, depths=(10, 20, 30)) -> None:
         if m.pass_index:
             continue
         depth = int(m.workload.params["depth"])
-        parts = {"convolution": 1000.0 * depth, "batch normalisation": 3000.0 * depth * (m.backend == TORCH)}
+        parts = {"convolution": 1000.0 * depth, "normalisation": 3000.0 * depth * (m.backend == TORCH)}
         counters = [
             Counter(LLC_MISSES, sum(parts.values()), "model", SMALL, 1, 9e5),
             *(Counter(misses_of(k), v, "model", SMALL, 1) for k, v in parts.items() if v),
@@ -138,13 +138,13 @@ def test_what_fusion_removed_is_attributed(lab: Lab, tmp_path) -> None:
     _counted(lab)
     (row,) = fusion_rows(lab.select(), SMALL)
     assert row.network == "standard, depth 30, width 64"
-    assert row.baseline == {"convolution": 30000.0, "batch normalisation": 90000.0}
+    assert row.baseline == {"convolution": 30000.0, "normalisation": 90000.0}
     assert row.accelerated == {"convolution": 30000.0}
     names = {p.name for p in draw_figures(lab.select(), tmp_path)}
     assert {"fusion_4MiB-16way.png", "fusion_4MiB-16way.svg", "fusion_4MiB-16way.csv"} <= names
     with (tmp_path / "fusion_4MiB-16way.csv").open() as file:
         (written,) = csv.DictReader(file)
-    assert float(written["saved: batch normalisation"]) == 90000.0
+    assert float(written["saved: normalisation"]) == 90000.0
     assert float(written["saved: convolution"]) == 0.0
     assert written["backend"] == OPENVINO
 

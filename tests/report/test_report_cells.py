@@ -201,7 +201,7 @@ def test_flags(lab: Lab) -> None:
     assert noisy.estimate is not None
     quiet = replace(noisy.estimate, residual_noise=0.01)
     assert replace(noisy, estimate=quiet).flags == ()
-    assert replace(noisy, estimate=replace(quiet, preempted=0.3)).flags == ("preempted",)
+    assert replace(noisy, estimate=replace(quiet, preemptions_per_s=30.0)).flags == ("preempted",)
     assert replace(noisy, estimate=None).flags == ()
 
 
