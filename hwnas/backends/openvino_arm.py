@@ -15,6 +15,7 @@ class OpenVinoArm:
     description: str
     tolerance: float
     runs_files = True
+    steady_heap = True
     #: OpenVINO's name of the device.
     device: str
     #: Value of INFERENCE_PRECISION_HINT: never left to the plugin, whose default varies by CPU.

@@ -91,6 +91,8 @@ class Backend(Protocol):
     tolerance: float
     #: Whether it runs ONNX and OpenVINO IR files.
     runs_files: bool
+    #: Whether its process keeps freed memory (`hwnas.host.allocator.STEADY_HEAP`), as a comparison wants it.
+    steady_heap: bool
 
     def availability(self) -> Availability:
         """Whether this host can run it; never raises."""

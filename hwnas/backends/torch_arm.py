@@ -12,6 +12,7 @@ class TorchArm:
     description: str
     tolerance = 1e-3
     runs_files = False
+    steady_heap = True
     needs_mkldnn = False
 
     def availability(self) -> Availability:

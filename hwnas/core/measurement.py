@@ -15,7 +15,7 @@ from hwnas.core.kernel import Kernel
 from hwnas.core.workload import Workload
 
 #: Raised when samples taken before and after a change must not be compared.
-PROTOCOL_VERSION = "2"
+PROTOCOL_VERSION = "3"
 
 
 class Status(StrEnum):

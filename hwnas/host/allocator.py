@@ -8,9 +8,11 @@ from collections.abc import Mapping
 #: glibc's malloc gives the top of the heap back to the kernel, or maps large blocks afresh, by thresholds
 #: that move with what the process did before. PyTorch allocates its activations on each call, so one process
 #: took no page fault a call and the next one 6000, at twice the latency. These keep freed memory in the
-#: process: 32 MiB is the largest threshold glibc accepts, 1 GiB is more than a call frees at once.
-#: Source: mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD. Other allocators ignore them.
+#: process: no block is mapped by itself, of whatever size, and the heap's top stays up to 1 GiB.
+#: Source: mallopt(3), M_MMAP_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD. Other allocators ignore them.
 STEADY_HEAP: Mapping[str, str] = {
+    "MALLOC_MMAP_MAX_": "0",
+    # Unused while nothing is mapped; set because a fixed threshold stops glibc from moving both of them.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
 }

@@ -126,14 +126,16 @@ class _Simulator:
         self._folder = scratch_folder()
         self._dumps = 0
         try:
+            runtime = backend(backend_id)
             self._worker = WorkerClient(
                 backend_id,
                 BACKENDS.target(backend_id),
                 threads,
-                {**backend(backend_id).environment(threads), "PYTHONHASHSEED": "0"},
+                {**runtime.environment(threads), "PYTHONHASHSEED": "0"},
                 None,
                 _START_TIMEOUT_S,
                 wrapper=self._valgrind(),
+                steady_heap=runtime.steady_heap,
             )
         except BaseException:
             self._folder.cleanup()

@@ -86,9 +86,16 @@ class Crew:
             return known
         if known:
             self.retire(name)
-        environment = backend(backend_id).environment(threads)
-        target = BACKENDS.target(backend_id)
-        worker = WorkerClient(name, target, threads, environment, cpus, self._start_timeout_s)
+        runtime = backend(backend_id)
+        worker = WorkerClient(
+            name,
+            BACKENDS.target(backend_id),
+            threads,
+            runtime.environment(threads),
+            cpus,
+            self._start_timeout_s,
+            steady_heap=runtime.steady_heap,
+        )
         self._workers[name] = worker
         return worker
 

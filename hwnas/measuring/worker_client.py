@@ -40,6 +40,7 @@ class WorkerClient:
         cpus: Logical CPUs the process is bound to, or None for no binding.
         start_timeout_s: Longest time for importing the runtime.
         wrapper: Command that runs the process, such as a simulator with its options.
+        steady_heap: Whether the process keeps the memory that a call frees.
 
     Raises:
         BackendUnavailable: This host cannot run the backend.
@@ -55,6 +56,7 @@ class WorkerClient:
         cpus: tuple[int, ...] | None,
         start_timeout_s: float = 120.0,
         wrapper: tuple[str, ...] = (),
+        steady_heap: bool = True,
     ) -> None:
         self.backend_id = backend_id
         self.threads = threads
@@ -67,7 +69,7 @@ class WorkerClient:
         self._selector.register(self._source, selectors.EVENT_READ)
         variables = {k: v for k, v in os.environ.items() if k not in _THREAD_VARIABLES}
         # A user who chose otherwise meant it; what was in force is stored.
-        variables = {**STEADY_HEAP, **variables}
+        variables = {**(STEADY_HEAP if steady_heap else {}), **variables}
         # NumPy's pool serves the canary alone, which is one thread's work.
         variables.update({"OPENBLAS_NUM_THREADS": "1", **environment})
         paths = [str(_PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]

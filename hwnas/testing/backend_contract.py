@@ -58,6 +58,8 @@ class BackendContract:
         assert len(backend.id.split(":")) == 3
         assert backend.description
         assert 0 < backend.tolerance < 1
+        assert isinstance(backend.runs_files, bool)
+        assert isinstance(backend.steady_heap, bool)
 
     def test_says_how_to_get_what_is_missing(self, backend: Backend) -> None:
         """An unavailable backend names a remedy."""

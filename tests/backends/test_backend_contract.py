@@ -60,6 +60,12 @@ class TestTorchMkldnn(BackendContract):
         assert "hardtanh" in session.effective()["dense_operators"]
 
 
+class TestTorchDefaultHeap(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return backend("torch-default-heap")
+
+
 class TestTorchChannelsLast(BackendContract):
     @pytest.fixture
     def backend(self) -> Backend:

@@ -1,0 +1,42 @@
+"""Workers as a campaign starts them."""
+
+import os
+
+import pytest
+
+from hwnas.host.allocator import STEADY_HEAP, heap_settings
+from hwnas.measuring.crew import Crew
+from hwnas.workloads.patterns import pattern_workload
+
+TINY = pattern_workload("standard", depth=2, width=8, resolution=8)
+
+
+@pytest.mark.parametrize(
+    ("arm", "expected"), [("torch:cpu:fp32", dict(STEADY_HEAP)), ("torch-default-heap:cpu:fp32", {})]
+)
+def test_workers_have_a_steady_heap_unless_their_arm_wants_the_c_librarys_own(
+    arm: str, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    for name in heap_settings(os.environ):
+        monkeypatch.delenv(name)
+    assert _heap_of(arm, tmp_path) == expected
+
+
+def test_a_setting_of_the_users_own_stays(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "123456")
+    assert _heap_of("torch:cpu:fp32", tmp_path)["MALLOC_TRIM_THRESHOLD_"] == "123456"
+
+
+def _heap_of(arm: str, folder) -> dict[str, str]:
+    """The heap settings that were in force in the arm's worker, as it stores them."""
+    with Crew(1, 120) as crew:
+        crew.ensure_reference(TINY, b"", folder, 60)
+        answer = crew.worker(arm).call(
+            "prepare",
+            timeout_s=60,
+            workload=TINY.to_dict(),
+            scratch=str(folder),
+            warmup_s=0.01,
+            warmup_cap_s=0.05,
+        )
+        return answer["effective"]["allocator"]
