@@ -13,10 +13,10 @@ BACKENDS = Registry(
         "torch-nomkldnn:cpu:fp32": "hwnas.backends.torch_nomkldnn:TorchNoMkldnn",
         "torch-mkldnn:cpu:fp32": "hwnas.backends.torch_mkldnn:TorchMkldnn",
         "torch-channels-last:cpu:fp32": "hwnas.backends.torch_channels_last:TorchChannelsLast",
-        "torch-default-heap:cpu:fp32": "hwnas.backends.torch_default_heap:TorchDefaultHeap",
         "openvino:cpu:fp32": "hwnas.backends.openvino_cpu:OpenVinoCpu",
         "openvino:gpu:fp16": "hwnas.backends.openvino_gpu:OpenVinoGpu",
         "openvino:npu:fp16": "hwnas.backends.openvino_npu:OpenVinoNpu",
+        "torch-default-heap:cpu:fp32": "hwnas.backends.torch_default_heap:TorchDefaultHeap",
     },
 )
 

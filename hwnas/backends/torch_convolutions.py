@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwnas.backends.flow_builder import FlowBuilder
+from hwnas.backends.onednn_layouts import BlockedLayout, blocked_layout
 
 _TYPE = "convolution"
 
@@ -69,12 +70,14 @@ class TorchConvolutions:
             each convolution.
         reorders_weights: Whether weights are, in every call.
         threads: Intra-op threads.
+        vector_floats: Floats of one register of oneDNN's kernels.
     """
 
     onednn: bool
     reorders_activations: bool
     reorders_weights: bool
     threads: int
+    vector_floats: int
 
     @property
     def blocked_tensors(self) -> bool:
@@ -123,17 +126,25 @@ class TorchConvolutions:
             temporary.append(copy)
             return copy
 
-        if self.reorders_activations:
-            source = (reordered("layout reorder", source, *c.input_shape),)
-        if self.reorders_weights:
-            kernel = reordered("weight reorder", (kernel,), *c.weight_shape)
+        layout = self._layout(c)
+        if self.reorders_activations and layout.input_channels is not None:
+            batch, _, *pixels = c.input_shape
+            source = (reordered("layout reorder", source, batch, layout.input_channels, *pixels),)
+        if self.reorders_weights and layout.weight_shape is not None:
+            kernel = reordered("weight reorder", (kernel,), *layout.weight_shape)
         reads = (*source, kernel, *c.bias)
         if not self.reorders_activations:
             flow.step(_TYPE, reads, (c.written,), temporary, source=_TYPE)
             return
-        blocked = flow.buffer(flow.size(c.written))
+        batch, _, *pixels = c.output_shape
+        blocked = flow.buffer(c.bytes_of(batch, layout.output_channels, *pixels))
         flow.step(_TYPE, reads, (blocked,), temporary, source=_TYPE)
         flow.step("layout reorder", (blocked,), (c.written,), (blocked,), source=_TYPE)
+
+    def _layout(self, c: Convolution) -> BlockedLayout:
+        if self.reorders_activations and not c.transposed:
+            return blocked_layout(c.input_shape[1], c.weight_shape, c.groups, self.vector_floats)
+        return BlockedLayout(c.input_shape[1], c.weight_shape, c.output_shape[1])
 
 
 def _native(c: Convolution, flow: FlowBuilder) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hwnas.backends.onednn_layouts import vector_floats
 from hwnas.backends.protocol import Availability, Program
 from hwnas.backends.torch_convolutions import TorchConvolutions
 from hwnas.backends.torch_dataflow import torch_dataflow
@@ -88,8 +89,9 @@ class TorchSession:
         """Operators, and the reorders around oneDNN's convolutions, without running anything."""
         activations, weights = self._reorders
         enabled = bool(torch.backends.mkldnn.enabled and torch.backends.mkldnn.is_available())
+        width = vector_floats(torch.backends.cpu.get_cpu_capability())
         return torch_dataflow(
-            *self._traced, TorchConvolutions(enabled, activations, weights, torch.get_num_threads())
+            *self._traced, TorchConvolutions(enabled, activations, weights, torch.get_num_threads(), width)
         )
 
 

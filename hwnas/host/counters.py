@@ -11,8 +11,8 @@ from pathlib import Path
 
 from hwnas.host.cgroup import read_text
 from hwnas.host.cpus import AMD_VENDORS, processor_vendor
-from hwnas.host.perf_events import EVENTS, OpenEvent
-from hwnas.host.uncore import NO_AMD_L3, amd_l3_misses
+from hwnas.host.perf_events import EVENTS, OpenEvent, PerfEvent
+from hwnas.host.uncore import NO_AMD_L3, amd_l3_misses, memory_controller_events
 
 #: More than any cache holds, so that walking through it must miss.
 _WALK_BYTES = 64 * 2**20
@@ -21,6 +21,11 @@ _THIS_THREAD = 0
 
 #: What it takes to count events of whole CPUs, other programs' included.
 WHOLE_CPUS_REMEDY = "Counting whole CPUs needs root, CAP_PERFMON or sysctl kernel.perf_event_paranoid=0"
+
+#: Why there is no count of an integrated GPU's misses.
+NO_MEMORY_CONTROLLER = (
+    "no counters of the memory controller (uncore_imc), which alone sees an integrated GPU's traffic"
+)
 
 #: Begins the reason for a count that waits for somebody to install the simulator.
 CALLGRIND_MISSING = "valgrind is not on PATH"
@@ -31,7 +36,7 @@ class CounterSource:
     """One way to count cache misses.
 
     Args:
-        name: ``pmu``, ``callgrind`` or ``model``.
+        name: ``pmu``, ``pmu (gpu)``, ``callgrind`` or ``model``.
         available: Whether it works here and now.
         detail: What was found.
         remedy: What to do where it is not available, else empty.
@@ -49,7 +54,7 @@ def cache_miss_sources(root: Path = Path("/")) -> tuple[CounterSource, ...]:
     Args:
         root: Where /proc is looked for.
     """
-    return (pmu_source(root), callgrind_source(), model_source())
+    return (pmu_source(root), graphics_source(root), callgrind_source(), model_source())
 
 
 def count_own_cache_misses() -> tuple[int, int]:
@@ -100,12 +105,31 @@ def _amd_source(root: Path, setting: str) -> CounterSource:
     event = amd_l3_misses(root)
     if event is None:
         return CounterSource("pmu", False, NO_AMD_L3, "Load the kernel module amd_uncore")
+    return _whole_cpus_source("pmu", event, f"misses of the L3 by all its cores ({setting})")
+
+
+def _whole_cpus_source(name: str, event: PerfEvent, detail: str) -> CounterSource:
+    """Whether a counter that belongs to no process can be opened."""
     try:
         with OpenEvent(event, ()):
-            return CounterSource("pmu", True, f"misses of the L3 by all its cores ({setting})")
+            return CounterSource(name, True, detail)
     except OSError as error:
         code = errno.errorcode.get(error.errno or 0, str(error.errno))
-        return CounterSource("pmu", False, f"amd_l3 fails with {code} ({setting})", WHOLE_CPUS_REMEDY)
+        return CounterSource(name, False, f"{event.name} fails with {code}", WHOLE_CPUS_REMEDY)
+
+
+def graphics_source(root: Path = Path("/")) -> CounterSource:
+    """The memory controller's counters, which see an integrated GPU's traffic.
+
+    Args:
+        root: Where /sys is looked for.
+    """
+    events = memory_controller_events(root)
+    if not events:
+        remedy = "Needs an Intel client processor and a kernel that shows its memory controller (intel_uncore)"
+        return CounterSource("pmu (gpu)", False, NO_MEMORY_CONTROLLER, remedy)
+    names = ", ".join(e.name for e in events)
+    return _whole_cpus_source("pmu (gpu)", events[0], f"traffic of the memory controller ({names})")
 
 
 def pmu_remedy(code: int | None, paranoid: str | None) -> str:

@@ -21,7 +21,7 @@ _AMD_L3_MISS = 0x0104
 
 def amd_l3_misses(root: Path = Path("/")) -> PerfEvent | None:
     """All L3 misses of this socket's L3 caches, or None where the kernel has no such device."""
-    return _device_event("amd_l3", "l3-misses", _AMD_L3_MISS, root)
+    return _device_event("amd_l3", "amd_l3/l3-misses", _AMD_L3_MISS, root)
 
 
 def memory_controller_events(root: Path = Path("/")) -> tuple[PerfEvent, ...]:
@@ -29,11 +29,20 @@ def memory_controller_events(root: Path = Path("/")) -> tuple[PerfEvent, ...]:
 
     On client processors their traffic includes the integrated GPU's.
     """
+    # Client processors say reads, newer ones read.
+    return _controller_events(("data_reads", "data_writes", "data_read", "data_write"), root)
+
+
+def graphics_request_events(root: Path = Path("/")) -> tuple[PerfEvent, ...]:
+    """The integrated GPU's own requests to memory, a part of the traffic; some client processors count them."""
+    return _controller_events(("gt_requests",), root)
+
+
+def _controller_events(names: tuple[str, ...], root: Path) -> tuple[PerfEvent, ...]:
     found = []
     devices = root / _DEVICES
     for device in sorted(devices.glob("uncore_imc*")) if devices.is_dir() else ():
-        # Client processors say reads, newer ones read.
-        for name in ("data_reads", "data_writes", "data_read", "data_write"):
+        for name in names:
             text = read_text(device / "events" / name)
             config = _config(text) if text else None
             if config is not None:

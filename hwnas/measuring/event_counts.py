@@ -13,10 +13,10 @@ from pathlib import Path
 
 from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.host.cgroup import read_text
-from hwnas.host.counters import WHOLE_CPUS_REMEDY, pmu_remedy
+from hwnas.host.counters import NO_MEMORY_CONTROLLER, WHOLE_CPUS_REMEDY, pmu_remedy
 from hwnas.host.cpus import AMD_VENDORS, processor_vendor
 from hwnas.host.perf_events import EVENTS, OpenEvent, PerfEvent, Reading, threads_of_this_process
-from hwnas.host.uncore import NO_AMD_L3, amd_l3_misses, memory_controller_events
+from hwnas.host.uncore import NO_AMD_L3, amd_l3_misses, graphics_request_events, memory_controller_events
 
 #: Stored beside the misses. Each is counted alone: a core has few counters, which the kernel
 #: would share out among them.
@@ -162,13 +162,11 @@ def _amd_misses(run: Callable[[], None], inferences: int) -> EventCount:
 def _memory_traffic(run: Callable[[], None], inferences: int, threads: int) -> list[Counter]:
     events = memory_controller_events()
     if not events:
-        reason = (
-            "no counters of the memory controller (uncore_imc), which alone sees an integrated GPU's traffic"
-        )
-        return [Counter(LLC_MISSES, None, _SOURCE, None, threads, None, reason)]
+        return [Counter(LLC_MISSES, None, _SOURCE, None, threads, None, NO_MEMORY_CONTROLLER)]
     # In the same inferences: what the rest of the machine does to one half would cost the whole.
     total = count_together(events, run, inferences)
-    counts = [(event.name, count_event(event, run, inferences)) for event in events]
+    parts = (*events, *graphics_request_events())
+    counts = [(event.name, count_event(event, run, inferences)) for event in parts]
     return [
         Counter(LLC_MISSES, total.value, _SOURCE, None, threads, None, total.reason),
         *(Counter(name, found.value, _SOURCE, None, threads, None, found.reason) for name, found in counts),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hwnas.cache_misses.fused_operators import fused_shares
 from hwnas.core.counter import Counter, cache_misses, operator_of
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UnknownName, UsageError
@@ -49,6 +50,8 @@ class Cell:
         generation: Generation of that campaign.
         cache_misses: Last-level-cache misses of one inference, one for each source and cache geometry.
         operator_misses: Modelled ones by kind of operator.
+        fused_shares: Where those are known: kind of operator -> share of the network's operators of that kind
+            that run inside another's kernel.
     """
 
     workload: Workload
@@ -66,6 +69,7 @@ class Cell:
     generation: int | None = None
     cache_misses: tuple[Counter, ...] = ()
     operator_misses: tuple[Counter, ...] = ()
+    fused_shares: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -158,6 +162,8 @@ def select_cells(
         own = passes[key][uid]
         partners = passes.get((key[0], baseline, key[2]), {}).get(uid, [])
         cell = _cell(own, partners, samples, baseline, reference)
+        if cell.operator_misses:
+            cell = replace(cell, fused_shares=_fused_shares(store, own))
         cells.append(replace(cell, generation=records[uid].generation if uid else None))
     chosen_cells = [c for c in cells if status is None or c.status == status]
     if not chosen_cells:
@@ -261,6 +267,15 @@ def _operator_misses(passes: Sequence[Measurement]) -> tuple[Counter, ...]:
         (c.event, c.source, c.geometry): c for m in reversed(passes) for c in m.counters if operator_of(c.event)
     }
     return tuple(found.values())
+
+
+def _fused_shares(store: LatencyStore, own: Sequence[StoredMeasurement]) -> dict[str, float]:
+    """Of the first pass whose kernels are known; others run the same."""
+    for stored in own:
+        (found,) = store.measurements(uid=stored.measurement.uid, with_samples=False)
+        if found.measurement.kernels:
+            return fused_shares(found.measurement.kernels)
+    return {}
 
 
 def _reason(lost: Sequence[Measurement], passes: int) -> str:

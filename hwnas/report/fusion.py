@@ -23,6 +23,8 @@ class FusionRow:
         backend: Full id of the other arm.
         accelerated: Kind of operator -> misses there.
         geometry: The cache, ``size,ways,line``.
+        fused_shares: Kind of operator -> share of the operators that run inside another's kernel there, as
+            the arm's execution graph tells.
     """
 
     network: str
@@ -30,6 +32,12 @@ class FusionRow:
     backend: str
     accelerated: Mapping[str, float]
     geometry: str
+    fused_shares: Mapping[str, float]
+
+    @property
+    def fused(self) -> dict[str, float]:
+        """Kind of operator -> the baseline's misses in operators that have no kernel of their own any more."""
+        return {k: v * self.fused_shares[k] for k, v in self.baseline.items() if self.fused_shares.get(k)}
 
     def record(self) -> dict[str, Any]:
         """What was saved, kind by kind, for a CSV file."""
@@ -40,7 +48,9 @@ class FusionRow:
             "geometry": self.geometry,
             "baseline_misses": sum(self.baseline.values()),
             "misses": sum(self.accelerated.values()),
+            "baseline_misses_of_fused_operators": sum(self.fused.values()),
             **{f"saved: {kind}": value for kind, value in saved.items()},
+            **{f"fused share: {kind}": self.fused_shares.get(kind, 0.0) for kind in OPERATOR_KINDS},
         }
 
 
@@ -72,6 +82,7 @@ def fusion_rows(selection: Selection, geometry: str) -> list[FusionRow]:
             backend,
             _by_operator(cell, geometry),
             geometry,
+            cell.fused_shares,
         )
         for (name, backend, threads), (base, cell) in largest.items()
     ]

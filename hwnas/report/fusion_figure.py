@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,6 +30,10 @@ _COLOURS = (
 )
 
 
+#: Over the colour of its kind.
+_FUSED: Mapping[str, Any] = {"facecolor": "none", "edgecolor": "white", "hatch": "////"}
+
+
 def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) -> Figure:
     """Draw one cache's rows; call it within :func:`hwnas.report.style.styled`.
 
@@ -41,11 +46,13 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
     rows = rows[:_MOST_ROWS]
     colours = dict(zip(OPERATOR_KINDS, _COLOURS, strict=True))
     kinds = [k for k in OPERATOR_KINDS if any(k in r.baseline or k in r.accelerated for r in rows)]
+    fused = ["runs inside another's kernel on the accelerated arm"] if any(r.fused for r in rows) else []
+    hatched = [Patch(**{**_FUSED, "facecolor": "#888888"}) for _ in fused]
     frame = Frame(
         title=f"Whose cache misses acceleration removes ({cache_label(geometry)})",
         subtitle=f"Upper bar: {selection.baseline}. Lower bar: the accelerated arm, with its share of the "
         "misses above. One inference, modelled from the operators that each runtime really runs.",
-        legends=[Legend("Operator", [Patch(color=colours[k]) for k in kinds], kinds)],
+        legends=[Legend("Operator", [*(Patch(color=colours[k]) for k in kinds), *hatched], [*kinds, *fused])],
         notes=[f"{plural(further, 'further network')}: see the CSV file."] if further else [],
         footer=figure_footer(selection, selection.cells),
     )
@@ -64,7 +71,9 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
     for number, row in enumerate(rows):
         top = number * _ROW_IN + 0.08
         total, left_over = sum(row.baseline.values()), sum(row.accelerated.values())
-        _draw_bar(axis, row.baseline, top + _BAR_IN / 2, colours, format_count(total))
+        fused = sum(row.fused.values())
+        removed = f", {fused / total:.0%} in operators that fusion removed" if fused else ""
+        _draw_bar(axis, row.baseline, top + _BAR_IN / 2, colours, format_count(total) + removed, row.fused)
         share = f"{format_count(left_over)} ({left_over / total:.0%})" if total else format_count(left_over)
         _draw_bar(axis, row.accelerated, top + 1.5 * _BAR_IN, colours, f"{share}  {row.backend}")
         axis.annotate(
@@ -79,10 +88,21 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
     return figure
 
 
-def _draw_bar(axis: Axes, parts: Mapping[str, float], y: float, colours: Mapping[str, str], text: str) -> None:
+def _draw_bar(
+    axis: Axes,
+    parts: Mapping[str, float],
+    y: float,
+    colours: Mapping[str, str],
+    text: str,
+    fused: Mapping[str, float] | None = None,
+) -> None:
+    """One stacked bar; what belongs to operators that fusion removed is hatched."""
     start = 0.0
     for kind in OPERATOR_KINDS:
         value = parts.get(kind, 0.0)
         axis.barh(y, value, left=start, height=0.88 * _BAR_IN, color=colours[kind], linewidth=0)
+        gone = (fused or {}).get(kind, 0.0)
+        if gone:
+            axis.barh(y, gone, left=start, height=0.88 * _BAR_IN, linewidth=0, **_FUSED)
         start += value
     axis.annotate(text, (start, y), (5, 0), textcoords="offset points", va="center", size=8.5)

@@ -21,9 +21,12 @@ GRID = "#dddddd"
 PNG_DPI = 150
 
 #: Colours that people with any common colour blindness can tell apart (Okabe and Ito, Color
-#: Universal Design, 2008), in the order of the backend registry. Those of the arms that are
+#: Universal Design, 2008, and a brown), in the order of the backend registry. Those of the arms that are
 #: measured by default differ in lightness as well, for prints in grey.
-_PALETTE = ("#000000", "#CC79A7", "#009E73", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#F0E442")
+_PALETTE = (
+    *("#000000", "#CC79A7", "#009E73", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#7F4F24"),
+    "#F0E442",  # pale: for a backend of somebody else's
+)
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _LINES: tuple[Any, ...] = (
     "-",

@@ -17,6 +17,7 @@ from hwnas.store.rows import to_counter, to_kernel, to_stored
 _Part = TypeVar("_Part")
 
 _COLUMNS: dict[str, Column[Any]] = {
+    "uid": t.measurement.c.uid,
     "environment": t.environment.c.fingerprint,
     "campaign_uid": t.campaign.c.uid,
     "kind": t.workload.c.kind,

@@ -70,6 +70,7 @@ class StoredMeasurement:
 class Filters(TypedDict, total=False):
     """Which measurements; a key that is missing or None admits every value."""
 
+    uid: str | None  #: of the measurement
     environment: str | None  #: fingerprint
     campaign_uid: str | None
     kind: str | None  #: of the workload, for example ``pattern``

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -17,8 +19,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning"),
 ]
 
-PLAIN = TorchConvolutions(onednn=True, reorders_activations=True, reorders_weights=True, threads=1)
-NATIVE = TorchConvolutions(onednn=False, reorders_activations=True, reorders_weights=True, threads=1)
+PLAIN = TorchConvolutions(
+    onednn=True, reorders_activations=True, reorders_weights=True, threads=1, vector_floats=8
+)
+NATIVE = replace(PLAIN, onednn=False)
 PIXELS = 56 * 56
 
 
@@ -60,7 +64,7 @@ def test_eager_copies_to_onednn_and_back() -> None:
 
 
 def test_two_threads_send_pointwise_convolutions_to_onednn() -> None:
-    threads = TorchConvolutions(True, True, True, threads=2)
+    threads = replace(PLAIN, threads=2)
     flow = torch_dataflow(_network(), (torch.zeros(1, 16, 56, 56),), threads)
     assert _types(flow).count("weight reorder") == 2
 
@@ -224,3 +228,56 @@ def test_openvino_fuses_what_eager_runs_one_by_one() -> None:
     assert _sizes(flow, convolutions[0].writes) == [32 * PIXELS * 4]
     roles = [b.role for b in flow.buffers]
     assert (roles.count("input"), roles.count("output")) == (1, 1)
+
+
+@pytest.mark.parametrize("arm", ["torch:cpu:fp32", "openvino:cpu:fp32"])
+def test_a_batch_multiplies_activations_and_not_weights(arm: str) -> None:
+    def totals(batch: int) -> dict[str, int]:
+        # Large enough that the choice of a kernel does not depend on the batch.
+        network = nn.Sequential(nn.Conv2d(16, 32, 3, bias=False), nn.ReLU(), nn.Conv2d(32, 16, 3, bias=False))
+        program = Program((torch.randn(batch, 16, 64, 64),), network.eval())
+        flow = backend(arm).compile(program, 1).dataflow()
+        found: dict[str, int] = {}
+        for index in {i for step in flow.steps if "weight" not in step.type for i in step.touches}:
+            buffer = flow.buffers[index]
+            found[buffer.role] = found.get(buffer.role, 0) + buffer.size
+        return found
+
+    one, four = totals(1), totals(4)
+    assert four["input"] == 4 * one["input"] == 4 * 16 * 64 * 64 * 4
+    weights = 2 * 16 * 32 * 9 * 4
+    if arm == "openvino:cpu:fp32":
+        assert four["output"] == 4 * one["output"] == 4 * 16 * 60 * 60 * 4
+        assert four["weight"] == one["weight"] == weights
+        assert four["temporary"] == 4 * one["temporary"]
+    else:
+        # Eager reorders its weights in every call, into temporaries that are as large for any batch.
+        assert four["temporary"] - weights == 4 * (one["temporary"] - weights)
+
+
+def test_precision_is_what_the_execution_graph_says() -> None:
+    """An input of bytes, which the compiled network converts to float32 first."""
+
+    class Bytes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(16, 16, 3, bias=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x.to(torch.float32))
+
+    program = Program((torch.zeros(1, 16, 28, 28, dtype=torch.uint8),), Bytes().eval())
+    flow = backend("openvino:cpu:fp32").compile(program, 1).dataflow()
+    (first,) = [b for b in flow.buffers if b.role == "input"]
+    assert first.size == 16 * 28 * 28
+    (convolution,) = [s for s in flow.steps if s.type == "convolution"]
+    assert 16 * 28 * 28 * 4 in _sizes(flow, convolution.reads)
+
+
+def test_half_precision_halves_what_eager_moves() -> None:
+    def touched(dtype: torch.dtype) -> int:
+        network = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2)).to(dtype).eval()
+        flow = torch_dataflow(network, (torch.zeros(1, 8, 56, 56, dtype=dtype),), PLAIN)
+        return sum(sum(_sizes(flow, s.touches[:2])) for s in flow.steps)
+
+    assert 2 * touched(torch.bfloat16) == touched(torch.float32)

@@ -10,6 +10,7 @@ import torch
 
 from hwnas.backends.registry import BACKENDS, backend
 from hwnas.cli.main import main
+from hwnas.host.counters import callgrind_source
 
 PLAN = """
 title: tiny
@@ -33,14 +34,14 @@ def hwnas(tmp_path):
         "PYTHONWARNINGS": "",
     }
 
-    def run(*arguments, **variables):
+    def run(*arguments, timeout=300, **variables):
         return subprocess.run(
             [sys.executable, "-m", "hwnas", *map(str, arguments)],
             capture_output=True,
             text=True,
             cwd=tmp_path,
             env={**environment, **variables},
-            timeout=300,
+            timeout=timeout,
         )
 
     return run
@@ -247,3 +248,24 @@ def test_a_source_that_is_missing_here_says_what_to_install(hwnas, tmp_path):
         "valgrind",
         "apt-get install valgrind",
     )
+
+
+@pytest.mark.skipif(not callgrind_source().available, reason=f"valgrind: {callgrind_source().detail}")
+@pytest.mark.timeout(1800)
+def test_a_cell_is_simulated_under_valgrind_on_the_cache_asked_for(hwnas, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(
+        PLAN.replace("[torch, openvino:cpu:fp32, openvino:npu:fp16]", "[torch]")
+    )
+    command = ("measure", "tiny.yaml", "--cache-misses", "callgrind", "--cache", "64K,16,64")
+    done = hwnas(*command, timeout=1500)
+    assert done.returncode == 0, done.stderr
+    (cell,) = json.loads(hwnas("report", "--json").stdout)
+    (count,) = cell["cache_misses"]
+    assert (count["source"], count["geometry"], count["threads"]) == ("callgrind", "65536,16,64", 1)
+    assert 0 < count["value"] < count["accesses"]
+    stored = hwnas("db", "query", "--json")
+    assert "callgrind" in stored.stdout
+    # Known now: nothing is simulated again.
+    again = hwnas(*command)
+    assert again.returncode == 0
+    assert "already" in again.stdout

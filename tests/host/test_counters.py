@@ -5,7 +5,13 @@ import platform
 
 import pytest
 
-from hwnas.host.counters import cache_miss_sources, callgrind_source, count_own_cache_misses, pmu_source
+from hwnas.host.counters import (
+    cache_miss_sources,
+    callgrind_source,
+    count_own_cache_misses,
+    graphics_source,
+    pmu_source,
+)
 
 
 def refusing(code: int):
@@ -62,7 +68,7 @@ def test_amds_second_level_is_no_last_level(tree):
     root = tree({**vendor, f"{device}/type": str(2**31 - 1), f"{device}/cpumask": "0"})
     source = pmu_source(root, lambda: (1200, 5_000_000))
     assert not source.available
-    assert source.detail.startswith("amd_l3 fails with E")
+    assert source.detail.startswith("amd_l3/l3-misses fails with E")
 
 
 def test_the_real_system_call_counts_or_is_refused_properly():
@@ -132,9 +138,23 @@ def test_callgrind_that_cannot_be_executed(tmp_path, monkeypatch):
     assert "does not start" in source.detail
 
 
-def test_the_three_sources_of_this_machine():
+def test_an_integrated_gpu_needs_the_memory_controllers_counters(tree):
+    source = graphics_source(tree({"proc/cpuinfo": ""}))
+    assert not source.available
+    assert "uncore_imc" in source.detail
+    assert "intel_uncore" in source.remedy
+    device = "sys/bus/event_source/devices/uncore_imc"
+    # A type that no kernel has, so that opening it fails whoever asks.
+    root = tree({f"{device}/type": 999_999, f"{device}/cpumask": 0, f"{device}/events/data_reads": "event=0x1"})
+    found = graphics_source(root)
+    assert not found.available
+    assert "uncore_imc/data_reads fails with" in found.detail
+    assert "perf_event_paranoid=0" in found.remedy
+
+
+def test_the_sources_of_this_machine():
     sources = cache_miss_sources()
-    assert [source.name for source in sources] == ["pmu", "callgrind", "model"]
+    assert [source.name for source in sources] == ["pmu", "pmu (gpu)", "callgrind", "model"]
     assert sources[-1].available
     assert all(source.available or source.remedy for source in sources)
     assert all(source.detail for source in sources)

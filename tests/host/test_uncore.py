@@ -1,6 +1,6 @@
 """Counters outside the cores, from a made-up /sys."""
 
-from hwnas.host.uncore import amd_l3_misses, memory_controller_events
+from hwnas.host.uncore import amd_l3_misses, graphics_request_events, memory_controller_events
 
 _DEVICES = "sys/bus/event_source/devices"
 
@@ -19,7 +19,10 @@ def test_intel_memory_controllers(tree):
         files[f"{_DEVICES}/{name}/cpumask"] = "0"
         files[f"{_DEVICES}/{name}/events/data_reads"] = "event=0x1"
         files[f"{_DEVICES}/{name}/events/data_writes"] = "event=0x2,umask=0x3"
-    events = memory_controller_events(tree(files))
+    files[f"{_DEVICES}/uncore_imc_0/events/gt_requests"] = "event=0x03"
+    root = tree(files)
+    events = memory_controller_events(root)
+    assert [(e.name, e.config) for e in graphics_request_events(root)] == [("uncore_imc_0/gt_requests", 3)]
     assert [(e.name, e.config) for e in events] == [
         ("uncore_imc_0/data_reads", 1),
         ("uncore_imc_0/data_writes", 0x302),
@@ -31,4 +34,4 @@ def test_intel_memory_controllers(tree):
 def test_a_host_without_them(tree):
     root = tree({"proc/cpuinfo": ""})
     assert amd_l3_misses(root) is None
-    assert memory_controller_events(root) == ()
+    assert memory_controller_events(root) == graphics_request_events(root) == ()

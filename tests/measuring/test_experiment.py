@@ -49,6 +49,20 @@ def test_the_studys_axes():
     assert len(width.workloads) == 6 * 5
 
 
+@pytest.mark.parametrize(
+    ("name", "axis", "values"),
+    [("cache_depth", "depth", {10, 20, 30, 40, 50}), ("cache_width", "width", {32, 64, 128, 256, 512})],
+)
+def test_the_studys_cache_misses(name, axis, values):
+    experiment = load_experiment(name)
+    assert {w.params[axis] for w in experiment.workloads} == values
+    assert len(experiment.workloads) == len(PATTERNS) * len(values)
+    assert experiment.cache_misses.caches == ("host", "paper")
+    sample = experiment.cache_misses.callgrind_sample
+    assert len(sample) >= 3
+    assert {w.key for w in sample} <= {w.key for w in experiment.workloads}
+
+
 def test_products_and_short_backend_names(tmp_path):
     experiment = _load(tmp_path, GOOD)
     assert experiment.name == "mine"

@@ -12,6 +12,7 @@ from contextlib import closing
 import psutil
 import pytest
 
+from hwnas.core.counter import LLC_MISSES
 from hwnas.core.measurement import Status
 from hwnas.store import LatencyStore
 
@@ -31,7 +32,7 @@ CELLS = 3 * 2 * 2 * PASSES
 KILLS = 20
 
 
-def _start(folder):
+def _start(folder, *options):
     environment = {**os.environ, "HWNAS_LOCK": str(folder / "lock")}
     command = [
         sys.executable,
@@ -41,6 +42,7 @@ def _start(folder):
         str(folder / "plan.yaml"),
         "--db",
         str(folder / "db.sqlite"),
+        *options,
     ]
     with (folder / "output.txt").open("w") as output:
         return subprocess.Popen(
@@ -115,6 +117,42 @@ def test_killed_at_twenty_random_moments(tmp_path):
     lost = [m for m in found if m.status is not Status.OK]
     assert all("signal 9" in m.reason for m in lost)
     assert len(found) >= CELLS - (PASSES - 1) * len(lost), output
+
+
+def _counted(folder):
+    """Cell and geometry -> misses, of everything that the model counted so far."""
+    with LatencyStore.open(folder / "db.sqlite", read_only=True) as store:
+        found = [
+            ((s.measurement.workload.key, s.measurement.backend, c.geometry), c.value)
+            for s in store.measurements(with_samples=False)
+            for c in s.measurement.counters
+            if c.event == LLC_MISSES
+        ]
+    assert len(found) == len(dict(found)), "a count was doubled"
+    return dict(found)
+
+
+@pytest.mark.timeout(600)
+def test_counting_that_is_killed_resumes(tmp_path):
+    one_pass = PLAN.replace("passes: 4, max_passes: 4", "passes: 1, max_passes: 1")
+    (tmp_path / "plan.yaml").write_text(one_pass)
+    process = _start(tmp_path, "--cache-misses", "off")
+    assert process.wait(timeout=300) == 0
+    latencies = _uids(tmp_path)
+    count = ("--cache-misses", "model", "--cache", "64K,16,64")
+    process = _start(tmp_path, *count)
+    while not (before := _counted(tmp_path)) and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert before, (tmp_path / "output.txt").read_text()
+    process = _start(tmp_path, *count)
+    assert process.wait(timeout=300) == 0
+    after = _counted(tmp_path)
+    assert len(after) == CELLS // PASSES
+    assert before.items() <= after.items()
+    assert None not in after.values()
+    assert _uids(tmp_path) == latencies
 
 
 def _gone(workers):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hwnas.core.environment import Environment
+from hwnas.core.kernel import Kernel
 from hwnas.core.measurement import PROTOCOL_VERSION, Measurement, Status
 from hwnas.core.workload import Workload
 from hwnas.report.cells import Selection, select_cells
@@ -39,13 +40,15 @@ class Lab:
         fresh: bool = False,
         environment: Environment | None = None,
         threads: int = 1,
+        kernels: Mapping[str, tuple[Kernel, ...]] | None = None,
     ) -> str:
-        """Measure everything and return the campaign's uid."""
+        """Measure everything and return the campaign's uid; `kernels` by backend."""
         environment = environment or self.environment
         record = self.store.campaign(name, {"name": name}, environment, fresh=fresh)
         for pass_index in range(passes):
             for workload, outcomes in cells.items():
                 found = self.host.group(workload, outcomes, pass_index=pass_index, threads=threads, rounds=12)
+                found = [replace(m, kernels=(kernels or {}).get(m.backend, ())) for m in found]
                 self.add(found, record.uid, environment)
         return record.uid
 

@@ -10,6 +10,7 @@ from report_lab import OPENVINO, TORCH, Lab, stack, truth
 from rich.console import Console
 
 from hwnas.core.counter import LLC_MISSES, Counter, misses_of
+from hwnas.core.kernel import Kernel
 from hwnas.report.figures import draw_figures
 from hwnas.report.fusion import fusion_rows
 from hwnas.report.quantities import cache_misses, quantities
@@ -25,7 +26,9 @@ REFUSED = "cache-misses: perf_event_open fails with ENOENT"
 
 def _counted(lab: Lab, depths=(10, 20, 30)) -> None:
     """Eager has a batch normalisation that OpenVINO does not; callgrind saw the first depth only."""
-    uid = lab.campaign({stack(d): truth(stack(d)) for d in depths})
+    norm = "bn/aten._native_batch_norm_legit_no_training.default/BatchNormInference"
+    kernels = {OPENVINO: (Kernel(0, "conv", "Convolution", "brgconv", "f32", fused=("conv", norm)),)}
+    uid = lab.campaign({stack(d): truth(stack(d)) for d in depths}, kernels=kernels)
     for stored in list(lab.store.measurements(campaign_uid=uid)):
         m = stored.measurement
         if m.pass_index:
@@ -140,12 +143,16 @@ def test_what_fusion_removed_is_attributed(lab: Lab, tmp_path) -> None:
     assert row.network == "standard, depth 30, width 64"
     assert row.baseline == {"convolution": 30000.0, "normalisation": 90000.0}
     assert row.accelerated == {"convolution": 30000.0}
+    assert row.fused == {"normalisation": 90000.0}
     names = {p.name for p in draw_figures(lab.select(), tmp_path)}
     assert {"fusion_4MiB-16way.png", "fusion_4MiB-16way.svg", "fusion_4MiB-16way.csv"} <= names
     with (tmp_path / "fusion_4MiB-16way.csv").open() as file:
         (written,) = csv.DictReader(file)
     assert float(written["saved: normalisation"]) == 90000.0
     assert float(written["saved: convolution"]) == 0.0
+    assert float(written["baseline_misses_of_fused_operators"]) == 90000.0
+    assert float(written["fused share: normalisation"]) == 1.0
+    assert "75% in operators that fusion removed" in (tmp_path / "fusion_4MiB-16way.svg").read_text()
     assert written["backend"] == OPENVINO
 
 
