@@ -152,7 +152,7 @@ def test_what_fusion_removed_is_attributed(lab: Lab, tmp_path) -> None:
     assert float(written["saved: convolution"]) == 0.0
     assert float(written["baseline_misses_of_fused_operators"]) == 90000.0
     assert float(written["fused share: normalisation"]) == 1.0
-    assert "75% in operators that fusion removed" in (tmp_path / "fusion_4MiB-16way.svg").read_text()
+    assert "75% fused away" in (tmp_path / "fusion_4MiB-16way.svg").read_text()
     assert written["backend"] == OPENVINO
 
 
