@@ -10,6 +10,7 @@ import numpy as np
 
 from hwnas.backends.openvino_dataflow import compiled_dataflow
 from hwnas.backends.openvino_runtime import import_openvino
+from hwnas.backends.openvino_translation import TranslatedNetwork
 from hwnas.backends.protocol import Availability, Program
 from hwnas.core.dataflow import Dataflow
 from hwnas.core.errors import BackendUnavailable, CellError, UsageError
@@ -46,10 +47,12 @@ class OpenVinoSession:
 
     def __init__(self, program: Program, device: str, config: Mapping[str, Any]) -> None:
         self._core = ov.Core()
+        kept = TranslatedNetwork(self._core, program.translation if program.module is not None else None)
         start = time.perf_counter()
-        model = self._read(program)
+        model = kept.read() or self._read(program)
         self._reshape(model, program)
-        self.convert_s: float | None = time.perf_counter() - start
+        self.convert_s: float | None = None if kept.found else time.perf_counter() - start
+        model = kept.keep(model)
         start = time.perf_counter()
         try:
             self._compiled = self._core.compile_model(model, device, dict(config))

@@ -43,17 +43,21 @@ class Program:
         inputs: Input tensors, float32, batch first; always given.
         module: In eval mode; None for a model file.
         path: ONNX or OpenVINO IR file; None for a module.
+        translation: Where a backend may keep its own representation of the module for the campaign's later
+            processes: a path without suffix, that no other backend uses; None: nowhere.
     """
 
     inputs: tuple[torch.Tensor, ...]
     module: torch.nn.Module | None = None
     path: Path | None = None
+    translation: Path | None = None
 
 
 class Session(Protocol):
     """One compiled network with its inputs in place."""
 
-    #: Time to translate the network into the backend's own representation [s], None without such a step.
+    #: Time to translate the network into the backend's own representation [s]; None without such a step, or
+    #: where an earlier process of the campaign has done it.
     convert_s: float | None
     #: Time to compile it for the device [s], None without such a step.
     compile_s: float | None

@@ -134,7 +134,8 @@ class Agreement:
 class Preparation:
     """What happened before the first timed call; never part of a latency.
 
-    Seconds and bytes; None where a backend has no such step.
+    Seconds and bytes; None where a backend has no such step. `convert_s` is None as well where an earlier
+    process of the campaign has converted the network.
     """
 
     build_s: float | None = None

@@ -6,7 +6,7 @@ import gc
 import math
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,10 @@ def build_program(workload: Workload, blob: bytes) -> Program:
     return Program(inputs=built.inputs, module=built.module, path=built.path)
 
 
+def _translation_path(backend: Backend, workload: Workload, scratch: Path) -> Path:
+    return scratch / f"{backend.id.replace(':', '-')}-{workload.key}"
+
+
 class PreparedCell:
     """A compiled network with its proof, and the loop that times it."""
 
@@ -80,7 +84,9 @@ class PreparedCell:
             UsageError: The model or its input is wrong.
         """
         start = time.perf_counter()
-        program = build_program(workload, blob)
+        program = replace(
+            build_program(workload, blob), translation=_translation_path(backend, workload, scratch)
+        )
         build_s = time.perf_counter() - start
         session = backend.compile(program, threads)
         start = time.perf_counter()

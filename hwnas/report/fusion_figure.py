@@ -46,7 +46,11 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
     rows = rows[:_MOST_ROWS]
     colours = dict(zip(OPERATOR_KINDS, _COLOURS, strict=True))
     kinds = [k for k in OPERATOR_KINDS if any(k in r.baseline or k in r.accelerated for r in rows)]
-    fused = ["fused away: runs inside another's kernel on the accelerated arm"] if any(r.fused for r in rows) else []
+    fused = (
+        ["fused away: runs inside another's kernel on the accelerated arm"]
+        if any(r.fused for r in rows)
+        else []
+    )
     hatched = [Patch(**{**_FUSED, "facecolor": "#888888"}) for _ in fused]
     frame = Frame(
         title=f"Whose cache misses acceleration removes ({cache_label(geometry)})",
@@ -71,8 +75,8 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
     for number, row in enumerate(rows):
         top = number * _ROW_IN + 0.08
         total, left_over = sum(row.baseline.values()), sum(row.accelerated.values())
-        fused = sum(row.fused.values())
-        removed = f", {fused / total:.0%} fused away" if fused else ""
+        gone = sum(row.fused.values())
+        removed = f", {gone / total:.0%} fused away" if gone else ""
         _draw_bar(axis, row.baseline, top + _BAR_IN / 2, colours, format_count(total) + removed, row.fused)
         share = f"{format_count(left_over)} ({left_over / total:.0%})" if total else format_count(left_over)
         _draw_bar(axis, row.accelerated, top + 1.5 * _BAR_IN, colours, f"{share}  {row.backend}")

@@ -83,6 +83,9 @@ def test_two_runtimes_end_to_end(store):
     torch_passes, openvino_passes = (
         [m for m in mine if m.backend == b] for b in ("torch:cpu:fp32", "openvino:cpu:fp32")
     )
+    # Converted once a campaign, compiled in every process.
+    assert [m.preparation.convert_s is None for m in openvino_passes] == [False, True]
+    assert all(m.preparation.compile_s for m in openvino_passes)
     assert compare(torch_passes, openvino_passes).speedup > 0
     assert store.canary_reference(probe_environment(), stored[0].protocol)
     assert estimate(torch_passes, None).passes == 2
