@@ -43,4 +43,4 @@ def find_data_file(folder: str, name: str, suffix: str) -> Path:
     stem = name.removesuffix(suffix)
     if stem in shipped:
         return shipped[stem]
-    raise UnknownName(f"file in {folder}", name, shipped)
+    raise UnknownName(folder.replace("_", " ").removesuffix("s"), name, shipped)
