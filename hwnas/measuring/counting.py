@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwnas.core.cache_geometry import NAMED_CACHES, CacheGeometry, host_cache, parse_cache
-from hwnas.core.counter import SOURCES
+from hwnas.core.counter import LLC_MISSES, SOURCES, Counter
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.workload import Workload
@@ -95,3 +95,16 @@ class Counting:
             simulated = dict.fromkeys(str(g.with_power_of_two_sets()) for g in self.caches)
             found += [("callgrind", g) for g in simulated]
         return found
+
+
+def not_counted(kinds: Iterable[tuple[str, str | None]], threads: int, reason: str) -> tuple[Counter, ...]:
+    """What is stored of counts that failed.
+
+    Args:
+        kinds: Source and geometry of each.
+        threads: Of the arm.
+        reason: For people.
+    """
+    return tuple(
+        Counter(LLC_MISSES, None, source, geometry, threads, None, reason) for source, geometry in kinds
+    )

@@ -20,7 +20,7 @@ from hwnas.core.workload import Workload
 from hwnas.host.counters import CALLGRIND_MISSING, callgrind_source
 from hwnas.measuring.arm import WorkerArm
 from hwnas.measuring.callgrind import simulated_misses
-from hwnas.measuring.counting import Counting
+from hwnas.measuring.counting import Counting, not_counted
 from hwnas.measuring.crew import Crew
 from hwnas.measuring.events import Progress, Watcher
 from hwnas.measuring.plan import Plan
@@ -185,10 +185,8 @@ class CountingPass:
         try:
             counters = count()
         except CELL_FAILURES as error:
-            counters = [
-                Counter(LLC_MISSES, None, t.source, t.geometry, self._experiment.threads, None, str(error))
-                for t in tasks
-            ]
+            kinds = [(t.source, t.geometry) for t in tasks]
+            counters = list(not_counted(kinds, self._experiment.threads, str(error)))
             cell = f"{task.workload.label} on {task.measurement.backend}"
             self._watcher.notice(f"{cell}: no cache misses by {task.source}: {error}")
         with self._store.writing() as writer:

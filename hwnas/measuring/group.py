@@ -9,13 +9,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.errors import CELL_FAILURES, BackendUnavailable
 from hwnas.core.measurement import Measurement, Status
 from hwnas.core.units import format_bytes
 from hwnas.host.memory import available_memory_bytes
 from hwnas.measuring.arm import WorkerArm
-from hwnas.measuring.counting import Counting
+from hwnas.measuring.counting import Counting, not_counted
 from hwnas.measuring.crew import Crew
 from hwnas.measuring.estimate import CellCost
 from hwnas.measuring.interleave import interleave
@@ -163,11 +162,8 @@ class GroupRun:
             try:
                 arm.count(source, self._counting.caches)
             except CELL_FAILURES as error:
-                arm.counters += tuple(
-                    Counter(LLC_MISSES, None, source, geometry, self._threads, None, str(error))
-                    for wanted, geometry in self._counting.wanted(self._group.workload)
-                    if wanted == source
-                )
+                missed = [k for k in self._counting.wanted(self._group.workload) if k[0] == source]
+                arm.counters += not_counted(missed, self._threads, str(error))
 
     def _decide(self, backend_id: str, status: Status, reason: str) -> None:
         self._fates[backend_id] = self._bare(backend_id, status, reason)
