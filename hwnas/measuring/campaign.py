@@ -181,7 +181,7 @@ class Campaign:
                 remaining_s=self._plan.remaining_s() * pace if pace else None,
                 workload=group.workload,
                 pass_index=group.pass_index,
-                passes=self._experiment.settings.passes,
+                passes=max(self._experiment.settings.passes, group.pass_index + 1),
                 activity=activity,
             )
         )

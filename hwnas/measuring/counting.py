@@ -25,7 +25,7 @@ class CacheMisses:
     Args:
         source: One of :data:`CHOICES`.
         caches: Geometries for ``callgrind`` and ``model``, as :func:`parse_cache` reads them.
-        callgrind_sample: Workloads that are simulated under callgrind as well, whatever `source` is.
+        callgrind_sample: Workloads that are simulated under callgrind as well, unless `source` is ``off``.
 
     Raises:
         UnknownName: No such source.

@@ -66,7 +66,7 @@ class _File(_Strict):
     title: str = ""
     backends: list[str] = Field(min_length=1)
     threads: int = Field(default=1, ge=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)  # what torch's generator takes
     sweeps: list[_Sweep] = []
     models: list[_Model] = []
     settings: dict[str, Any] = {}  # Settings checks its own

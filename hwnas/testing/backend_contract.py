@@ -99,6 +99,12 @@ class BackendContract:
         assert json.loads(json.dumps(dict(effective)))
         assert effective["precision"]
 
+    def test_tells_what_preparing_took(self, available: Backend) -> None:
+        """Seconds, or None without such a step."""
+        session = available.compile(Program((small_input(1),), small_network()), threads=1)
+        for seconds in (session.convert_s, session.compile_s):
+            assert seconds is None or seconds > 0
+
     def test_lists_kernels_that_ran(self, available: Backend) -> None:
         """Kernels come in order of execution, name their implementation and contain the convolutions."""
         session = available.compile(Program((small_input(1),), small_network()), threads=1)

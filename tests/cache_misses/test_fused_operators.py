@@ -56,7 +56,7 @@ def test_what_has_no_kernel_of_its_own(kernels: list[Kernel], expected: dict[str
 
 
 class _Residual(torch.nn.Module):
-    """A convolution with normalisation and activation, a sum with its input, and a sigmoid gate."""
+    """A convolution with normalisation and activation, and a sum with its input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,12 +71,9 @@ class _Residual(torch.nn.Module):
         return self.last(self.body(x)) + x
 
 
-def test_the_real_runtimes_say_what_they_fused() -> None:
+def test_openvino_says_what_it_fused() -> None:
     torch.manual_seed(0)
     program = Program((torch.randn(1, 8, 16, 16),), _Residual().eval())
     openvino = backend("openvino:cpu:fp32").compile(program, 1)
     shares = fused_shares(openvino.kernels())
     assert shares == {"normalisation": 1.0, "activation": 1.0, "elementwise": 1.0}
-    eager = backend("torch:cpu:fp32").compile(program, 1)
-    eager.run()
-    assert fused_shares(eager.kernels()) == {}

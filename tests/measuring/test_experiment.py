@@ -101,6 +101,8 @@ def test_products_and_short_backend_names(tmp_path):
         (("sweeps:", "threads: 0\nsweeps:"), ["threads", "0"]),
         (("torch,", "broken,"), ["broken:cpu:fp32", "no_such_module_of_acme"]),
         (("sweeps:", "models: [{model: 'torchvision:resnet19'}]\nsweeps:"), ["resnet19", "resnet18"]),
+        (("title: test", "seed: -1"), ["seed"]),
+        (("title: test", "seed: 9223372036854775808"), ["seed"]),
     ],
 )
 def test_a_wrong_file_is_one_line_that_names_file_and_key(tmp_path, monkeypatch, change, words):
