@@ -135,7 +135,8 @@ class _Simulator:
                 None,
                 _START_TIMEOUT_S,
                 wrapper=self._valgrind(),
-                steady_heap=runtime.steady_heap,
+                # A backend of a third party may be older than this attribute.
+                steady_heap=getattr(runtime, "steady_heap", True),
             )
         except BaseException:
             self._folder.cleanup()

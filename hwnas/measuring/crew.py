@@ -94,7 +94,8 @@ class Crew:
             runtime.environment(threads),
             cpus,
             self._start_timeout_s,
-            steady_heap=runtime.steady_heap,
+            # A backend of a third party may be older than this attribute.
+            steady_heap=getattr(runtime, "steady_heap", True),
         )
         self._workers[name] = worker
         return worker
