@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import click
 from rich.console import Console
@@ -22,7 +24,7 @@ from hwnas.host.cpus import usable_threads
 from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.campaign import Campaign, Outcome
-from hwnas.measuring.counting import CHOICES
+from hwnas.measuring.counting import CHOICES, Counting
 from hwnas.measuring.experiment import Experiment, adjusted, experiment_of_models
 from hwnas.measuring.experiment_file import load_experiment
 from hwnas.measuring.plan import Plan
@@ -100,46 +102,62 @@ def measure(
     if list_only:
         _list_experiments(console)
         return
-    base, batch = _base(experiment, models, input_shape, batch)
-    plan = Plan.of(
-        adjusted(
-            base,
-            backends=backends,
-            threads=_thread_count(threads),
-            passes=passes,
-            budget_s=None if budget is None else parse_seconds(budget),
-            batch=batch,
-            cache_misses=cache_misses,
-            caches=caches,
-        ),
-        macs_per_s=multiply_adds_per_s(),
-    )
-    environment = probe_environment()
-    # A cache that is none, or a source that is missing here, is told before anything is touched.
-    plan.experiment.cache_misses.on(environment)
-    if dry_run:
-        _print_plan(plan, console)
-        return
-    with LatencyStore.open(db) as store, measuring_lock(" ".join(["hwnas", *sys.argv[1:]])):
-        chosen = plan.experiment
-        if retry_failed and not fresh:
-            record = store.campaign(chosen.name, chosen.spec(), environment)
-            store.retry(record.uid, [Status.FAILED, Status.REFUSED, Status.SKIPPED])
-        try:
-            with watcher_for(console) as watcher:
-                outcome = Campaign(plan, store, environment, watcher).run(fresh=fresh)
-        except KeyboardInterrupt:
-            console.print(
-                f"Stopped. What is finished is kept in {store.location}; run the same command to resume.",
-                soft_wrap=True,
-            )
-            raise
-        # Of the whole campaign: what this run did not touch counts as well.
-        counts = {s: store.count(campaign_uid=outcome.campaign_uid, status=str(s)) for s in Status}
-        _print_outcome(plan, outcome, counts, store, console)
-        _print_report(chosen.backends[0], outcome.campaign_uid, environment, store, console)
-    if not counts[Status.OK]:
+    # Even making a plan computes enough to disturb somebody else's measurement.
+    with nullcontext() if dry_run else measuring_lock(" ".join(["hwnas", *sys.argv[1:]])):
+        base, batch = _base(experiment, models, input_shape, batch)
+        plan = Plan.of(
+            adjusted(
+                base,
+                backends=backends,
+                threads=_thread_count(threads),
+                passes=passes,
+                budget_s=None if budget is None else parse_seconds(budget),
+                batch=batch,
+                cache_misses=cache_misses,
+                caches=caches,
+            ),
+            macs_per_s=multiply_adds_per_s(),
+        )
+        environment = probe_environment()
+        # A cache that is none, or a source that is missing here, is told before anything is touched.
+        counting = plan.experiment.cache_misses.on(environment)
+        if dry_run:
+            _print_plan(plan, console)
+            return
+        with LatencyStore.open(db) as store:
+            if retry_failed and not fresh:
+                _forget_failures(plan.experiment, counting, store, environment)
+            ok = _run(plan, store, environment, console, fresh=fresh)
+    if not ok:
         sys.exit(1)
+
+
+def _forget_failures(
+    experiment: Experiment, counting: Counting, store: LatencyStore, environment: Environment
+) -> None:
+    """Take back what did not succeed, so that it counts as never tried."""
+    record = store.campaign(experiment.name, experiment.spec(), environment)
+    cells = itertools.product(experiment.workloads, experiment.backends)
+    counts = {kind for workload, backend_id in cells for kind in counting.wanted(workload, backend_id)}
+    store.retry(record.uid, [Status.FAILED, Status.REFUSED, Status.SKIPPED], counts)
+
+
+def _run(plan: Plan, store: LatencyStore, environment: Environment, console: Console, *, fresh: bool) -> int:
+    """Measure and report; how many cells of the campaign are ok."""
+    try:
+        with watcher_for(console) as watcher:
+            outcome = Campaign(plan, store, environment, watcher).run(fresh=fresh)
+    except KeyboardInterrupt:
+        console.print(
+            f"Stopped. What is finished is kept in {store.location}; run the same command to resume.",
+            soft_wrap=True,
+        )
+        raise
+    # Of the whole campaign: what this run did not touch counts as well.
+    counts = {s: store.count(campaign_uid=outcome.campaign_uid, status=str(s)) for s in Status}
+    _print_outcome(plan, outcome, counts, store, console)
+    _print_report(plan.experiment.backends[0], outcome.campaign_uid, environment, store, console)
+    return counts[Status.OK]
 
 
 def _base(

@@ -95,12 +95,14 @@ class Campaign:
         settings = self._experiment.settings
         with scratch_folder() as scratch:
             for pass_index in range(settings.passes):
-                self._pass(pass_index, scratch, outcome)
+                self._pass(self._plan.groups(pass_index), scratch, outcome)
+            while groups := self._plan.catching_up():
+                self._pass(groups, scratch, outcome)
             open_workloads = list(self._experiment.workloads)
             for pass_index in range(settings.passes, settings.max_passes):
                 open_workloads = undecided(self._store, record.uid, open_workloads, self._plan.arms)
                 self._plan.add_pass(pass_index, open_workloads)
-                self._pass(pass_index, scratch, outcome)
+                self._pass(self._plan.groups(pass_index), scratch, outcome)
             # An earlier run may have been killed between its last group and this.
             self._set_reference(outcome)
             counting = CountingPass(
@@ -110,8 +112,7 @@ class Campaign:
         outcome.elapsed_s = time.monotonic() - self._start
         return outcome
 
-    def _pass(self, pass_index: int, scratch: str, outcome: Outcome) -> None:
-        groups = self._plan.groups(pass_index)
+    def _pass(self, groups: list[Group], scratch: str, outcome: Outcome) -> None:
         if not groups:
             return
         with Crew(self._experiment.threads, self._experiment.settings.cell_timeout_s) as crew:

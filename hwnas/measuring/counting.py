@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hwnas.backends.protocol import computing_device
 from hwnas.core.cache_geometry import NAMED_CACHES, CacheGeometry, host_cache, parse_cache
 from hwnas.core.counter import LLC_MISSES, SOURCES, Counter
 from hwnas.core.environment import Environment
@@ -14,6 +15,9 @@ from hwnas.host.counters import CounterSource, callgrind_source, pmu_source
 
 #: What a user may ask for. ``auto``: the processor's own counters where it has them, and the model.
 CHOICES = ("auto", *SOURCES, "off")
+
+#: Source and cache geometry of a count.
+CountKind = tuple[str, str | None]
 
 _NEEDED: Mapping[str, Callable[[], CounterSource]] = {"pmu": pmu_source, "callgrind": callgrind_source}
 
@@ -86,9 +90,11 @@ class Counting:
         """The sources that need the network's own process."""
         return tuple(s for s in self.sources if s != "callgrind")
 
-    def wanted(self, workload: Workload) -> list[tuple[str, str | None]]:
-        """Source and geometry of every count that a cell of this workload should have."""
-        found: list[tuple[str, str | None]] = [("pmu", None)] if "pmu" in self.sources else []
+    def wanted(self, workload: Workload, backend_id: str) -> list[CountKind]:
+        """Every count that a cell can have: other devices than the processor have no caches to simulate."""
+        found: list[CountKind] = [("pmu", None)] if "pmu" in self.sources else []
+        if computing_device(backend_id) != "cpu":
+            return found
         if "model" in self.sources:
             found += [("model", str(g)) for g in self.caches]
         if "callgrind" in self.sources or workload in self.callgrind_sample:
@@ -97,7 +103,7 @@ class Counting:
         return found
 
 
-def not_counted(kinds: Iterable[tuple[str, str | None]], threads: int, reason: str) -> tuple[Counter, ...]:
+def not_counted(kinds: Iterable[CountKind], threads: int, reason: str) -> tuple[Counter, ...]:
     """What is stored of counts that failed.
 
     Args:

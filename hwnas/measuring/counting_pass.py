@@ -11,10 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from hwnas.backends.protocol import computing_device
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import LLC_MISSES, Counter
-from hwnas.core.errors import CELL_FAILURES, CellError
+from hwnas.core.errors import CELL_FAILURES
 from hwnas.core.measurement import Measurement, Status
 from hwnas.core.workload import Workload
 from hwnas.host.counters import CALLGRIND_MISSING, callgrind_source
@@ -129,7 +128,9 @@ class CountingPass:
                 if c.event == LLC_MISSES and self._settled(c):
                     count = (*cell, c.source, c.geometry)
                     has_value[count] = has_value.get(count, False) or c.value is not None
-        wanted = [_Task(m, *kind) for m in first.values() for kind in self._counting.wanted(m.workload)]
+        wanted = [
+            _Task(m, *kind) for m in first.values() for kind in self._counting.wanted(m.workload, m.backend)
+        ]
         tasks = [t for t in wanted if t.place not in has_value]
         self._failed = sum(not has_value.get(t.place, True) for t in wanted)
         random.Random(self._experiment.settings.seed).shuffle(tasks)
@@ -173,11 +174,17 @@ class CountingPass:
             self._keep([task], partial(self._simulated, task, geometries[task.geometry or ""]))
 
     def _simulated(self, task: _Task, geometry: CacheGeometry) -> list[Counter]:
-        backend_id, threads = task.measurement.backend, self._experiment.threads
-        if computing_device(backend_id) != "cpu":
-            raise CellError("valgrind simulates the processor, and this arm computes elsewhere")
         blob = self._blobs.get(task.workload.key, b"")
-        return [simulated_misses(backend_id, threads, geometry, _SIMULATION_TIMEOUT_S, task.workload, blob)]
+        return [
+            simulated_misses(
+                task.measurement.backend,
+                self._experiment.threads,
+                geometry,
+                _SIMULATION_TIMEOUT_S,
+                task.workload,
+                blob,
+            )
+        ]
 
     def _keep(self, tasks: list[_Task], count: Callable[[], list[Counter]]) -> None:
         """Store what `count` finds, or why it found nothing."""

@@ -138,31 +138,33 @@ class GroupRun:
             )
 
     def _wind_up(self, backend_id: str, arm: WorkerArm) -> str:
-        """Read what really ran and count its cache misses, once a campaign, and let the network go.
+        """Read what really ran and count its cache misses, the first time, and let the network go.
 
         The samples are good whatever happens here: returns why there are no kernels, or an empty string.
         """
         remark = ""
+        first = backend_id in self._group.first
         try:
-            if self._group.pass_index == 0:
+            if first:
                 arm.read_kernels()
         except CELL_FAILURES as error:
             remark = str(error)
-        if self._group.pass_index == 0:
-            self._count(arm)
+        if first:
+            self._count(backend_id, arm)
         try:
             arm.release()
         except CELL_FAILURES:
             self._crew.retire(backend_id)
         return remark
 
-    def _count(self, arm: WorkerArm) -> None:
+    def _count(self, backend_id: str, arm: WorkerArm) -> None:
         """Cache misses by each source, or why there are none."""
         for source in self._counting.in_worker:
             try:
                 arm.count(source, self._counting.caches)
             except CELL_FAILURES as error:
-                missed = [k for k in self._counting.wanted(self._group.workload) if k[0] == source]
+                wanted = self._counting.wanted(self._group.workload, backend_id)
+                missed = [kind for kind in wanted if kind[0] == source]
                 arm.counters += not_counted(missed, self._threads, str(error))
 
     def _decide(self, backend_id: str, status: Status, reason: str) -> None:

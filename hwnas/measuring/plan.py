@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -22,19 +23,21 @@ class Group:
         workload: What runs.
         pass_index: From 0.
         backends: Arms to measure, in the experiment's order.
+        first: Those of them that were never measured: what they run is read and counted this time.
     """
 
     workload: Workload
     pass_index: int
     backends: tuple[str, ...]
+    first: frozenset[str] = frozenset()
 
 
 class Plan:
     """Groups in the order in which they will run, and what is done already.
 
-    A group is stored whole, so it is either done or open. An arm whose failure is tried again is first
-    measured alone; the next pass pairs it. An arm that is skipped, refused, or
-    failed without ever having been measured takes no part in later passes.
+    A group is stored whole, so it is either done or open. An arm that is skipped, refused, or failed without
+    ever having been measured takes no part in later passes. Where its failure was taken back to be tried again,
+    it catches up in passes of its own, beside the baseline.
 
     Args:
         experiment: What to measure.
@@ -52,7 +55,7 @@ class Plan:
         self.costs = costs
         self._macs_per_s = macs_per_s
         self._done: set[tuple[str, int]] = set()
-        self._cells = 0
+        self._cells: Tally[tuple[str, str]] = Tally()
         self._measured: set[tuple[str, str]] = set()
         self._failed: set[tuple[str, str]] = set()
         self._unavailable: set[str] = set()
@@ -90,7 +93,7 @@ class Plan:
     def mark(self, workload_key: str, backend: str, pass_index: int, status: Status) -> None:
         """Note one finished cell."""
         self._done.add((workload_key, pass_index))
-        self._cells += 1
+        self._cells[workload_key, backend] += 1
         (self._measured if status is Status.OK else self._failed).add((workload_key, backend))
         if status is Status.SKIPPED:
             self._unavailable.add(backend)
@@ -113,19 +116,41 @@ class Plan:
         planned = pass_index < self.experiment.settings.passes
         workloads = list(self.experiment.workloads if planned else self._extra.get(pass_index, ()))
         random.Random(f"{self.experiment.settings.seed}/{pass_index}").shuffle(workloads)
-        groups = [Group(w, pass_index, self._open_arms(w, pass_index)) for w in workloads]
-        return [g for g in groups if g.backends]
+        open_workloads = [w for w in workloads if (w.key, pass_index) not in self._done]
+        return [self._group(w, pass_index, self.arms(w)) for w in open_workloads if self.arms(w)]
 
-    def _open_arms(self, workload: Workload, pass_index: int) -> tuple[str, ...]:
-        if (workload.key, pass_index) not in self._done:
-            return self.arms(workload)
-        # Of a finished group, only arms whose failure was taken back to be tried again.
-        known = self._measured | self._failed
-        return tuple(b for b in self.arms(workload) if (workload.key, b) not in known)
+    def catching_up(self) -> list[Group]:
+        """The next pass of arms that have fewer than the others, beside the baseline.
+
+        None while a planned pass is open.
+        """
+        return [groups[0] for w in self.experiment.workloads if (groups := self._catching_up(w))]
+
+    def _catching_up(self, workload: Workload) -> list[Group]:
+        passes = self.experiment.settings.passes
+        if any((workload.key, p) not in self._done for p in range(passes)):
+            return []
+        arms = self.arms(workload)
+        lacking = {b: passes - self._cells[workload.key, b] for b in arms}
+        baseline = self.experiment.backends[0]
+        if lacking.get(baseline, 0) > 0:
+            # Every speedup needs its passes.
+            lacking = dict.fromkeys(arms, lacking[baseline])
+        start = 1 + max(p for key, p in self._done if key == workload.key)
+        found = []
+        for further in range(max(lacking.values(), default=0)):
+            behind = [b for b in arms if lacking[b] > further or b == baseline]
+            found.append(self._group(workload, start + further, tuple(behind)))
+        return found
+
+    def _group(self, workload: Workload, pass_index: int, backends: tuple[str, ...]) -> Group:
+        first = frozenset(b for b in backends if (workload.key, b) not in self._measured)
+        return Group(workload, pass_index, backends, first)
 
     def _open_groups(self) -> list[Group]:
         passes = [*range(self.experiment.settings.passes), *self._extra]
-        return [g for p in passes for g in self.groups(p)]
+        caught_up = [g for w in self.experiment.workloads for g in self._catching_up(w)]
+        return [g for p in passes for g in self.groups(p)] + caught_up
 
     @property
     def remaining(self) -> int:
@@ -135,7 +160,7 @@ class Plan:
     @property
     def total(self) -> int:
         """Cells done and still to measure."""
-        return self._cells + self.remaining
+        return self._cells.total() + self.remaining
 
     def cost(self, workload: Workload) -> CellCost:
         """Expected cost of one arm in one pass."""

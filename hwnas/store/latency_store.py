@@ -9,6 +9,7 @@ from typing import Any, Self, Unpack
 
 from sqlalchemy import Connection, delete, select
 
+from hwnas.core.counter import LLC_MISSES
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.measurement import Measurement, Status
@@ -105,8 +106,18 @@ class LatencyStore:
             )
             return {CellKey(*row) for row in connection.execute(query)}
 
-    def retry(self, campaign_uid: str, statuses: Iterable[Status | str]) -> int:
-        """Let a rerun try again: delete measurements of these statuses, and counts without a value.
+    def retry(
+        self,
+        campaign_uid: str,
+        statuses: Iterable[Status | str],
+        counts: Iterable[tuple[str, str | None]] = (),
+    ) -> int:
+        """Let a rerun try again: delete measurements of these statuses, and cache misses without a value.
+
+        Args:
+            campaign_uid: The campaign.
+            statuses: Of the measurements.
+            counts: Source and cache geometry of the counts.
 
         Returns:
             How many measurements were deleted.
@@ -119,9 +130,11 @@ class LatencyStore:
             campaign_id = _campaign_id(connection, campaign_uid)
             wanted = [str(status) for status in statuses]
             own = select(m.id).where(m.campaign_id == campaign_id)
-            connection.execute(
-                delete(t.counter).where(t.counter.c.measurement_id.in_(own), t.counter.c.value.is_(None))
-            )
+            c = t.counter.c
+            missed = (c.measurement_id.in_(own), c.value.is_(None), c.event == LLC_MISSES)
+            for source, geometry in counts:
+                place = c.geometry.is_(None) if geometry is None else c.geometry == geometry
+                connection.execute(delete(t.counter).where(*missed, c.source == source, place))
             return connection.execute(
                 delete(t.measurement).where(m.campaign_id == campaign_id, m.status.in_(wanted))
             ).rowcount

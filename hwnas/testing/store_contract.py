@@ -82,16 +82,21 @@ class StoreContract:
         assert stored.measurement.counters == full.counters
 
     def test_counts_that_found_nothing_can_be_tried_again(self, store: LatencyStore) -> None:
-        """A retry forgets them with the cells that failed, of that campaign alone; values stay."""
+        """A retry forgets those named, of that campaign alone; values and other counts stay."""
         environment = example_environment()
         value = Counter(LLC_MISSES, 1e6, "model", "4194304,16,64", 1)
         silent = Counter(LLC_MISSES, None, "pmu", None, 1, None, "ENOENT")
+        cycles = replace(silent, event="cycles")
+        elsewhere = replace(silent, source="model", geometry="65536,16,64")
+        counters = (value, silent, cycles, elsewhere)
         uids = {name: store.campaign(name, {}, environment).uid for name in ("depth", "width")}
         for name, uid in uids.items():
-            store.add(example_measurement(name, counters=(value, silent)), environment, campaign_uid=uid)
+            store.add(example_measurement(name, counters=counters), environment, campaign_uid=uid)
         assert store.retry(uids["depth"], []) == 0
+        assert all(s.measurement.counters == counters for s in store.measurements())
+        assert store.retry(uids["depth"], [], [("pmu", None), ("model", "4194304,16,64")]) == 0
         left = {s.measurement.uid: s.measurement.counters for s in store.measurements()}
-        assert left == {"depth": (value,), "width": (value, silent)}
+        assert left == {"depth": (value, cycles, elsewhere), "width": counters}
 
     def test_a_missing_count_needs_a_reason(self, store: LatencyStore) -> None:
         """None without a reason would be read as nothing to see."""

@@ -67,7 +67,7 @@ def test_unknown_sources_and_no_cache_are_refused() -> None:
 
 
 def test_off_counts_nothing() -> None:
-    assert CacheMisses("off").on(example_environment()).wanted(TINY) == []
+    assert CacheMisses("off").on(example_environment()).wanted(TINY, BOTH[0]) == []
 
 
 def test_a_host_that_does_not_tell_its_cache_gets_a_named_one() -> None:
@@ -138,7 +138,7 @@ def test_a_sample_is_simulated_and_a_failure_is_kept_until_the_user_asks_again(s
     simulator.failure = None
     left = _run(store, asked)
     assert (left.counts_added, left.counts_missing, simulator.asked) == (0, 2, 2)
-    store.retry(first.campaign_uid, [])
+    assert store.retry(first.campaign_uid, [], [("callgrind", "65536,16,64")]) == 0
     again = _run(store, asked)
     assert (again.counts_added, again.counts_missing) == (2, 0)
     counts = _counts(store)
@@ -174,11 +174,9 @@ def test_only_processors_are_modelled(device: str, counted: bool) -> None:
     assert counted or device in first.reason
 
 
-def test_valgrind_says_nothing_of_another_device(store, monkeypatch) -> None:
-    simulator = _FakeSimulator()
-    monkeypatch.setattr(counting_pass, "simulated_misses", simulator)
-    monkeypatch.setattr(counting_pass, "callgrind_source", lambda: CounterSource("callgrind", True, ""))
-    monkeypatch.setattr(counting_pass, "computing_device", lambda backend_id: "gpu")
-    outcome = _run(store, CacheMisses("model", ("64K,16,64",), (TINY,)))
-    assert (simulator.asked, outcome.counts_missing) == (0, 2)
-    assert "elsewhere" in _counts(store)["torch:cpu:fp32", "callgrind", "65536,16,64"].reason
+def test_nothing_is_simulated_for_another_device() -> None:
+    """So nothing is missing there either, and nothing is tried again on each run."""
+    counting = CacheMisses("model", ("64K,16,64",), (TINY,)).on(example_environment())
+    kinds = [("model", "65536,16,64"), ("callgrind", "65536,16,64")]
+    assert counting.wanted(TINY, "openvino:cpu:fp32") == kinds
+    assert counting.wanted(TINY, "openvino:gpu:fp16") == []

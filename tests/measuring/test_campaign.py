@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from hwnas.backends.registry import BACKENDS
-from hwnas.core.errors import LockHeld, UsageError
+from hwnas.core.errors import LockHeld, UsageError, WorkerDied
 from hwnas.core.measurement import Status
 from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.campaign import Campaign
+from hwnas.measuring.crew import Crew
 from hwnas.measuring.events import Silent
 from hwnas.measuring.experiment import Experiment
 from hwnas.measuring.plan import Plan
@@ -185,6 +186,33 @@ def test_refused_cells_can_be_tried_again(store, monkeypatch):
         refused = _run(store, "torch:cpu:fp32")
     assert store.retry(refused.campaign_uid, [Status.REFUSED]) == 1
     assert _run(store, "torch:cpu:fp32").counts == {Status.OK: 2}
+
+
+def test_an_arm_that_is_tried_again_is_compared_and_its_kernels_are_read(store, monkeypatch):
+    """Also where no verdict may get a further pass."""
+    settings = replace(SMALL, passes=1, max_passes=1)
+    arms = ("torch:cpu:fp32", "openvino:cpu:fp32")
+    worker = Crew.worker
+
+    def failing(crew, backend_id):
+        if backend_id == arms[1]:
+            raise WorkerDied("not today")
+        return worker(crew, backend_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Crew, "worker", failing)
+        first = _run(store, *arms, settings=settings)
+    assert first.counts == {Status.OK: 1, Status.FAILED: 1}
+    store.retry(first.campaign_uid, [Status.FAILED])
+    again = _run(store, *arms, settings=settings)
+    assert again.counts == {Status.OK: 2}
+    measured = _measured(store, again)
+    (late,) = (m for m in measured if m.backend == arms[1])
+    assert late.kernels
+    base = [m for m in measured if m.backend == arms[0]]
+    assert [bool(m.kernels) for m in base] == [True, False]
+    assert compare(base, [late]).speedup > 0
+    assert _run(store, *arms, settings=settings).counts == {}
 
 
 def test_a_second_campaign_hears_who_holds_the_lock(tmp_path, monkeypatch):
