@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hwnas.core.errors import UsageError
+from hwnas.core.resources import is_file
 
 
 def check_model_file(
@@ -28,7 +29,7 @@ def check_model_file(
     """
     from hwnas.backends.openvino_session import brief, ov
 
-    if not path.is_file():
+    if not is_file(path):
         raise UsageError(f"there is no file {path}", "Give the path of an ONNX or OpenVINO IR file")
     try:
         with _silenced_native_errors():

@@ -6,11 +6,32 @@ beside it, because force-included files exist in a built wheel only.
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
-from hwnas.core.errors import HwnasError, UnknownName
+from hwnas.core.errors import HwnasError, UnknownName, UsageError
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def is_file(path: Path) -> bool:
+    """Whether a plain file, or a link to one, is there.
+
+    Unlike :meth:`pathlib.Path.is_file`, the same on every Python where that cannot be seen.
+
+    Raises:
+        UsageError: The system does not tell: a folder that may not be entered, say, or too long a name.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except ValueError as error:
+        raise UsageError(f"{str(path)!r} is not a path: {error}", "Correct it") from error
+    except OSError as error:
+        raise UsageError(
+            f"cannot look at {path}: {error.strerror}", "Check the path and its folders' permissions"
+        ) from error
 
 
 def data_folder(name: str) -> Path:
@@ -35,9 +56,10 @@ def find_data_file(folder: str, name: str, suffix: str) -> Path:
 
     Raises:
         UnknownName: Neither a file nor a shipped name.
+        UsageError: Whether the file exists cannot be seen.
     """
     own = Path(name)
-    if own.is_file():
+    if is_file(own):
         return own
     shipped = {p.stem: p for p in sorted(data_folder(folder).glob(f"*{suffix}"))}
     stem = name.removesuffix(suffix)

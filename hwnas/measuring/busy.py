@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -34,10 +35,10 @@ class BusyWatch:
         timed_s = sum(sum(b.samples_s) * m.calls_per_sample for m in measurements for b in m.blocks)
         preemptions = sum(b.preemptions or 0 for b in blocks)
         # The kernel tells one figure for all CPUs.
-        stolen_s = _TICK_S * sum(b.steal_ticks or 0 for b in blocks) / (os.cpu_count() or 1)
-        if preemptions > MOST_PREEMPTIONS_PER_S * timed_s:
+        stolen_ticks = sum(b.steal_ticks or 0 for b in blocks)
+        if _beyond_chance(preemptions, MOST_PREEMPTIONS_PER_S * timed_s):
             seen.add("preempted")
-        if stolen_s > _STOLEN * timed_s:
+        if _beyond_chance(stolen_ticks, _STOLEN * timed_s * (os.cpu_count() or 1) / _TICK_S):
             seen.add("stolen")
         new = seen - self._said
         self._said = seen
@@ -48,3 +49,11 @@ class BusyWatch:
             "and verdicts may be UNCLEAR",
         }
         return "; ".join(texts[kind] for kind in sorted(new))
+
+
+def _beyond_chance(events: int, usual: float) -> bool:
+    """Whether so many events are more than a Poisson process of that mean has now and then.
+
+    Three sigma, and two more: where hardly any is usual, their distribution is far from normal.
+    """
+    return events > usual + 3 * math.sqrt(usual) + 2

@@ -22,7 +22,8 @@ from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.errors import BackendUnavailable, CellError, WorkerDied
 from hwnas.core.workload import Workload
 from hwnas.host.counters import callgrind_source
-from hwnas.measuring.worker_client import WorkerClient, scratch_folder
+from hwnas.measuring.scratch import scratch_folder
+from hwnas.measuring.worker_client import WorkerClient
 
 _SOURCE = "callgrind"
 

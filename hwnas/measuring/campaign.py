@@ -17,8 +17,8 @@ from hwnas.measuring.crew import Crew
 from hwnas.measuring.events import Progress, Watcher
 from hwnas.measuring.group import GroupRun
 from hwnas.measuring.plan import Group, Plan
+from hwnas.measuring.scratch import scratch_folder
 from hwnas.measuring.undecided import undecided
-from hwnas.measuring.worker_client import scratch_folder
 from hwnas.store import LatencyStore
 
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 import psutil
 
 from hwnas.core import errors
-from hwnas.core.errors import BackendUnavailable, CellError, CellTimeout, HwnasError, OutOfMemory, WorkerDied
+from hwnas.core.errors import BackendUnavailable, CellError, CellTimeout, OutOfMemory, WorkerDied
 from hwnas.host.allocator import STEADY_HEAP
 from hwnas.measuring.wire import receive, send
 
@@ -222,18 +222,3 @@ class WorkerClient:
 def _pipe() -> tuple[IO[bytes], IO[bytes]]:
     read, write = os.pipe()
     return os.fdopen(read, "rb", buffering=0), os.fdopen(write, "wb", buffering=0)
-
-
-def scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder for what the workers of one campaign share; it goes with the campaign.
-
-    Raises:
-        HwnasError: The folder for temporary files is full or cannot be written.
-    """
-    try:
-        return tempfile.TemporaryDirectory(prefix="hwnas-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise HwnasError(
-            f"no temporary folder can be made in {tempfile.gettempdir()}: {error}",
-            "Free some space there, or name another folder with TMPDIR",
-        ) from error

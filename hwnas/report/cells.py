@@ -15,7 +15,7 @@ from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION, Agreement, Measurement, Status
 from hwnas.core.workload import Workload
 from hwnas.measuring.busy import MOST_PREEMPTIONS_PER_S
-from hwnas.measuring.statistics import Comparison, Estimate, compare, estimate
+from hwnas.measuring.statistics import Comparison, Estimate, Verdict, compare, estimate
 from hwnas.report.order import in_order
 from hwnas.store import CampaignRecord, Filters, LatencyStore, StoredMeasurement
 
@@ -50,6 +50,7 @@ class Cell:
         generation: Generation of that campaign.
         cache_misses: Last-level-cache misses of one inference, one for each source and cache geometry.
         operator_misses: Modelled ones by kind of operator.
+        contradicted: Whether the latencies of both arms say the opposite of the verdict.
         fused_shares: Where those are known: kind of operator -> share of the network's operators of that kind
             that run inside another's kernel.
     """
@@ -69,16 +70,17 @@ class Cell:
     generation: int | None = None
     cache_misses: tuple[Counter, ...] = ()
     operator_misses: tuple[Counter, ...] = ()
+    contradicted: bool = False
     fused_shares: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What makes the latency less trustworthy: ``noisy``, ``preempted``."""
+        """What makes the latency less trustworthy: ``noisy``, ``preempted``, ``contradicted``."""
         if self.estimate is None:
             return ()
         noisy = ("noisy",) if self.estimate.residual_noise > NOISY else ()
         preempted = ("preempted",) if (self.estimate.preemptions_per_s or 0.0) > MOST_PREEMPTIONS_PER_S else ()
-        return noisy + preempted
+        return noisy + preempted + (("contradicted",) if self.contradicted else ())
 
 
 @dataclass(frozen=True)
@@ -157,15 +159,17 @@ def select_cells(
     reference = store.canary_reference(environment, PROTOCOL_VERSION)
     cells = []
     for key, uid in newest.items():
-        if backend and key[1] != backend:
-            continue
         own = passes[key][uid]
         partners = passes.get((key[0], baseline, key[2]), {}).get(uid, [])
         cell = _cell(own, partners, samples, baseline, reference)
         if cell.operator_misses:
             cell = replace(cell, fused_shares=_fused_shares(store, own))
         cells.append(replace(cell, generation=records[uid].generation if uid else None))
-    chosen_cells = [c for c in cells if status is None or c.status == status]
+    chosen_cells = [
+        c
+        for c in _with_contradictions(cells, baseline)
+        if (backend is None or c.backend == backend) and (status is None or c.status == status)
+    ]
     if not chosen_cells:
         raise UsageError(
             f"no measurement in {store.location} matches", "See what there is: hwnas db query, hwnas db info"
@@ -259,6 +263,25 @@ def _cell(
     if bad is not None:
         return replace(cell, no_comparison=f"{baseline} {bad.status}: {bad.reason}")
     return replace(cell, no_comparison=f"not measured side by side with {baseline}")
+
+
+def _with_contradictions(cells: Iterable[Cell], baseline: str) -> list[Cell]:
+    """Mark arms whose latency lies on the other side of the baseline's than their verdict.
+
+    A latency refers to a speed that the host did not have, a speedup to rounds side by side: where the host
+    changed a good deal, the first can be off by more than the arms differ.
+    """
+    cells = list(cells)
+    bases = {(c.workload.key, c.threads, c.campaign, c.generation): c for c in cells if c.backend == baseline}
+
+    def contradicted(cell: Cell) -> bool:
+        base = bases.get((cell.workload.key, cell.threads, cell.campaign, cell.generation))
+        if not (cell.comparison and cell.estimate and base and base.estimate):
+            return False
+        verdict, faster = cell.comparison.verdict, cell.estimate.latency_s < base.estimate.latency_s
+        return verdict is (Verdict.SLOWER if faster else Verdict.FASTER)
+
+    return [replace(c, contradicted=contradicted(c)) for c in cells]
 
 
 def _operator_misses(passes: Sequence[Measurement]) -> tuple[Counter, ...]:

@@ -111,6 +111,9 @@ def statement(selection: Selection) -> list[tuple[str, str]]:
     if "preempted" in flags:
         often = f"another process took the CPU more than {MOST_PREEMPTIONS_PER_S:.0f} times a second"
         lines.append(("preempted", often))
+    if "contradicted" in flags:
+        trust = "the latencies say the opposite of the verdict: trust the verdict, from rounds side by side"
+        lines.append(("contradicted", f"{trust}; the host changed its speed by more than the backends differ"))
     missing = dict.fromkeys(c.no_comparison for c in measured if c.no_comparison not in ("", IS_BASELINE))
     lines += [("No speedup", reason) for reason in missing]
     lines += [("Passes lost", f"{c.workload.label} on {c.backend}: {c.reason}") for c in measured if c.reason]

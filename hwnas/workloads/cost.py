@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,7 @@ def workload_cost(workload: Workload) -> WorkloadCost:
     """Cost of a workload from its declaration, without allocating its tensors where possible.
 
     Raises:
+        OutOfMemory: The network computes with values, and its input did not fit.
         UnknownName: No such pattern or network.
         UsageError: The model or its input cannot be used, or it is a live module: see :func:`module_cost`.
     """
@@ -66,9 +67,9 @@ def workload_cost(workload: Workload) -> WorkloadCost:
             return _zoo_cost(workload)
         case "factory":
             from hwnas.workloads.factory import factory_module
-            from hwnas.workloads.randomness import example_input
 
-            return module_cost(factory_module(workload), (example_input(workload),), workload.name)
+            module = factory_module(workload)
+            return _built_cost(workload, lambda: module, lambda: module)
         case "file":
             size = sum(part.stat().st_size for part in file_parts(workload.name))
             return WorkloadCost(None, None, size, FLOAT_BYTES * math.prod(workload.input_shape), None)
@@ -77,15 +78,23 @@ def workload_cost(workload: Workload) -> WorkloadCost:
 
 
 def _zoo_cost(workload: Workload) -> WorkloadCost:
-    from hwnas.workloads.randomness import example_input
     from hwnas.workloads.zoo import zoo_module, zoo_skeleton
 
-    name, example = model_name(workload), example_input(workload)
+    return _built_cost(workload, lambda: zoo_skeleton(workload), lambda: zoo_module(workload))
+
+
+def _built_cost(
+    workload: Workload, skeleton: Callable[[], torch.nn.Module], module: Callable[[], torch.nn.Module]
+) -> WorkloadCost:
+    """Cost on an input without memory, of a network that need not have any either."""
+    from hwnas.workloads.randomness import example_input, input_without_memory
+
+    name, shapes = model_name(workload), input_without_memory(workload)
     try:
-        return module_cost(zoo_skeleton(workload), (example.to("meta"),), name)
+        return module_cost(skeleton(), (shapes,), name)
     except UsageError:
         # Either the input is wrong, or the network computes with values: the real one tells.
-        return module_cost(zoo_module(workload), (example,), name)
+        return module_cost(module(), (example_input(workload),), name)
 
 
 def module_cost(

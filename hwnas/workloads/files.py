@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from hwnas.core.errors import UsageError
+from hwnas.core.resources import is_file
 from hwnas.core.workload import Workload
 
 SUFFIXES = (".onnx", ".xml")
@@ -15,7 +16,7 @@ def file_parts(name: str) -> tuple[Path, ...]:
     """The files of a model: itself and, for an IR ``.xml``, its weights in the ``.bin`` beside it.
 
     Raises:
-        UsageError: A file is missing, or it has another suffix.
+        UsageError: A file is missing or cannot be looked at, or it has another suffix.
     """
     path = Path(name)
     suffix = path.suffix.lower()
@@ -25,7 +26,7 @@ def file_parts(name: str) -> tuple[Path, ...]:
         )
     parts = (path, path.with_suffix(".bin")) if suffix == ".xml" else (path,)
     for part in parts:
-        if not part.is_file():
+        if not is_file(part):
             whose = "" if part is path else f", the weights of {name},"
             raise UsageError(f"the file {part}{whose} does not exist", "Check the path and the current folder")
     return parts

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import OutOfMemory, UsageError
 from hwnas.core.workload import Workload
 
 #: Weights and inputs of one workload are independent of each other.
 _WEIGHTS, _INPUT = 0, 1
+
+#: Torch counts the bytes of a tensor in 63 bits; a network's activations are larger than its input.
+_MOST_VALUES = 2**48
 
 
 def generator(seed: int, stream: int = _WEIGHTS) -> torch.Generator:
@@ -52,10 +56,31 @@ def example_input(workload: Workload, batch: int | None = None) -> torch.Tensor:
         batch: Images, where not the workload's own number.
 
     Raises:
-        UsageError: The workload's seed is out of range.
+        OutOfMemory: There is no room for them.
+        UsageError: The workload's seed is out of range, or no computer counts so many values.
     """
     source = generator(workload.seed, _INPUT)
-    values = torch.empty((batch or workload.batch, *workload.input_shape[1:]), dtype=torch.float32)
+    values = _empty(workload, batch or workload.batch, "cpu")
     for image in values:
         image.normal_(generator=source)
     return values
+
+
+def input_without_memory(workload: Workload) -> torch.Tensor:
+    """A tensor of the workload's input shape on the meta device.
+
+    Raises:
+        UsageError: No computer counts so many values.
+    """
+    return _empty(workload, workload.batch, "meta")
+
+
+def _empty(workload: Workload, batch: int, device: str) -> torch.Tensor:
+    shape = (batch, *workload.input_shape[1:])
+    named = f"an input of shape {'x'.join(map(str, shape))}"
+    if math.prod(shape) >= _MOST_VALUES:
+        raise UsageError(f"{named} has too many values", "Give a smaller --batch or --input")
+    try:
+        return torch.empty(shape, dtype=torch.float32, device=device)
+    except RuntimeError as error:
+        raise OutOfMemory(f"{named} does not fit into memory", "Give a smaller --batch or --input") from error

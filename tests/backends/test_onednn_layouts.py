@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 
@@ -48,11 +49,14 @@ print(json.dumps([torch.backends.cpu.get_cpu_capability(), found]))
 """
 
 
-def _channels(memory: str, argument: str, actual: int) -> int:
-    """Channels of a tensor whose layout is like ``aBcd16b``: the last block is full."""
+def _padded(memory: str, argument: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a tensor in a layout like ``ABcd16b16a``, whose last blocks are full."""
     layout = next(m for m in memory.split() if m.startswith(f"{argument}:")).split("blocked:")[1]
-    block = "".join(c for c in layout.partition(":")[0] if c.isdigit())
-    return math.ceil(actual / int(block)) * int(block) if block else actual
+    padded = list(shape)
+    for size, letter in re.findall(r"(\d+)([a-z])", layout.partition(":")[0]):
+        dimension = ord(letter) - ord("a")
+        padded[dimension] = math.ceil(padded[dimension] / int(size)) * int(size)
+    return tuple(padded)
 
 
 @pytest.mark.parametrize("limit", ["", "AVX2"])
@@ -69,13 +73,18 @@ def test_reorders_and_padding_are_those_of_onednns_log(limit: str, monkeypatch: 
     capability, logs = json.loads(done.stdout.splitlines()[-1])
     width = vector_floats(capability)
     for (inside, out, groups, kernel), log in zip(_CONVOLUTIONS, logs, strict=True):
-        found = blocked_layout(inside, (out, inside // groups, kernel, kernel), groups, width)
+        weights = (out, inside // groups, kernel, kernel)
+        found = blocked_layout(inside, weights, groups, width)
         kinds = [kind for kind, _ in log]
         copies = [found.input_channels is not None, found.weight_shape is not None, True]
         assert (kinds.count("convolution"), kinds.count("reorder")) == (1, sum(copies)), (inside, out, groups)
         (memory,) = (memory for kind, memory in log if kind == "convolution")
-        assert _channels(memory, "dst", out) == found.output_channels, memory
-        assert _channels(memory, "src", inside) == (found.input_channels or inside), memory
+        assert _padded(memory, "dst", (16, out, 40, 40))[1] == found.output_channels, memory
+        assert _padded(memory, "src", (16, inside, 40, 40))[1] == (found.input_channels or inside), memory
+        # oneDNN gives the groups a dimension of their own.
+        asked = weights if groups == 1 else (groups, out // groups, *weights[1:])
+        stored = math.prod(_padded(memory, "wei", asked))
+        assert stored == math.prod(found.weight_shape or weights), memory
 
 
 @pytest.mark.parametrize(

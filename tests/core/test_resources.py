@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import hwnas
-from hwnas.core.errors import UnknownName
-from hwnas.core.resources import data_folder, find_data_file
+from hwnas.core.errors import UnknownName, UsageError
+from hwnas.core.resources import data_folder, find_data_file, is_file
 
 ROOT = Path(hwnas.__file__).parent.parent
 FOLDERS = ("experiments", "search_spaces", "latency_db")
@@ -53,3 +53,22 @@ def test_a_users_own_file_wins_and_a_misspelt_name_lists_close_ones(tmp_path):
     assert find_data_file("experiments", str(own), ".yaml") == own
     with pytest.raises(UnknownName, match="quick"):
         find_data_file("experiments", "quik", ".yaml")
+
+
+def test_a_path_that_cannot_be_looked_at_is_told_from_a_missing_file(tmp_path):
+    assert is_file(Path(__file__))
+    assert not is_file(tmp_path)
+    assert not is_file(tmp_path / "nothing")
+    assert not is_file(Path(__file__) / "below a file")
+    for odd in ("a" * 5000, "nul\0"):
+        with pytest.raises(UsageError, match=r"cannot look at|is not a path"):
+            is_file(Path(odd))
+
+
+def test_a_folder_that_may_not_be_entered_is_named(tmp_path, monkeypatch):
+    def refused(path, **_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refused)
+    with pytest.raises(UsageError, match=r"secret/x\.yaml: Permission denied"):
+        find_data_file("experiments", "secret/x.yaml", ".yaml")

@@ -26,6 +26,15 @@ def test_preemptions_are_told_once_until_they_stop():
     assert "busy" in watch.judge(busy)
 
 
+def test_a_few_interruptions_of_a_short_measurement_are_chance():
+    """A tenth of a second with two of them: so has a quiet machine now and then."""
+    (long,) = _with(preemptions=1, steal_ticks=1)
+    short = replace(long, blocks=long.blocks[:2])
+    assert sum(sum(b.samples_s) for b in short.blocks) < 0.2
+    assert BusyWatch().judge([short]) == ""
+    assert "busy" in BusyWatch().judge([long])
+
+
 def test_stolen_time_is_told_apart():
     text = BusyWatch().judge(_with(steal_ticks=2))
     assert "hypervisor" in text

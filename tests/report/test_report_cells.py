@@ -10,6 +10,7 @@ from hwnas.core.measurement import Agreement, Status
 from hwnas.core.workload import Workload
 from hwnas.measuring.statistics import Verdict
 from hwnas.report.cells import IS_BASELINE, Cell, Selection
+from hwnas.report.context import statement
 from hwnas.testing.synthetic import CANARY_REFERENCE, SyntheticHost
 
 W = stack()
@@ -212,3 +213,19 @@ def test_worst_agreement_is_kept(lab: Lab) -> None:
     (cell,) = lab.select().cells
     assert cell.agreement is not None
     assert cell.agreement.max_relative_error == 3e-5
+
+
+def test_latencies_that_say_the_opposite_of_the_verdict_are_marked(lab: Lab) -> None:
+    """The host was at another speed while one arm was measured alone: the pairs in the rounds still tell."""
+    lab.set_reference()
+    uid = lab.campaign({W: {TORCH: 0.008, OPENVINO: 0.0076}}, passes=2)
+    assert find(lab.select(), OPENVINO).flags == ()
+    lab.add(lab.host.group(W, {OPENVINO: 0.012}, pass_index=2, rounds=200), uid)
+    lab.add(lab.host.group(W, {OPENVINO: 0.012}, pass_index=3, rounds=200), uid)
+    for selection in (lab.select(), lab.select(backend=OPENVINO)):
+        cell = find(selection, OPENVINO)
+        assert cell.comparison is not None
+        assert cell.comparison.verdict is Verdict.FASTER
+        assert "contradicted" in cell.flags
+        assert "rounds side by side" in dict(statement(selection))["contradicted"]
+    assert "contradicted" not in find(lab.select(), TORCH).flags

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import OutOfMemory, UsageError
 from hwnas.core.workload import Workload
-from hwnas.workloads.cost import workload_cost
+from hwnas.workloads.cost import WorkloadCost, workload_cost
 from hwnas.workloads.models import parse_model
 from hwnas.workloads.patterns import PatternStack, pattern_workload
 from hwnas.workloads.randomness import example_input
@@ -31,6 +31,37 @@ def test_a_zoo_network_costs_activations_in_proportion_to_its_batch() -> None:
     assert eight.weights_bytes == one.weights_bytes
     assert eight.peak_activation_bytes == pytest.approx(8 * one.peak_activation_bytes, rel=0.01)
     assert eight.activation_bytes == pytest.approx(8 * one.activation_bytes, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["torchvision:resnet18", "pattern"])
+def test_a_batch_that_no_memory_holds_still_has_its_cost(name: str) -> None:
+    """So that it is refused with what it would take, and not by the allocator."""
+
+    def cost(batch: int) -> WorkloadCost:
+        if name == "pattern":
+            return workload_cost(pattern_workload("standard", depth=1, width=8, batch=batch))
+        return workload_cost(parse_model(name, input_shape=(batch, 3, 224, 224)))
+
+    assert cost(10**8).macs == 10**8 * cost(1).macs
+    assert cost(10**8).peak_activation_bytes > 2**44
+
+
+def test_the_same_of_a_factory(tmp_path, monkeypatch) -> None:
+    code = "import torch\ndef make():\n    return torch.nn.Conv2d(3, 4, 3)\n"
+    (tmp_path / "vast_net.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    workload = parse_model("vast_net:make", input_shape=(10**8, 3, 224, 224))
+    assert workload_cost(workload).macs == 10**8 * 222 * 222 * 3 * 4 * 9
+
+
+def test_an_input_that_nothing_can_hold_is_told_in_one_line() -> None:
+    with pytest.raises(OutOfMemory, match="does not fit into memory") as caught:
+        example_input(Workload("pattern", "standard", (10**8, 3, 224, 224)))
+    assert "--batch" in str(caught.value)
+    with pytest.raises(UsageError, match="too many values"):
+        example_input(Workload("pattern", "standard", (10**15, 3, 224, 224)))
+    with pytest.raises(UsageError, match="too many values"):
+        workload_cost(parse_model("torchvision:resnet18", input_shape=(10**15, 3, 224, 224)))
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63])
