@@ -121,7 +121,9 @@ def select_cells(
 ) -> Selection:
     """Estimate every cell that the filters admit.
 
-    A cell that several campaigns measured is taken from the newest of them, never from several.
+    A cell that several campaigns measured is taken from the newest of them, never from several; one of a single
+    pass, which cannot know what processes differ, goes behind those of several. Cache misses do not depend on
+    when they were counted: those that the chosen campaign lacks come from the others.
 
     Args:
         store: Where the measurements are.
@@ -147,8 +149,9 @@ def select_cells(
         for stored in store.measurements(with_samples=False, with_kernels=False, **chosen)
         if stored.campaign_uid in records or (campaign is None and stored.campaign_uid is None)
     )
-    rank = {uid: (record.created_at, place) for place, (uid, record) in enumerate(records.items())}
-    newest = {key: _newest(found, rank) for key, found in passes.items()}
+    rank = {uid: _rank(record, place) for place, (uid, record) in enumerate(records.items())}
+    best_first = {key: _best_first(found, rank) for key, found in passes.items()}
+    newest = {key: uids[0] for key, uids in best_first.items()}
     samples = {
         stored.measurement.uid: stored.measurement
         for uid in set(newest.values())
@@ -162,6 +165,8 @@ def select_cells(
         own = passes[key][uid]
         partners = passes.get((key[0], baseline, key[2]), {}).get(uid, [])
         cell = _cell(own, partners, samples, baseline, reference)
+        counters = [c for u in best_first[key] for s in passes[key][u] for c in s.measurement.counters]
+        cell = replace(cell, cache_misses=cache_misses(counters), operator_misses=_operator_misses(counters))
         if cell.operator_misses:
             cell = replace(cell, fused_shares=_fused_shares(store, own))
         cells.append(replace(cell, generation=records[uid].generation if uid else None))
@@ -220,9 +225,15 @@ def _by_cell(
     return found
 
 
-def _newest(passes: _Passes, rank: Mapping[str, tuple[str, int]]) -> str | None:
-    """The uid of the campaign that began last; measurements without a campaign count as the oldest."""
-    return max(passes, key=lambda uid: rank[uid] if uid is not None else ("", 0))
+def _rank(record: CampaignRecord, place: int) -> tuple[bool, str, int]:
+    """Orders campaigns by how much their latencies count."""
+    planned = record.spec.get("settings", {}).get("passes", 2)
+    return planned > 1, record.created_at, place
+
+
+def _best_first(passes: _Passes, rank: Mapping[str, tuple[bool, str, int]]) -> list[str | None]:
+    """The uids of the campaigns; measurements without a campaign come last."""
+    return sorted(passes, key=lambda uid: rank[uid] if uid is not None else (False, "", 0), reverse=True)
 
 
 def _cell(
@@ -246,8 +257,6 @@ def _cell(
         parameters=own[0].parameters,
         agreement=_worst_agreement(passes),
         campaign=own[0].campaign,
-        cache_misses=cache_misses(c for m in passes for c in m.counters),
-        operator_misses=_operator_misses(passes),
     )
     if not usable:
         return replace(cell, no_comparison="no latency to compare")
@@ -284,11 +293,9 @@ def _with_contradictions(cells: Iterable[Cell], baseline: str) -> list[Cell]:
     return [replace(c, contradicted=contradicted(c)) for c in cells]
 
 
-def _operator_misses(passes: Sequence[Measurement]) -> tuple[Counter, ...]:
-    """Of the first pass that has them; others count the same."""
-    found = {
-        (c.event, c.source, c.geometry): c for m in reversed(passes) for c in m.counters if operator_of(c.event)
-    }
+def _operator_misses(counters: Sequence[Counter]) -> tuple[Counter, ...]:
+    """The first of each; others count the same."""
+    found = {(c.event, c.source, c.geometry): c for c in reversed(counters) if operator_of(c.event)}
     return tuple(found.values())
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from report_lab import GPU, NO_GPU, OPENVINO, TORCH, Lab, other_environment, stack
 
+from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.measurement import Agreement, Status
 from hwnas.core.workload import Workload
@@ -117,6 +118,21 @@ def test_newest_campaign_of_a_cell_counts_and_older_ones_are_told(lab: Lab) -> N
     assert only.generation == 0
     assert selection.superseded == 1
     assert newest in {c.uid for c in selection.campaigns}
+
+
+def test_a_brief_campaign_gives_its_counts_to_a_thorough_one(lab: Lab) -> None:
+    """As cache_width counts the networks that width times."""
+    lab.campaign({W: {TORCH: 0.008, OPENVINO: 0.002}}, "width")
+    counted = Counter(LLC_MISSES, 5e6, "model", "4194304,16,64", 1)
+    record = lab.store.campaign("cache_width", {"settings": {"passes": 1}}, lab.environment)
+    brief = lab.host.group(W, {TORCH: 0.004, OPENVINO: 0.004})
+    lab.add([replace(m, counters=(counted,)) for m in brief], record.uid)
+    cell = find(lab.select(), OPENVINO)
+    assert cell.campaign == "width"
+    assert cell.estimate is not None
+    assert cell.estimate.latency_s == pytest.approx(0.002, rel=0.05)
+    assert cell.cache_misses == (counted,)
+    assert find(lab.select(campaign="cache_width"), OPENVINO).campaign == "cache_width"
 
 
 def test_a_newer_failure_is_not_hidden_by_an_older_success(lab: Lab) -> None:
