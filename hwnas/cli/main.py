@@ -20,6 +20,7 @@ COMMANDS = {
     "devices": ("hwnas.cli.devices:devices", "Show what this host can measure with, and how quiet it is."),
     "measure": ("hwnas.cli.measure:measure", "Measure a campaign or a model; the default is the quick study."),
     "report": ("hwnas.cli.report:report", "Show latencies, speedups and verdicts; draw the figures."),
+    "claims": ("hwnas.cli.claims:claims", "Test every claim of the study on what was measured."),
     "db": ("hwnas.cli.db:db", "Look into, export, import and merge latency databases."),
 }
 
