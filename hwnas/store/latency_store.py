@@ -16,7 +16,7 @@ from hwnas.core.measurement import Measurement, Status
 from hwnas.store import reading
 from hwnas.store import tables as t
 from hwnas.store.database import Database
-from hwnas.store.location import resolve
+from hwnas.store.location import SHIPPED, default_location, resolve
 from hwnas.store.opening import connect
 from hwnas.store.records import CampaignRecord, CellKey, Filters, StoredMeasurement
 from hwnas.store.writing import Writer
@@ -42,8 +42,9 @@ class LatencyStore:
 
         Args:
             location: Path of a SQLite file, a URL of PostgreSQL, or ``sqlite://`` for one in
-                memory that ends with the process; None for ``$HWNAS_DB`` or else a file in the
-                platform's folder for user data.
+                memory that ends with the process; ``shipped`` for the tables that come with hwnas, which
+                exist already and cannot be written; None for ``$HWNAS_DB`` or else a file in the platform's
+                folder for user data.
             create: Make what does not exist yet.
             read_only: Refuse to write, and neither create nor migrate.
 
@@ -53,6 +54,10 @@ class LatencyStore:
             MissingDependency: A PostgreSQL URL without psycopg.
             UsageError: `location` is not understood.
         """
+        if not create and str(location if location is not None else default_location()) == SHIPPED:
+            from hwnas.store.shipped import read_shipped  # which fills a store
+
+            return read_shipped(cls)
         resolved = resolve(location)
         return cls(Database(connect(resolved, create=create, read_only=read_only), resolved))
 

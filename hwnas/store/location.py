@@ -15,7 +15,7 @@ from hwnas.core.errors import UsageError
 #: Names the database of a user who gives no `--db`.
 VARIABLE = "HWNAS_DB"
 
-#: Stands for the tables that come with hwnas, so a file cannot be called so.
+#: Stands for the tables that come with hwnas (:mod:`hwnas.store.shipped`), so a file cannot be called so.
 SHIPPED = "shipped"
 
 #: Stands for a database that ends with the process.
@@ -33,14 +33,16 @@ class Location:
     Args:
         path: The SQLite file, or None.
         url: The PostgreSQL database, or None.
+        name: For people, where it is in memory.
     """
 
     path: Path | None = None
     url: URL | None = field(default=None, repr=False)  # its query may hold a password
+    name: str = MEMORY
 
     def __str__(self) -> str:
         if self.url is None:
-            return MEMORY if self.path is None else str(self.path)
+            return self.name if self.path is None else str(self.path)
         # libpq takes options, and with them passwords, in the query part too.
         return self.url.set(query={}).render_as_string(hide_password=True).replace("+psycopg", "", 1)
 
@@ -55,12 +57,12 @@ def resolve(location: str | Path | None) -> Location:
     """What a user's `--db` means; None stands for :func:`default_location`.
 
     Raises:
-        UsageError: The reserved word ``shipped``, or a URL that is not understood.
+        UsageError: The word ``shipped``, which is no place to write to, or a URL that is not understood.
     """
     text = str(location) if location is not None else default_location()
     if text == SHIPPED:
         raise UsageError(
-            f"the database name {SHIPPED!r} is reserved for the tables that come with hwnas",
+            f"{SHIPPED!r} stands for the tables that come with hwnas, which can be read only",
             f"For a file of that name, write ./{SHIPPED}",
         )
     if "://" not in text:

@@ -198,7 +198,7 @@ def test_merge_says_what_it_left_out(run: Run, database: Path, tmp_path: Path) -
     [
         (["info", "--db", "{tmp}/none.sqlite"], "no latency database at {tmp}/none.sqlite. Run hwnas measure"),
         (["info", "--db", "{tmp}"], "is a directory"),
-        (["info", "--db", "shipped"], "reserved"),
+        (["import", "some.jsonl", "--db", "shipped"], "read only"),
         (["info", "--db", "redis://host"], "'redis'"),
         (["query", "--pattern", "standrd"], "Did you mean standard?"),
         (["query", "--model", "torchvision:resnet19"], "Did you mean resnet18?"),

@@ -47,7 +47,7 @@ def test_postgresql_url_uses_psycopg_and_hides_the_password(scheme: str) -> None
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("shipped", r"reserved.*\./shipped"),
+        ("shipped", r"read only.*\./shipped"),
         ("", "not a file name"),
         ("a\0b", "not a file name"),
         ("mysql://me:secret@host/db", "'mysql'"),

@@ -1,0 +1,51 @@
+"""The tables that come with hwnas are read like any other database, and never written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hwnas.core.errors import DatabaseError, UsageError
+from hwnas.store import LatencyStore
+from hwnas.store.exchange import export
+from hwnas.testing.examples import example_environment, example_measurement
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shipped = tmp_path / "latency_db"
+    (shipped / "some-host").mkdir(parents=True)
+    monkeypatch.setattr("hwnas.store.shipped.data_folder", lambda name: tmp_path / name)
+    return shipped / "some-host"
+
+
+def test_every_hosts_measurements_are_there(folder: Path, tmp_path: Path) -> None:
+    with LatencyStore.open(tmp_path / "a.sqlite") as store:
+        store.add(example_measurement("u0"), example_environment())
+        export(store, folder / "measurements.jsonl.gz")
+    other = folder.parent / "other-host"
+    other.mkdir()
+    with LatencyStore.open(tmp_path / "b.sqlite") as store:
+        store.add(example_measurement("u1"), example_environment("Other CPU"))
+        export(store, other / "measurements.jsonl.gz")
+    with LatencyStore.open("shipped", create=False) as store:
+        assert sorted(s.measurement.uid for s in store.measurements()) == ["u0", "u1"]
+        assert store.location == "shipped"
+        assert len(store.environments()) == 2
+
+
+def test_where_none_ships_it_says_so(folder: Path) -> None:
+    with pytest.raises(DatabaseError, match="no measurements ship"):
+        LatencyStore.open("shipped", create=False)
+
+
+def test_they_cannot_be_written(folder: Path) -> None:
+    with pytest.raises(UsageError, match="read only"):
+        LatencyStore.open("shipped")
+
+
+def test_the_environment_variable_names_them_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HWNAS_DB", "shipped")
+    with pytest.raises(DatabaseError, match="no measurements ship"):
+        LatencyStore.open(create=False)
