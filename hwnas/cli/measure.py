@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from hwnas.backends.registry import backend
+from hwnas.cli.measured import print_campaign, print_outcome, print_plan
 from hwnas.cli.options import db_option
 from hwnas.cli.progress import watcher_for
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Status
 from hwnas.core.resources import data_folder
-from hwnas.core.units import format_bytes, format_count, format_duration, parse_seconds
+from hwnas.core.units import parse_seconds
 from hwnas.host.canary import multiply_adds_per_s
 from hwnas.host.cpus import usable_threads
 from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
-from hwnas.measuring.campaign import Campaign, Outcome
+from hwnas.measuring.campaign import Campaign
 from hwnas.measuring.counting import CHOICES, Counting
 from hwnas.measuring.experiment import Experiment, adjusted, experiment_of_models
 from hwnas.measuring.experiment_file import load_experiment
 from hwnas.measuring.plan import Plan
+from hwnas.measuring.study import STUDY, Study
 from hwnas.store import LatencyStore
+from hwnas.workloads.cost import WorkloadCost
 
 
 @click.command()
@@ -53,7 +54,9 @@ from hwnas.store import LatencyStore
 @click.option("--threads", metavar="N|all", help="Threads of every backend.  [default: the file's, else 1]")
 @click.option("--passes", type=click.IntRange(min=1), help="Exactly so many passes, each by fresh processes.")
 @click.option(
-    "--budget", metavar="TIME", help="Longest time for one backend in one pass of one cell, such as 4s."
+    "--budget",
+    metavar="TIME",
+    help="Longest time for one backend in one pass of one cell, such as 4s; with --all, for everything: 2h.",
 )
 @click.option(
     "--cache-misses",
@@ -68,6 +71,12 @@ from hwnas.store import LatencyStore
     metavar="GEOMETRY",
     help="Cache to simulate: SIZE,WAYS,LINE such as 4M,16,64, or host, paper, i5-7600k. May be given several "
     "times.  [default: the file's, else host]",
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="The whole study: all experiments but quick. With --budget, so much of it as fits into that time.",
 )
 @click.option("--fresh", is_flag=True, help="Measure everything again instead of resuming.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed, was refused or skipped before.")
@@ -87,6 +96,7 @@ def measure(
     budget: str | None,
     cache_misses: str | None,
     caches: tuple[str, ...],
+    everything: bool,
     fresh: bool,
     retry_failed: bool,
     dry_run: bool,
@@ -102,34 +112,60 @@ def measure(
     if list_only:
         _list_experiments(console)
         return
+    seconds = None if budget is None else parse_seconds(budget)
     # Even making a plan computes enough to disturb somebody else's measurement.
     with nullcontext() if dry_run else measuring_lock(" ".join(["hwnas", *sys.argv[1:]])):
-        base, batch = _base(experiment, models, input_shape, batch)
-        plan = Plan.of(
+        if everything:
+            _refuse_with_all(models, input_shape)
+            named = [(load_experiment(name), threads or own, batch) for name, own in STUDY]
+        else:
+            base, batch = _base(experiment, models, input_shape, batch)
+            named = [(base, threads, batch)]
+        chosen = [
             adjusted(
                 base,
                 backends=backends,
-                threads=_thread_count(threads),
+                threads=_thread_count(count),
                 passes=passes,
-                budget_s=None if budget is None else parse_seconds(budget),
-                batch=batch,
+                budget_s=None if everything else seconds,
+                batch=own_batch,
                 cache_misses=cache_misses,
                 caches=caches,
-            ),
-            macs_per_s=multiply_adds_per_s(),
-        )
+            )
+            for base, count, own_batch in named
+        ]
+        plans = _plans(chosen)
         environment = probe_environment()
         # A cache that is none, or a source that is missing here, is told before anything is touched.
-        counting = plan.experiment.cache_misses.on(environment)
+        counting = [plan.experiment.cache_misses.on(environment) for plan in plans]
         if dry_run:
-            _print_plan(plan, console)
+            for plan in plans:
+                print_plan(plan, console)
             return
         with LatencyStore.open(db) as store:
             if retry_failed and not fresh:
-                _forget_failures(plan.experiment, counting, store, environment)
-            ok = _run(plan, store, environment, console, fresh=fresh)
+                for plan, counts in zip(plans, counting, strict=True):
+                    _forget_failures(plan.experiment, counts, store, environment)
+            ok = _run(plans, store, environment, console, fresh=fresh, budget_s=seconds if everything else None)
     if not ok:
         sys.exit(1)
+
+
+def _refuse_with_all(models: tuple[str, ...], input_shape: str | None) -> None:
+    if models or input_shape or _given("experiment"):
+        raise UsageError("--all measures the whole study", "Leave out EXPERIMENT, --model and --input")
+
+
+def _plans(experiments: Sequence[Experiment]) -> list[Plan]:
+    """A plan for each, but one for those that are the same: all threads may be one thread."""
+    speed = multiply_adds_per_s()
+    costs: dict[str, WorkloadCost] = {}
+    found: list[Plan] = []
+    for experiment in experiments:
+        if all(experiment.spec() != plan.experiment.spec() for plan in found):
+            found.append(Plan.of(experiment, costs, speed))
+            costs |= found[-1].costs
+    return found
 
 
 def _forget_failures(
@@ -142,22 +178,41 @@ def _forget_failures(
     store.retry(record.uid, [Status.FAILED, Status.REFUSED, Status.SKIPPED], counts)
 
 
-def _run(plan: Plan, store: LatencyStore, environment: Environment, console: Console, *, fresh: bool) -> int:
-    """Measure and report; how many cells of the campaign are ok."""
+def _run(
+    plans: Sequence[Plan],
+    store: LatencyStore,
+    environment: Environment,
+    console: Console,
+    *,
+    fresh: bool,
+    budget_s: float | None,
+) -> int:
+    """Measure and report; how many cells of the campaigns are ok."""
     try:
         with watcher_for(console) as watcher:
-            outcome = Campaign(plan, store, environment, watcher).run(fresh=fresh)
+            campaigns = [Campaign(plan, store, environment, watcher) for plan in plans]
+            outcomes = Study(campaigns, store, budget_s).run(fresh=fresh)
     except KeyboardInterrupt:
         console.print(
             f"Stopped. What is finished is kept in {store.location}; run the same command to resume.",
             soft_wrap=True,
         )
         raise
-    # Of the whole campaign: what this run did not touch counts as well.
-    counts = {s: store.count(campaign_uid=outcome.campaign_uid, status=str(s)) for s in Status}
-    _print_outcome(plan, outcome, counts, store, console)
-    _print_report(plan.experiment.backends[0], outcome.campaign_uid, environment, store, console)
-    return counts[Status.OK]
+    ok = 0
+    for plan, outcome in zip(plans, outcomes, strict=True):
+        # Of the whole campaign: what this run did not touch counts as well.
+        counts = {s: store.count(campaign_uid=outcome.campaign_uid, status=str(s)) for s in Status}
+        print_outcome(plan, outcome, counts, store, console)
+        ok += counts[Status.OK]
+    if len(plans) == 1:
+        print_campaign(plans[0].experiment.backends[0], outcomes[0].campaign_uid, environment, store, console)
+    console.print("Figures and more: hwnas report")
+    return ok
+
+
+def _given(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source == click.core.ParameterSource.COMMANDLINE
 
 
 def _base(
@@ -165,10 +220,7 @@ def _base(
 ) -> tuple[Experiment, int | None]:
     """The experiment that was named, and the batch that is still to be set in it."""
     if models:
-        if (
-            click.get_current_context().get_parameter_source("experiment")
-            == click.core.ParameterSource.COMMANDLINE
-        ):
+        if _given("experiment"):
             raise UsageError(f"both the experiment {name!r} and --model were given", "Give one of them")
         return experiment_of_models(models, input_shape, batch), None
     if input_shape:
@@ -191,91 +243,3 @@ def _list_experiments(console: Console) -> None:
         found = load_experiment(path.stem)
         cells = len(found.workloads) * len(found.backends) * found.settings.passes
         console.print(f"{path.stem:12} {found.title} ({cells} cells)", soft_wrap=True)
-
-
-def _print_plan(plan: Plan, console: Console) -> None:
-    experiment = plan.experiment
-    table = Table(title=experiment.title or experiment.name)
-    for heading in ("workload", "input", "MACs", "parameters", "per inference", "memory"):
-        table.add_column(heading, justify="left" if heading in ("workload", "input") else "right")
-    for workload in experiment.workloads:
-        counts, cost = plan.costs[workload.key], plan.cost(workload)
-        table.add_row(
-            workload.label,
-            "x".join(map(str, workload.input_shape)),
-            format_count(counts.macs) if counts.macs is not None else "not known",
-            format_count(counts.parameters) if counts.parameters is not None else "not known",
-            f"about {cost.inference_s * 1e3:.3g} ms",
-            f"about {format_bytes(cost.memory_bytes)}",
-        )
-    console.print(table)
-    settings = experiment.settings
-    console.print(
-        f"{len(experiment.workloads)} workloads x {len(experiment.backends)} backends "
-        f"({', '.join(experiment.backends)}) x {settings.passes} passes = {plan.total} cells, "
-        f"{experiment.threads} thread(s), {settings.budget_s:g} s timed per cell (longer where an inference "
-        f"takes over {settings.budget_s / settings.min_rounds:.2g} s); "
-        f"open verdicts get up to {settings.max_passes} passes.",
-        soft_wrap=True,
-    )
-    here = list(experiment.backends)
-    for backend_id in experiment.backends:
-        found = backend(backend_id).availability()
-        if not found.available:
-            plan.expect_skipped(backend_id)
-            here.remove(backend_id)
-            console.print(f"{backend_id} will be skipped: {found.detail}", soft_wrap=True)
-    peak = max(plan.cost(w).memory_bytes for w in experiment.workloads) * len(here)
-    console.print(
-        f"Expected: about {format_duration(plan.remaining_s())}, up to {format_bytes(peak)} of memory. "
-        "Rough guesses: progress corrects the time once cells are finished.",
-        soft_wrap=True,
-    )
-
-
-def _print_outcome(
-    plan: Plan, outcome: Outcome, counts: Mapping[Status, int], store: LatencyStore, console: Console
-) -> None:
-    if outcome.counts_added:
-        added = outcome.counts_added
-        console.print(
-            f"Added {added} cache-miss count{'s' if added > 1 else ''} to {store.location}", soft_wrap=True
-        )
-    if outcome.counts_missing:
-        plural = "s" if outcome.counts_missing > 1 else ""
-        console.print(
-            f"{outcome.counts_missing} cache-miss count{plural} could not be had; --retry-failed tries again",
-            soft_wrap=True,
-        )
-    if not outcome.counts:
-        not_ok = sum(counts.values()) > counts[Status.OK]
-        retry = "--retry-failed tries again what is not ok; " if not_ok else ""
-        console.print(
-            f"All {sum(counts.values())} cells of '{plan.experiment.name}' are in {store.location} already: "
-            f"{_listed(counts)}. {retry}--fresh measures everything again.",
-            soft_wrap=True,
-        )
-        return
-    resumed = f", {outcome.resumed} from earlier runs" if outcome.resumed else ""
-    share = outcome.inference_s / outcome.elapsed_s if outcome.elapsed_s else 0.0
-    console.print(
-        f"Measured {_listed(outcome.counts)}{resumed} in {format_duration(outcome.elapsed_s)} "
-        f"({share:.0%} of it inside inference). Kept in {store.location}",
-        soft_wrap=True,
-    )
-
-
-def _listed(counts: Mapping[Status, int]) -> str:
-    return ", ".join(f"{number} {status}" for status, number in counts.items() if number)
-
-
-def _print_report(
-    baseline: str, campaign_uid: str, environment: Environment, store: LatencyStore, console: Console
-) -> None:
-    from hwnas.report.cells import select_cells
-    from hwnas.report.table import print_report
-
-    print_report(
-        console, select_cells(store, environment.fingerprint, campaign=campaign_uid, baseline=baseline)
-    )
-    console.print("Figures and more: hwnas report")

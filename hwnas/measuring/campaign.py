@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -30,7 +32,7 @@ class Outcome:
         campaign_uid: The campaign in the database.
         resumed: Cells that an earlier run had finished.
         counts: Status -> cells of this run.
-        elapsed_s: Wall time of this run [s].
+        elapsed_s: Time that this run spent measuring and counting [s].
         counts_added: Cache-miss counts added after timing.
         counts_missing: Cache-miss counts that were asked for and have no value.
         inference_s: Part of it spent inside inference: warm-up, canary and timed calls [s].
@@ -66,7 +68,7 @@ class Campaign:
         watcher: Watcher,
         blobs: Mapping[str, bytes] | None = None,
     ) -> None:
-        self._plan = plan
+        self.plan = plan
         self._experiment = plan.experiment
         self._store = store
         self._environment = environment
@@ -75,7 +77,7 @@ class Campaign:
         self._counting = self._experiment.cache_misses.on(environment)
         self._busy = BusyWatch()
         self._expected_so_far_s = 0.0
-        self._start = 0.0
+        self._entered = self._measured_s = 0.0
 
     def run(self, *, fresh: bool = False) -> Outcome:
         """Measure what is not in the database yet.
@@ -86,38 +88,61 @@ class Campaign:
         Raises:
             DatabaseError: The results cannot be stored; what was stored before stays.
         """
-        self._start = time.monotonic()
+        settings = self._experiment.settings
+        with self.opened(fresh=fresh) as outcome:
+            for pass_index in range(settings.passes):
+                self.measure(self.plan.groups(pass_index))
+            while groups := self.plan.catching_up():
+                self.measure(groups)
+            open_workloads = list(self._experiment.workloads)
+            for pass_index in range(settings.passes, settings.max_passes):
+                open_workloads = undecided(self._store, outcome.campaign_uid, open_workloads, self.plan.arms)
+                self.plan.add_pass(pass_index, open_workloads)
+                self.measure(self.plan.groups(pass_index))
+            self.count()
+        return outcome
+
+    @contextmanager
+    def opened(self, *, fresh: bool = False) -> Iterator[Outcome]:
+        """A run in steps of the caller's: :meth:`measure` and :meth:`count` work within, and fill the outcome.
+
+        Args:
+            fresh: Start a new generation of the campaign, and measure everything.
+        """
         record = self._store.campaign(
             self._experiment.name, self._experiment.spec(), self._environment, fresh=fresh
         )
-        self._plan.mark_stored(self._store, record.uid)
-        outcome = Outcome(record.uid, resumed=self._plan.total - self._plan.remaining)
-        settings = self._experiment.settings
-        with scratch_folder() as scratch:
-            for pass_index in range(settings.passes):
-                self._pass(self._plan.groups(pass_index), scratch, outcome)
-            while groups := self._plan.catching_up():
-                self._pass(groups, scratch, outcome)
-            open_workloads = list(self._experiment.workloads)
-            for pass_index in range(settings.passes, settings.max_passes):
-                open_workloads = undecided(self._store, record.uid, open_workloads, self._plan.arms)
-                self._plan.add_pass(pass_index, open_workloads)
-                self._pass(self._plan.groups(pass_index), scratch, outcome)
-            # An earlier run may have been killed between its last group and this.
-            self._set_reference(outcome)
-            counting = CountingPass(
-                self._plan, self._counting, self._store, record.uid, self._watcher, self._blobs, scratch
-            )
-            outcome.counts_added, outcome.counts_missing = counting.run()
-        outcome.elapsed_s = time.monotonic() - self._start
-        return outcome
+        self.plan.mark_stored(self._store, record.uid)
+        self._outcome = Outcome(record.uid, resumed=self.plan.total - self.plan.remaining)
+        with scratch_folder() as self._scratch:
+            yield self._outcome
 
-    def _pass(self, groups: list[Group], scratch: str, outcome: Outcome) -> None:
+    def measure(self, groups: Sequence[Group], until: float = math.inf) -> bool:
+        """Measure groups by fresh processes and store each.
+
+        Args:
+            groups: Of this campaign's plan.
+            until: Time of :func:`time.monotonic` by which the last of them should end.
+
+        Returns:
+            False where the time was not enough for all of them.
+
+        Raises:
+            DatabaseError: The results cannot be stored; what was stored before stays.
+        """
         if not groups:
-            return
-        with Crew(self._experiment.threads, self._experiment.settings.cell_timeout_s) as crew:
+            return True
+        outcome = self._outcome
+        complete = True
+        with (
+            self._measuring(),
+            Crew(self._experiment.threads, self._experiment.settings.cell_timeout_s) as crew,
+        ):
             for group in groups:
-                cost, expected_s = self._plan.cost(group.workload), self._plan.group_s(group)
+                cost, expected_s = self.plan.cost(group.workload), self.plan.group_s(group)
+                if time.monotonic() + expected_s * self._pace() > until:
+                    complete = False
+                    break
                 blob = self._blobs.get(group.workload.key, b"")
                 self._tell(group, "preparing")
                 run = GroupRun(
@@ -127,7 +152,7 @@ class Campaign:
                     self._experiment.threads,
                     crew,
                     blob,
-                    scratch,
+                    self._scratch,
                     self._counting,
                 )
                 measurements = run.measure(on_timing=partial(self._tell, group, "timing"))
@@ -135,12 +160,51 @@ class Campaign:
                 self._expected_so_far_s += expected_s
         outcome.inference_s += crew.command_s.get("turn", 0.0)
         self._set_reference(outcome)
+        return complete
+
+    def count(self) -> None:
+        """Count the cache misses that are asked for and missing."""
+        outcome = self._outcome
+        start = time.monotonic()
+        # An earlier run may have been killed between its last group and this.
+        self._set_reference(outcome)
+        counting = CountingPass(
+            self.plan,
+            self._counting,
+            self._store,
+            outcome.campaign_uid,
+            self._watcher,
+            self._blobs,
+            self._scratch,
+        )
+        try:
+            outcome.counts_added, outcome.counts_missing = counting.run()
+        finally:
+            outcome.elapsed_s += time.monotonic() - start
+
+    @contextmanager
+    def _measuring(self) -> Iterator[None]:
+        self._entered = time.monotonic()
+        try:
+            yield
+        finally:
+            spent_s = time.monotonic() - self._entered
+            self._measured_s += spent_s
+            self._outcome.elapsed_s += spent_s
+
+    def _elapsed_s(self) -> float:
+        """Time spent on groups, the one that is running included [s]."""
+        return self._measured_s + time.monotonic() - self._entered
+
+    def _pace(self) -> float:
+        """Time taken over time expected, 1 before anything was measured."""
+        return self._elapsed_s() / self._expected_so_far_s if self._expected_so_far_s else 1.0
 
     def _keep(self, measurements: list[Measurement], outcome: Outcome) -> None:
         """Store a group in one transaction: arms that were interleaved are found together or not at all."""
         with self._store.writing() as writer:
             for m in measurements:
-                cost = self._plan.costs[m.workload.key]
+                cost = self.plan.costs[m.workload.key]
                 writer.measurement(
                     m,
                     self._environment,
@@ -149,7 +213,7 @@ class Campaign:
                     parameters=cost.parameters,
                 )
         for m in measurements:
-            self._plan.mark(m.workload.key, m.backend, m.pass_index, m.status)
+            self.plan.mark(m.workload.key, m.backend, m.pass_index, m.status)
             outcome.counts[m.status] = outcome.counts.get(m.status, 0) + 1
             outcome.inference_s += m.preparation.warmup_s or 0.0
         self._watcher.finished(measurements)
@@ -172,14 +236,14 @@ class Campaign:
             self._store.set_canary_reference(self._environment, PROTOCOL_VERSION, medians)
 
     def _tell(self, group: Group, activity: str) -> None:
-        elapsed = time.monotonic() - self._start
-        pace = elapsed / self._expected_so_far_s if self._expected_so_far_s else None
+        elapsed = self._elapsed_s()
+        pace = self._pace() if self._expected_so_far_s else None
         self._watcher.progress(
             Progress(
-                done=self._plan.total - self._plan.remaining,
-                total=self._plan.total,
+                done=self.plan.total - self.plan.remaining,
+                total=self.plan.total,
                 elapsed_s=elapsed,
-                remaining_s=self._plan.remaining_s() * pace if pace else None,
+                remaining_s=self.plan.remaining_s() * pace if pace else None,
                 workload=group.workload,
                 pass_index=group.pass_index,
                 passes=max(self._experiment.settings.passes, group.pass_index + 1),

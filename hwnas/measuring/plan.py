@@ -128,7 +128,7 @@ class Plan:
 
     def _catching_up(self, workload: Workload) -> list[Group]:
         passes = self.experiment.settings.passes
-        if any((workload.key, p) not in self._done for p in range(passes)):
+        if not self._is_complete(workload):
             return []
         arms = self.arms(workload)
         lacking = {b: passes - self._cells[workload.key, b] for b in arms}
@@ -136,12 +136,27 @@ class Plan:
         if lacking.get(baseline, 0) > 0:
             # Every speedup needs its passes.
             lacking = dict.fromkeys(arms, lacking[baseline])
-        start = 1 + max(p for key, p in self._done if key == workload.key)
+        start = self._next_pass(workload)
         found = []
         for further in range(max(lacking.values(), default=0)):
             behind = [b for b in arms if lacking[b] > further or b == baseline]
             found.append(self._group(workload, start + further, tuple(behind)))
         return found
+
+    def complete(self) -> list[Workload]:
+        """Workloads whose planned passes are over and that can be measured."""
+        return [w for w in self.experiment.workloads if self._is_complete(w) and self.arms(w)]
+
+    def _is_complete(self, workload: Workload) -> bool:
+        return all((workload.key, p) in self._done for p in range(self.experiment.settings.passes))
+
+    def further(self, workloads: Iterable[Workload]) -> list[Group]:
+        """One more pass of workloads whose planned passes are over, each of all its arms."""
+        found = [self._group(w, self._next_pass(w), self.arms(w)) for w in workloads]
+        return [g for g in found if g.backends]
+
+    def _next_pass(self, workload: Workload) -> int:
+        return 1 + max((p for key, p in self._done if key == workload.key), default=-1)
 
     def _group(self, workload: Workload, pass_index: int, backends: tuple[str, ...]) -> Group:
         first = frozenset(b for b in backends if (workload.key, b) not in self._measured)

@@ -24,13 +24,56 @@ def undecided(
         workloads: Those to look at.
         arms: Backends that can still be measured on a workload; the first is the baseline of the verdicts.
     """
-    wanted = {w.key: w for w in workloads}
-    found: dict[str, list[Measurement]] = {key: [] for key in wanted}
-    for stored in store.measurements(campaign_uid=campaign_uid, status=Status.OK, with_kernels=False):
-        key = stored.measurement.workload.key
-        if key in found:
-            found[key].append(stored.measurement)
-    return [wanted[key] for key, measurements in found.items() if _open(measurements, arms(wanted[key]))]
+    found = _measured(store, campaign_uid, workloads)
+    return [w for w, measurements in found.items() if _open(measurements, arms(w))]
+
+
+def half_widths(
+    store: LatencyStore,
+    campaign_uid: str,
+    workloads: Iterable[Workload],
+    arms: Callable[[Workload], Sequence[str]],
+) -> dict[Workload, float]:
+    """How uncertain the answer of each workload still is.
+
+    Args:
+        store: Holds the campaign.
+        campaign_uid: The campaign.
+        workloads: Those to look at; without any, nothing is read.
+        arms: Backends that can still be measured on a workload; the first is the baseline.
+
+    Returns:
+        Relative half width of the widest 95 % interval: of a speedup or, of a single arm, of its latency;
+        0 where there is none.
+    """
+    found = _measured(store, campaign_uid, workloads)
+    return {w: _half_width(measurements, arms(w)) for w, measurements in found.items()}
+
+
+def _measured(
+    store: LatencyStore, campaign_uid: str, workloads: Iterable[Workload]
+) -> dict[Workload, list[Measurement]]:
+    found: dict[Workload, list[Measurement]] = {w: [] for w in workloads}
+    if found:
+        for stored in store.measurements(campaign_uid=campaign_uid, status=Status.OK, with_kernels=False):
+            own = found.get(stored.measurement.workload)
+            if own is not None:
+                own.append(stored.measurement)
+    return found
+
+
+def _half_width(measurements: Sequence[Measurement], backends: Sequence[str]) -> float:
+    arms = [[m for m in measurements if m.backend == b] for b in backends]
+    arms = [arm for arm in arms if arm]
+    if not arms:
+        return 0.0
+    if len(arms) == 1:
+        only = estimate(arms[0], None)
+        return (only.high_s - only.low_s) / (2 * only.latency_s)
+    groups = {m.group for m in arms[0]}
+    paired = [arm for arm in arms[1:] if groups & {m.group for m in arm}]
+    found = [compare(arms[0], arm) for arm in paired]
+    return max(((c.high - c.low) / (2 * c.speedup) for c in found), default=0.0)
 
 
 def _open(measurements: Sequence[Measurement], backends: Sequence[str]) -> bool:

@@ -169,6 +169,10 @@ def test_a_factory_in_the_current_folder(hwnas, tmp_path):
         (["--model", "no.such.module:make", "--input", "1x3x8x8"], ["no.such.module"]),
         (["quick", "--model", "torchvision:resnet18"], ["quick", "--model"]),
         (["quick", "--input", "1x3x8x8"], ["--input"]),
+        (["quick", "--all"], ["--all", "EXPERIMENT"]),
+        (["--all", "--model", "torchvision:resnet18"], ["--all", "--model"]),
+        (["--all", "--budget", "soon"], ["soon"]),
+        (["--model", "torchvision:resnet18", "--batch", "100000000000000"], ["too many values", "--batch"]),
         (["--no-such-option"], ["--no-such-option"]),
     ],
 )
@@ -269,3 +273,10 @@ def test_a_cell_is_simulated_under_valgrind_on_the_cache_asked_for(hwnas, tmp_pa
     again = hwnas(*command)
     assert again.returncode == 0
     assert "already" in again.stdout
+
+
+def test_the_whole_study_is_planned_with_one_word(hwnas, tmp_path):
+    found = hwnas("measure", "--all", "--dry-run")
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.count("Expected: about") == found.stdout.count(" passes = ") >= 4
+    assert not (tmp_path / "db.sqlite").exists()

@@ -1,0 +1,114 @@
+"""What `hwnas measure` says of a plan before, and of its outcome after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from hwnas.backends.registry import backend
+from hwnas.core.environment import Environment
+from hwnas.core.measurement import Status
+from hwnas.core.units import format_bytes, format_count, format_duration
+from hwnas.measuring.campaign import Outcome
+from hwnas.measuring.plan import Plan
+from hwnas.store import LatencyStore
+
+
+def print_plan(plan: Plan, console: Console) -> None:
+    """The cells with their expected time and memory."""
+    experiment = plan.experiment
+    table = Table(title=experiment.title or experiment.name)
+    for heading in ("workload", "input", "MACs", "parameters", "per inference", "memory"):
+        table.add_column(heading, justify="left" if heading in ("workload", "input") else "right")
+    for workload in experiment.workloads:
+        counts, cost = plan.costs[workload.key], plan.cost(workload)
+        table.add_row(
+            workload.label,
+            "x".join(map(str, workload.input_shape)),
+            format_count(counts.macs) if counts.macs is not None else "not known",
+            format_count(counts.parameters) if counts.parameters is not None else "not known",
+            f"about {cost.inference_s * 1e3:.3g} ms",
+            f"about {format_bytes(cost.memory_bytes)}",
+        )
+    console.print(table)
+    settings = experiment.settings
+    console.print(
+        f"{len(experiment.workloads)} workloads x {len(experiment.backends)} backends "
+        f"({', '.join(experiment.backends)}) x {settings.passes} passes = {plan.total} cells, "
+        f"{experiment.threads} thread(s), {settings.budget_s:g} s timed per cell (longer where an inference "
+        f"takes over {settings.budget_s / settings.min_rounds:.2g} s); "
+        f"open verdicts get up to {settings.max_passes} passes.",
+        soft_wrap=True,
+    )
+    here = list(experiment.backends)
+    for backend_id in experiment.backends:
+        found = backend(backend_id).availability()
+        if not found.available:
+            plan.expect_skipped(backend_id)
+            here.remove(backend_id)
+            console.print(f"{backend_id} will be skipped: {found.detail}", soft_wrap=True)
+    peak = max(plan.cost(w).memory_bytes for w in experiment.workloads) * len(here)
+    console.print(
+        f"Expected: about {format_duration(plan.remaining_s())}, up to {format_bytes(peak)} of memory. "
+        "Rough guesses: progress corrects the time once cells are finished.",
+        soft_wrap=True,
+    )
+
+
+def print_outcome(
+    plan: Plan, outcome: Outcome, counts: Mapping[Status, int], store: LatencyStore, console: Console
+) -> None:
+    """What this run did.
+
+    Args:
+        plan: What was to be done.
+        outcome: What was done.
+        counts: Status -> cells of the whole campaign.
+        store: Where they are.
+        console: Where to print.
+    """
+    if outcome.counts_added:
+        added = outcome.counts_added
+        console.print(
+            f"Added {added} cache-miss count{'s' if added > 1 else ''} to {store.location}", soft_wrap=True
+        )
+    if outcome.counts_missing:
+        plural = "s" if outcome.counts_missing > 1 else ""
+        console.print(
+            f"{outcome.counts_missing} cache-miss count{plural} could not be had; --retry-failed tries again",
+            soft_wrap=True,
+        )
+    if not outcome.counts:
+        not_ok = sum(counts.values()) > counts[Status.OK]
+        retry = "--retry-failed tries again what is not ok; " if not_ok else ""
+        console.print(
+            f"All {sum(counts.values())} cells of '{plan.experiment.name}' are in {store.location} already: "
+            f"{_listed(counts)}. {retry}--fresh measures everything again.",
+            soft_wrap=True,
+        )
+        return
+    resumed = f", {outcome.resumed} from earlier runs" if outcome.resumed else ""
+    share = outcome.inference_s / outcome.elapsed_s if outcome.elapsed_s else 0.0
+    console.print(
+        f"Measured {_listed(outcome.counts)}{resumed} in {format_duration(outcome.elapsed_s)} "
+        f"({share:.0%} of it inside inference). Kept in {store.location}",
+        soft_wrap=True,
+    )
+
+
+def _listed(counts: Mapping[Status, int]) -> str:
+    return ", ".join(f"{number} {status}" for status, number in counts.items() if number)
+
+
+def print_campaign(
+    baseline: str, campaign_uid: str, environment: Environment, store: LatencyStore, console: Console
+) -> None:
+    """The table of one campaign."""
+    from hwnas.report.cells import select_cells
+    from hwnas.report.table import print_report
+
+    print_report(
+        console, select_cells(store, environment.fingerprint, campaign=campaign_uid, baseline=baseline)
+    )
