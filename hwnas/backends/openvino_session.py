@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hwnas.backends.openvino_dataflow import compiled_dataflow
+from hwnas.backends.openvino_kernels import compiled_kernels, plain, times_in_place
 from hwnas.backends.openvino_runtime import import_openvino
 from hwnas.backends.openvino_translation import TranslatedNetwork
 from hwnas.backends.protocol import Availability, Program
@@ -53,14 +54,23 @@ class OpenVinoSession:
         self._reshape(model, program)
         self.convert_s: float | None = None if kept.found else time.perf_counter() - start
         model = kept.keep(model)
-        start = time.perf_counter()
-        try:
-            self._compiled = self._core.compile_model(model, device, dict(config))
-        except RuntimeError as error:
-            raise CellError(f"OpenVINO cannot compile the network for {device}: {brief(error)}") from error
-        self.compile_s: float | None = time.perf_counter() - start
-        self._request = self._compiled.create_infer_request()
+        self._model, self._device, self._config = model, device, dict(config)
         self._inputs = [np.ascontiguousarray(t.numpy()) for t in program.inputs]
+        start = time.perf_counter()
+        self._compile()
+        self.compile_s: float | None = time.perf_counter() - start
+        self._bind_inputs()
+
+    def _compile(self, **further: Any) -> None:
+        try:
+            self._compiled = self._core.compile_model(self._model, self._device, {**self._config, **further})
+        except RuntimeError as error:
+            raise CellError(
+                f"OpenVINO cannot compile the network for {self._device}: {brief(error)}"
+            ) from error
+
+    def _bind_inputs(self) -> None:
+        self._request = self._compiled.create_infer_request()
         for index, array in enumerate(self._inputs):
             self._request.set_input_tensor(index, ov.Tensor(array, shared_memory=True))
 
@@ -113,15 +123,22 @@ class OpenVinoSession:
         found: dict[str, Any] = {}
         for name, key in _READ_BACK.items():
             if name in supported:
-                found[key] = _plain(self._compiled.get_property(name))
+                found[key] = plain(self._compiled.get_property(name))
         return found
 
     def kernels(self) -> tuple[Kernel, ...]:
-        """The fused kernels of OpenVINO's execution graph, in order of execution."""
-        nodes = self._compiled.get_runtime_model().get_ordered_ops()
-        kernels = [_kernel(node) for node in nodes]
-        ordered = sorted((k for k in kernels if k is not None), key=lambda pair: pair[0])
-        return tuple(kernel for _, kernel in ordered)
+        """The fused kernels of OpenVINO's execution graph, in order of execution, with their times.
+
+        The network is compiled again, with OpenVINO's own profiling, and stays so.
+
+        Raises:
+            CellError: It cannot be compiled again.
+        """
+        # One network at a time: two would need twice the memory.
+        del self._request, self._compiled
+        self._compile(PERF_COUNT=True)
+        self._bind_inputs()
+        return compiled_kernels(self._compiled, self._model, times_in_place(self._request, self.run))
 
     def dataflow(self) -> Dataflow:
         """Buffers and fused kernels of the execution graph."""
@@ -135,42 +152,6 @@ def _exported(program: Program) -> Any:
         raise BackendUnavailable("nothing to convert: neither a module nor a file")
     with torch.no_grad():
         return torch.export.export(program.module, program.inputs, strict=False)
-
-
-def _kernel(node: Any) -> tuple[int, Kernel] | None:
-    info = {
-        key: _plain(value.astype(str) if hasattr(value, "astype") else value)
-        for key, value in node.get_rt_info().items()
-    }
-    if "layerType" not in info or info["layerType"] in ("Const", "Parameter", "Result"):
-        return None
-    order = int(info.get("execOrder", -1))
-    time_us = info.get("execTimeMcs", "")
-    return order, Kernel(
-        position=order,
-        name=node.get_friendly_name(),
-        type=info["layerType"],
-        implementation=info.get("primitiveType", ""),
-        precision=info.get("runtimePrecision", ""),
-        layout=info.get("outputLayouts"),
-        fused=tuple(n for n in info.get("originalLayersNames", "").split(",") if n),
-        time_s=float(time_us) * 1e-6 if time_us.isdigit() else None,
-        attributes={
-            "input_shapes": [[int(d) for d in port.get_shape()] for port in node.inputs()],
-            "output_shapes": [[int(d) for d in port.get_shape()] for port in node.outputs()],
-            "output_precisions": info.get("outputPrecisions", ""),
-        },
-    )
-
-
-def _plain(value: Any) -> Any:
-    """A JSON-ready form of an OpenVINO property value."""
-    if isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (list, tuple, set)):
-        return [_plain(v) for v in value]
-    name = getattr(value, "get_type_name", None)
-    return name() if callable(name) else getattr(value, "name", str(value))
 
 
 def brief(error: Exception) -> str:

@@ -75,7 +75,10 @@ class Session(Protocol):
         ...
 
     def kernels(self) -> tuple[Kernel, ...]:
-        """The primitives that really run; may run the network, never call it while timing."""
+        """The primitives that really run, with their times in place where the runtime tells.
+
+        Runs the network and may leave it slower: call it after timing and counting.
+        """
         ...
 
     def dataflow(self) -> Dataflow | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 import sys
 import tempfile
 from collections import defaultdict
@@ -14,6 +15,9 @@ from typing import IO, Any
 import torch
 
 from hwnas.core.kernel import Kernel
+
+#: Calls under the profiler: a median needs a few.
+_PROFILED = 5
 
 #: An operator hands its work on when one kind of child takes at least this share of its time.
 _DELEGATES = 0.5
@@ -114,18 +118,26 @@ def onednn_primitives(run: Callable[[], None]) -> list[Primitive]:
 
 
 def executed_kernels(run: Callable[[], None]) -> tuple[Kernel, ...]:
-    """Profile one call of `run`: one kernel for each operator that the network calls.
+    """Profile some calls of `run`: one kernel for each operator that the network calls.
 
     A kernel's `implementation` is the innermost operator that does the work, for example
-    ``aten::_slow_conv2d_forward``, or ``onednn:brgconv:avx2`` where oneDNN ran.
+    ``aten::_slow_conv2d_forward``, or ``onednn:brgconv:avx2`` where oneDNN ran. Its time is the median over
+    the calls, with what the profiler takes for the operator's own operators in it.
     """
     run()
     primitives = onednn_primitives(run)
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True
     ) as profile:
-        run()
-    operators = [e for e in profile.events() if _is_outermost(e)]
+        for _ in range(_PROFILED):
+            run()
+    events = [e for e in profile.events() if _is_outermost(e)]
+    count, rest = divmod(len(events), _PROFILED)
+    operators = events[:count]
+    # A network that calls other operators from call to call has no time for each.
+    same = not rest and all(e.name == operators[n % count].name for n, e in enumerate(events))
+    if not same:
+        operators = events
     leaves = [_working_operator(e) for e in operators]
     named = _onednn_names(leaves, primitives)
     return tuple(
@@ -135,10 +147,27 @@ def executed_kernels(run: Callable[[], None]) -> tuple[Kernel, ...]:
             type=event.name.removeprefix("aten::"),
             implementation=named.get(position, leaf),
             precision="f32",
-            attributes={"input_shapes": [list(s) for s in event.input_shapes if s]},
+            time_s=_median_s(events[position::count]) if same else None,
+            attributes={
+                "input_shapes": [list(s) for s in event.input_shapes if s],
+                **_convolution_attributes(event),
+            },
         )
         for position, (event, leaf) in enumerate(zip(operators, leaves, strict=True))
     )
+
+
+def _median_s(events: list[Any]) -> float:
+    return float(statistics.median(e.cpu_time_total for e in events)) * 1e-6
+
+
+def _convolution_attributes(event: Any) -> dict[str, Any]:
+    """Stride, padding, dilation and groups of a convolution, from its arguments; empty for other operators."""
+    arguments = list(getattr(event, "concrete_inputs", None) or ())
+    if event.name != "aten::conv2d" or len(arguments) < 7:
+        return {}
+    stride, padding, dilation, groups = arguments[3:7]
+    return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
 
 def _is_outermost(event: Any) -> bool:

@@ -19,8 +19,9 @@ class Kernel:
         precision: Runtime precision, for example ``f32``.
         layout: Output memory layout, for example ``nhwc``, where the backend tells.
         fused: Names of the source operators that run inside this kernel.
-        time_s: Time in place [s], or None where the network was not profiled.
-        attributes: Shapes and whatever else the backend tells.
+        time_s: Median time in place under the backend's own profiler [s], or None where it does not tell.
+        attributes: ``input_shapes``; of a convolution ``stride``, ``padding``, ``dilation`` and ``groups``;
+            ``llc_misses`` by cache geometry where they were modelled; and whatever else the backend tells.
     """
 
     position: int

@@ -76,13 +76,16 @@ class WorkerArm:
             Block(round=0, **{**block, "samples_s": tuple(block["samples_s"])}) for block in answer["blocks"]
         ]
 
-    def read_kernels(self) -> None:
-        """Ask what really ran; after timing, since it disturbs.
+    def read_kernels(self, caches: Sequence[CacheGeometry] = ()) -> None:
+        """Ask what really ran, how long each kernel takes in place and what it misses on these caches.
+
+        After timing, since it disturbs.
 
         Raises:
             CellError: The worker failed.
         """
-        self.kernels = tuple(Kernel.from_dict(k) for k in self._call("kernels")["kernels"])
+        answer = self._call("kernels", caches=[str(g) for g in caches])
+        self.kernels = tuple(Kernel.from_dict(k) for k in answer["kernels"])
 
     def count(self, source: str, caches: Sequence[CacheGeometry]) -> None:
         """Add cache misses of one inference by ``pmu`` or ``model``, which need the network's process.

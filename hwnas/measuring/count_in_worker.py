@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hwnas.backends.protocol import Session
 from hwnas.cache_misses.model import modelled_misses
 from hwnas.cache_misses.operators import misses_by_operator
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import LLC_MISSES, Counter, misses_of
+from hwnas.core.dataflow import Dataflow
+from hwnas.core.kernel import Kernel
 from hwnas.measuring.event_counts import pmu_counters
 
 #: Why there is no modelled count.
@@ -44,9 +48,7 @@ def counted_by_model(
         threads: Of the arm, for the record.
         device: What a GPU does to the last-level cache is not modelled.
     """
-    # A third party's backend may be older than this method.
-    tell = getattr(session, "dataflow", None)
-    flow = tell() if tell and device == "cpu" else None
+    flow = _dataflow(session, device)
     if flow is None:
         elsewhere = f"the model knows processors, and this arm computes on the {device}"
         reason = CANNOT_TELL if device == "cpu" else elsewhere
@@ -60,3 +62,29 @@ def counted_by_model(
             for kind, misses in misses_by_operator(found).items()
         ]
     return counters
+
+
+def with_modelled_misses(
+    kernels: Sequence[Kernel], session: Session, geometries: Sequence[CacheGeometry], device: str
+) -> list[Kernel]:
+    """Kernels with the attribute ``llc_misses``: cache geometry -> modelled misses in place.
+
+    Only those that the session's dataflow knows by the same name: PyTorch's operators have no names.
+    """
+    flow = _dataflow(session, device)
+    if flow is None or not geometries:
+        return list(kernels)
+    misses: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for geometry in geometries:
+        for step in modelled_misses(flow, geometry).steps:
+            misses[step.step.name][str(geometry)] += step.misses
+    return [
+        replace(k, attributes={**k.attributes, "llc_misses": dict(misses[k.name])}) if k.name in misses else k
+        for k in kernels
+    ]
+
+
+def _dataflow(session: Session, device: str) -> Dataflow | None:
+    # A third party's backend may be older than this method.
+    tell = getattr(session, "dataflow", None)
+    return tell() if tell and device == "cpu" else None

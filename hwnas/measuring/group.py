@@ -143,14 +143,12 @@ class GroupRun:
         The samples are good whatever happens here: returns why there are no kernels, or an empty string.
         """
         remark = ""
-        first = backend_id in self._group.first
-        try:
-            if first:
-                arm.read_kernels()
-        except CELL_FAILURES as error:
-            remark = str(error)
-        if first:
+        if backend_id in self._group.first:
             self._count(backend_id, arm)
+            try:
+                arm.read_kernels(self._counting.caches)
+            except CELL_FAILURES as error:
+                remark = str(error)
         try:
             arm.release()
         except CELL_FAILURES:

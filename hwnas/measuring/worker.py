@@ -78,7 +78,15 @@ class Worker:
 
     def kernels(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
         """List what really runs; disturbs timing, so it is a command of its own."""
-        return {"kernels": [k.to_dict() for k in self._cell.session.kernels()]}
+        from hwnas.core.cache_geometry import CacheGeometry
+        from hwnas.measuring.count_in_worker import with_modelled_misses
+
+        session = self._cell.session
+        geometries = [CacheGeometry.of(cache) for cache in message["caches"]]
+        kernels = with_modelled_misses(
+            session.kernels(), session, geometries, computing_device(self._backend.id)
+        )
+        return {"kernels": [k.to_dict() for k in kernels]}
 
     def load(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
         """Build and compile without proof or warm-up, for a simulator in which every call takes minutes."""

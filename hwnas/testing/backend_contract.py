@@ -113,7 +113,17 @@ class BackendContract:
         assert [k.position for k in kernels] == sorted(k.position for k in kernels)
         assert sum("conv" in k.type.lower() for k in kernels) >= 3
         assert all(k.implementation for k in kernels)
+        assert all(k.time_s is None or k.time_s >= 0 for k in kernels)
         json.dumps([k.to_dict() for k in kernels])
+
+    def test_computes_the_same_after_its_kernels_were_listed(self, available: Backend) -> None:
+        """Profiling may leave it slower, and must not leave it wrong."""
+        session = available.compile(Program((small_input(1),), small_network()), threads=1)
+        session.run()
+        first = session.outputs()[0]
+        session.kernels()
+        session.run()
+        np.testing.assert_allclose(session.outputs()[0], first, rtol=0, atol=1e-5 * np.abs(first).max())
 
     def test_leaves_the_random_state_alone(self, available: Backend) -> None:
         """Measuring must not change what a training script draws next."""

@@ -101,6 +101,16 @@ def test_a_campaign_models_both_runtimes_on_every_cache(store) -> None:
     assert all(counts[b, "model", "4194304,16,64"].value < torch_small for b in BOTH)
 
 
+def test_openvinos_kernels_carry_their_own_misses(store) -> None:
+    _run(store, CacheMisses("model", ("64K,16,64",)))
+    (found,) = (s.measurement for s in store.measurements(backend="openvino:cpu:fp32"))
+    # A reshape moves nothing, and so is no step of the model.
+    by_kernel = [k.attributes["llc_misses"]["65536,16,64"] for k in found.kernels if k.type != "Reshape"]
+    (whole,) = (c.value for c in found.counters if c.event == LLC_MISSES)
+    assert sum(by_kernel) == pytest.approx(whole)
+    assert min(k.attributes["groups"] for k in found.kernels if k.type == "Convolution") == 1
+
+
 def test_misses_can_be_counted_after_the_campaign(store) -> None:
     """Asking for another cache measures no latency again."""
     assert _run(store, CacheMisses("off")).counts[Status.OK] == 2
