@@ -9,14 +9,12 @@ import click
 
 from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.measurement import Status
+from hwnas.workloads.models import NAMED_KINDS
 
 if TYPE_CHECKING:
     from hwnas.store import Filters, LatencyStore
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-#: Prefixes of `--model` that name where a model comes from.
-_MODEL_KINDS = ("torchvision", "timm")
 
 
 def db_option(command: Command) -> Command:
@@ -79,7 +77,7 @@ def filters(
         found["name"] = _known(store, "pattern", "name", pattern, kind="pattern")
     if model:
         kind, _, name = model.partition(":")
-        if name and kind in _MODEL_KINDS:
+        if name and kind in NAMED_KINDS:
             found["kind"] = kind
             found["name"] = _known(store, f"{kind} model", "name", name, kind=kind)
         else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hwnas.backends.registry import BACKENDS
 from hwnas.core.workload import KINDS, Workload
+from hwnas.workloads.models import model_name
 from hwnas.workloads.patterns import PATTERNS
 
 if TYPE_CHECKING:
@@ -85,9 +86,7 @@ def network_names(workloads: Iterable[Workload]) -> dict[str, str]:
 
 
 def _family(workload: Workload) -> str:
-    if workload.kind in ("torchvision", "timm"):
-        return f"{workload.kind}:{workload.name}"
-    return PurePath(workload.name).name if workload.kind == "file" else workload.name
+    return PurePath(workload.name).name if workload.kind == "file" else model_name(workload)
 
 
 def _traits(workload: Workload) -> dict[str, str]:

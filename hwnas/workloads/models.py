@@ -8,6 +8,9 @@ from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
 from hwnas.workloads.files import SUFFIXES, file_digest
 
+#: Kinds of workloads that are known by a name in a library, and written as ``kind:name``.
+NAMED_KINDS = ("torchvision", "timm")
+
 FORMS = "torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml"
 
 
@@ -47,11 +50,12 @@ def parse_model(
         raise UsageError(f"batch {batch} is below 1", "Give a positive batch")
     kind, name = _kind(text)
     params: dict[str, str] = {}
-    if kind in ("torchvision", "timm"):
-        from hwnas.workloads import zoo
+    if kind in NAMED_KINDS:
+        from hwnas.workloads.zoo import library
 
-        zoo.check_name(kind, name)
-        shape = input_shape or (1, *zoo.default_image(kind, name))
+        networks = library(kind)
+        networks.check_name(name)
+        shape = input_shape or (1, *networks.default_image(name))
     elif input_shape is None:
         raise UsageError(
             f"the input shape of {text} is not known", "Give it with --input, such as --input 1x3x224x224"
@@ -71,7 +75,7 @@ def parse_model(
 def _kind(text: str) -> tuple[str, str]:
     """Kind and name of a workload."""
     prefix, colon, rest = text.partition(":")
-    if prefix in ("torchvision", "timm") and rest:
+    if prefix in NAMED_KINDS and rest:
         return prefix, rest
     if text.lower().endswith(SUFFIXES):
         return "file", text
@@ -83,4 +87,4 @@ def _kind(text: str) -> tuple[str, str]:
 
 def model_name(workload: Workload) -> str:
     """The model as users write it, such as ``torchvision:resnet18``."""
-    return f"{workload.kind}:{workload.name}" if workload.kind in ("torchvision", "timm") else workload.name
+    return f"{workload.kind}:{workload.name}" if workload.kind in NAMED_KINDS else workload.name

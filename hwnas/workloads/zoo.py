@@ -1,29 +1,50 @@
-"""Classification networks of torchvision and timm; their weights are random, nothing is downloaded."""
+"""Networks that a library knows by name; their weights are random, nothing is downloaded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-import timm
 import torch
-import torchvision
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from hwnas.core.errors import UnknownName, UsageError
+from hwnas.core.errors import UsageError
 from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 from hwnas.core.workload import Workload
 from hwnas.workloads.initialisation import wake_up
 from hwnas.workloads.randomness import generator, seeded
 
-_DEFAULT_SIZE = (3, 224, 224)
 
-#: Arguments of torchvision networks that warn, or differ from the published ones, without weights.
-_TORCHVISION_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
-    "googlenet": {"init_weights": False, "aux_logits": False},
-    "inception_v3": {"init_weights": False},
-}
+class Library(Protocol):
+    """What a module of this package offers for the networks of one library."""
+
+    def check_name(self, name: str, /) -> None:
+        """Refuse a name that the library does not know."""
+
+    def default_image(self, name: str, /) -> tuple[int, ...]:
+        """The network's own input, without the batch."""
+
+    def create(self, name: str, image: tuple[int, ...], /) -> nn.Module:
+        """The network without weights."""
+
+
+def library(kind: str) -> Library:
+    """The library of a kind of workload; torchvision and timm take seconds to import, so only when needed.
+
+    Raises:
+        UsageError: Networks of that kind have no names.
+    """
+    match kind:
+        case "torchvision":
+            from hwnas.workloads import torchvision_networks
+
+            return torchvision_networks
+        case "timm":
+            from hwnas.workloads import timm_networks
+
+            return timm_networks
+    raise UsageError(f"a {kind} workload is not a network that a library knows by name")
 
 
 class _ParametersOnMeta(TorchFunctionMode):
@@ -44,44 +65,6 @@ class _ParametersOnMeta(TorchFunctionMode):
         if func is torch.empty:
             options["device"] = "meta"
         return func(*args, **options)
-
-
-def check_name(kind: str, name: str) -> None:
-    """Refuse a name that the zoo does not know.
-
-    Args:
-        kind: ``torchvision`` or ``timm``.
-        name: The network.
-
-    Raises:
-        UnknownName: No such network; close matches are listed.
-        UsageError: It exists, but does not classify images.
-    """
-    if kind == "timm":
-        if not timm.is_model(name):
-            raise UnknownName("timm model", name, timm.list_models())
-        return
-    names = torchvision.models.list_models(module=torchvision.models)
-    if name in names:
-        return
-    if name in torchvision.models.list_models():
-        raise UsageError(
-            f"torchvision:{name} is not a classification network",
-            "Wrap it in a factory whose module takes one tensor, and give package.module:factory",
-        )
-    raise UnknownName("torchvision model", name, names)
-
-
-def default_image(kind: str, name: str) -> tuple[int, ...]:
-    """The network's own input ``(channels, height, width)``, without the batch.
-
-    For torchvision the evaluation size of its default weights, for timm that of its configuration.
-    """
-    if kind == "timm":
-        configuration = timm.get_pretrained_cfg(name)
-        return tuple(configuration.input_size) if configuration else _DEFAULT_SIZE
-    weights = torchvision.models.get_model_weights(name)
-    return (3, *weights.DEFAULT.transforms().crop_size * 2)
 
 
 def zoo_module(workload: Workload) -> nn.Module:
@@ -111,16 +94,10 @@ def zoo_skeleton(workload: Workload) -> nn.Module:
 
 
 def _create(workload: Workload) -> nn.Module:
-    check_name(workload.kind, workload.name)
+    networks = library(workload.kind)
+    networks.check_name(workload.name)
     try:
-        if workload.kind == "timm":
-            module: nn.Module = timm.create_model(workload.name, pretrained=False)
-        else:
-            arguments = dict(_TORCHVISION_ARGUMENTS.get(workload.name, {}))
-            if workload.name.startswith("vit_"):
-                # A vision transformer is built for one image size.
-                arguments["image_size"] = workload.input_shape[-1]
-            module = torchvision.models.get_model(workload.name, weights=None, **arguments)
+        module = networks.create(workload.name, workload.input_shape[1:])
     except FOREIGN_CODE_ERRORS as error:
         size = "x".join(map(str, workload.input_shape))
         raise UsageError(
