@@ -39,7 +39,7 @@ from hwnas.workloads.cost import WorkloadCost
     "models",
     multiple=True,
     metavar="MODEL",
-    help="torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml, instead of an "
+    help="zoo:NAME, torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml, instead of an "
     "experiment. May be given several times.",
 )
 @click.option("--input", "input_shape", metavar="SHAPE", help="Input of the models, such as 1x3x224x224.")

@@ -9,6 +9,7 @@ import click
 
 from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.measurement import Status
+from hwnas.workloads.catalogue import find_network
 from hwnas.workloads.models import NAMED_KINDS
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def filter_options(command: Command) -> Command:
         click.option("--depth", type=positive, help="Only patterns of this depth."),
         click.option("--batch", type=positive, help="Only with this batch size."),
         click.option("--backend", metavar="ID", help="Only on this backend, such as openvino:cpu:fp32."),
-        click.option("--model", metavar="NAME", help="Only this model, such as torchvision:resnet18."),
+        click.option("--model", metavar="NAME", help="Only this model, such as zoo:resnet18."),
         click.option("--pattern", metavar="NAME", help="Only this design pattern."),
     ):
         command = option(command)
@@ -66,7 +67,8 @@ def filters(
     """The filters that :func:`filter_options` ask for; names are checked against the database.
 
     Raises:
-        UnknownName: No measurement has that pattern, model, backend or environment.
+        UnknownName: The zoo has no such network, or no measurement has that pattern, model, backend or
+            environment.
         UsageError: `--pattern` together with `--model`, or an ambiguous short name.
     """
     if pattern and model:
@@ -77,6 +79,9 @@ def filters(
         found["name"] = _known(store, "pattern", "name", pattern, kind="pattern")
     if model:
         kind, _, name = model.partition(":")
+        if name and kind == "zoo":
+            network = find_network(name)
+            kind, name = network.kind, network.model
         if name and kind in NAMED_KINDS:
             found["kind"] = kind
             found["name"] = _known(store, f"{kind} model", "name", name, kind=kind)

@@ -14,9 +14,9 @@ from hwnas.core.errors import UsageError
 
 Scalar = str | int | float | bool
 
-#: Where a workload's definition lives. ``module`` is a live object passed to
-#: :func:`hwnas.measure`; only its digest is stored, so it cannot be rebuilt later.
-KINDS = ("pattern", "torchvision", "timm", "factory", "file", "module")
+#: Where a workload's definition lives. ``zoo`` are networks that hwnas has written itself. ``module`` is a live
+#: object passed to :func:`hwnas.measure`; only its digest is stored, so it cannot be rebuilt later.
+KINDS = ("pattern", "torchvision", "timm", "zoo", "factory", "file", "module")
 
 
 def canonical_json(value: Any) -> str:

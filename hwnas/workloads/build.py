@@ -76,7 +76,7 @@ def build(workload: Workload) -> BuiltModel:
     the statistics of their own activations, so that outputs keep their variance through any depth.
 
     Args:
-        workload: Of the kind ``pattern``, ``torchvision``, ``timm`` or ``factory``.
+        workload: Of the kind ``pattern``, ``torchvision``, ``timm``, ``zoo`` or ``factory``.
 
     Raises:
         OutOfMemory: It does not fit into memory.
@@ -103,7 +103,7 @@ def _module(workload: Workload) -> nn.Module:
     match workload.kind:
         case "pattern":
             return stack_module(PatternStack.of(workload), workload.seed)
-        case "torchvision" | "timm":
+        case "torchvision" | "timm" | "zoo":
             # timm and torchvision take seconds to import.
             from hwnas.workloads.zoo import zoo_module
 

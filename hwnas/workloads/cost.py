@@ -63,7 +63,7 @@ def workload_cost(workload: Workload) -> WorkloadCost:
                 stack.peak_activation_bytes,
                 stack.activation_bytes,
             )
-        case "torchvision" | "timm":
+        case "torchvision" | "timm" | "zoo":
             return _zoo_cost(workload)
         case "factory":
             from hwnas.workloads.factory import factory_module

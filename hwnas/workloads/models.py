@@ -6,12 +6,13 @@ import re
 
 from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
+from hwnas.workloads.catalogue import NETWORKS, find_network
 from hwnas.workloads.files import SUFFIXES, file_digest
 
 #: Kinds of workloads that are known by a name in a library, and written as ``kind:name``.
-NAMED_KINDS = ("torchvision", "timm")
+NAMED_KINDS = ("torchvision", "timm", "zoo")
 
-FORMS = "torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml"
+FORMS = "zoo:NAME, torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml"
 
 
 def parse_shape(text: str) -> tuple[int, ...]:
@@ -33,10 +34,12 @@ def parse_model(
     """Declare the model that `text` names.
 
     Networks of torchvision and timm are looked up, a factory is called once, and a file is
-    read once, so that the workload's key changes when the model does.
+    read once, so that the workload's key changes when the model does. A name of the catalogue
+    gives the very workload that the library's own name gives.
 
     Args:
-        text: ``torchvision:NAME``, ``timm:NAME``, ``package.module:factory``, ``FILE.onnx`` or ``FILE.xml``.
+        text: ``zoo:NAME`` of the catalogue, ``torchvision:NAME``, ``timm:NAME``, ``package.module:factory``,
+            ``FILE.onnx`` or ``FILE.xml``.
         input_shape: ``(batch, ...)``; None for a zoo network's own size. This layer does not
             read the shape that a file may state: its caller does.
         batch: Replaces the first dimension; None leaves it, 1 by default.
@@ -50,7 +53,10 @@ def parse_model(
         raise UsageError(f"batch {batch} is below 1", "Give a positive batch")
     kind, name = _kind(text)
     params: dict[str, str] = {}
-    if kind in NAMED_KINDS:
+    if kind == "zoo":
+        network = find_network(name)
+        kind, name, shape = network.kind, network.model, input_shape or (1, *network.image_shape)
+    elif kind in NAMED_KINDS:
         from hwnas.workloads.zoo import library
 
         networks = library(kind)
@@ -81,10 +87,15 @@ def _kind(text: str) -> tuple[str, str]:
         return "file", text
     if colon and all(part.isidentifier() for part in (*prefix.split("."), *rest.split("."))):
         return "factory", text
-    hint = f"Write torchvision:{text} or timm:{text}" if text.isidentifier() else f"Write {FORMS}"
+    if text in NETWORKS:
+        hint = f"Write zoo:{text}"
+    elif text.isidentifier():
+        hint = f"Write torchvision:{text} or timm:{text}"
+    else:
+        hint = f"Write {FORMS}"
     raise UsageError(f"cannot read the model {text!r}", hint)
 
 
 def model_name(workload: Workload) -> str:
-    """The model as users write it, such as ``torchvision:resnet18``."""
+    """The model as users write it, such as ``torchvision:resnet18``; ``zoo:darts`` for a network of our own."""
     return f"{workload.kind}:{workload.name}" if workload.kind in NAMED_KINDS else workload.name

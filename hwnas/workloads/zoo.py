@@ -44,6 +44,10 @@ def library(kind: str) -> Library:
             from hwnas.workloads import timm_networks
 
             return timm_networks
+        case "zoo":
+            from hwnas.workloads import own_networks
+
+            return own_networks
     raise UsageError(f"a {kind} workload is not a network that a library knows by name")
 
 
