@@ -55,6 +55,11 @@ class Convolution:
         """Positions of the kernel."""
         return math.prod(self.weight_shape[2:])
 
+    @property
+    def dilated(self) -> bool:
+        """Whether the kernel leaves pixels out."""
+        return any(d != 1 for d in self.dilations)
+
     def bytes_of(self, *shape: int) -> int:
         """Bytes of a tensor of this shape."""
         return math.prod(shape) * self.element_bytes
@@ -71,6 +76,7 @@ class TorchConvolutions:
         reorders_weights: Whether weights are, in every call.
         threads: Intra-op threads.
         vector_floats: Floats of one register of oneDNN's kernels.
+        dilated_onednn: Whether oneDNN may have the dilated ones.
     """
 
     onednn: bool
@@ -78,6 +84,7 @@ class TorchConvolutions:
     reorders_weights: bool
     threads: int
     vector_floats: int
+    dilated_onednn: bool = True
 
     @property
     def blocked_tensors(self) -> bool:
@@ -93,12 +100,14 @@ class TorchConvolutions:
         """
         if not self.onednn or self.blocked_tensors:
             return self.onednn
+        if c.dilated and not self.dilated_onednn:
+            return False
         batch = c.input_shape[0]
         height, width = (1, *c.weight_shape[2:])[-2:]
         pointwise = height == 1 and width == 1
         worthwhile = (
             any(s != 1 for s in c.strides)
-            or any(d != 1 for d in c.dilations)
+            or c.dilated
             or batch >= _LARGE_BATCH
             or not pointwise
             or self.threads > 1
@@ -150,10 +159,12 @@ class TorchConvolutions:
 def _native(c: Convolution, flow: FlowBuilder) -> None:
     """PyTorch's own: a matrix product, of the columns of the input unless these are the input itself.
 
-    Groups run one after the other on copies of their channels, and are put together at the end.
+    Groups run one after the other on copies of their channels, and are put together at the end. A dilated
+    one always makes columns, image by image.
 
     Source: ``_convolution`` and ``subtensor`` in PyTorch's aten/src/ATen/native/Convolution.cpp,
-    ``slow_conv2d_forward`` and ``compute_columns2d`` in aten/src/ATen/native/ConvolutionMM2d.cpp.
+    ``slow_conv2d_forward`` and ``compute_columns2d`` in aten/src/ATen/native/ConvolutionMM2d.cpp,
+    ``slow_conv_dilated_all_cpu_template`` in aten/src/ATen/native/NaiveDilatedConvolution.cpp.
     """
     batch, channels, *_ = c.input_shape
     _, out, *pixels = c.output_shape
@@ -167,14 +178,32 @@ def _native(c: Convolution, flow: FlowBuilder) -> None:
             results.append(written)
         source, copies = _group_input(c, group, flow)
         kernel = _group_weight(c, group, flow)
-        if plain:
+        if c.dilated:
+            _native_dilated(c, source, kernel, written, flow)
+            flow.free(copies)
+        elif plain:
             flow.step(_TYPE, (*source, kernel, *c.bias), (written,), copies, source=_TYPE)
-            continue
-        columns = flow.buffer(columns_bytes)
-        flow.step("im2col", source, (columns,), source=_TYPE)
-        flow.step(_TYPE, (columns, kernel, *c.bias), (written,), (columns, *copies), source=_TYPE)
+        else:
+            columns = flow.buffer(columns_bytes)
+            flow.step("im2col", source, (columns,), source=_TYPE)
+            flow.step(_TYPE, (columns, kernel, *c.bias), (written,), (columns, *copies), source=_TYPE)
     if results:
         flow.step("cat", results, (c.written,), results, source=_TYPE)
+
+
+def _native_dilated(
+    c: Convolution, source: tuple[int, ...], kernel: int, written: int, flow: FlowBuilder
+) -> None:
+    """One group: the images share a buffer of columns."""
+    batch, channels, *_ = c.input_shape
+    _, out, *pixels = c.output_shape
+    columns = flow.buffer(c.bytes_of(channels // c.groups, c.taps, *pixels))
+    image = c.bytes_of(out // c.groups, *pixels)
+    for number in range(batch):
+        target = flow.part(written, number * image, image)
+        flow.step("im2col", _image(c, source, number, flow), (columns,), source=_TYPE)
+        flow.step(_TYPE, (columns, kernel, *c.bias), (target,), source=_TYPE)
+    flow.free((columns,))
 
 
 def _native_transposed(c: Convolution, flow: FlowBuilder) -> None:

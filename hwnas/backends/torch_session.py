@@ -31,6 +31,7 @@ class TorchSession:
         reorders: Whether oneDNN convolutions copy their activations, and their weights, to its own layout
             and back in each call.
         traced: Module and inputs whose operators this arm runs, where they are not those that are called.
+        dilated_onednn: Whether oneDNN may have the dilated convolutions.
     """
 
     convert_s: float | None
@@ -47,6 +48,7 @@ class TorchSession:
         settings: Mapping[str, Any] | None = None,
         reorders: tuple[bool, bool] = (True, True),
         traced: tuple[torch.nn.Module, tuple[torch.Tensor, ...]] | None = None,
+        dilated_onednn: bool = True,
     ) -> None:
         torch.set_num_threads(threads)
         # The same in every arm: flushing denormals in one of them alone would flatter it.
@@ -56,6 +58,7 @@ class TorchSession:
         self._settings = dict(settings or {})
         self._reorders = reorders
         self._traced = traced or (module, inputs)
+        self._dilated_onednn = dilated_onednn
         self._result: Any = None
 
     def run(self) -> None:
@@ -90,8 +93,10 @@ class TorchSession:
         activations, weights = self._reorders
         enabled = bool(torch.backends.mkldnn.enabled and torch.backends.mkldnn.is_available())
         width = vector_floats(torch.backends.cpu.get_cpu_capability())
+        threads = torch.get_num_threads()
         return torch_dataflow(
-            *self._traced, TorchConvolutions(enabled, activations, weights, torch.get_num_threads(), width)
+            *self._traced,
+            TorchConvolutions(enabled, activations, weights, threads, width, self._dilated_onednn),
         )
 
 

@@ -26,10 +26,29 @@ def _restore_torch():
     torch.set_num_threads(threads)
 
 
+def _dilated(groups: int = 16) -> torch.nn.Module:
+    """A dilated convolution between two others."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(3, 16, 3, padding=1),
+            torch.nn.Conv2d(16, 16, 3, padding=2, dilation=2, groups=groups),
+            torch.nn.Conv2d(16, 16, 3, padding=1, groups=16),
+        ).eval()
+
+
 class TestTorchEager(BackendContract):
     @pytest.fixture
     def backend(self) -> Backend:
         return backend("torch:cpu:fp32")
+
+    def test_runs_dilated_convolutions_in_onednn(self, backend):
+        """Which torch-slow-dilated does not."""
+        session = backend.compile(Program((small_input(2),), _dilated()), threads=1)
+        session.run()
+        implementations = [k.implementation for k in session.kernels() if k.type == "conv2d"]
+        assert len(implementations) == 3
+        assert all(name.startswith("onednn:") for name in implementations)
 
 
 class TestTorchNoMkldnn(BackendContract):
@@ -70,6 +89,32 @@ class TestTorchChannelsLast(BackendContract):
     @pytest.fixture
     def backend(self) -> Backend:
         return backend("torch-channels-last")
+
+
+class TestTorchSlowDilated(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return backend("torch-slow-dilated")
+
+    @pytest.mark.parametrize("groups", [1, 16])
+    def test_only_the_dilated_convolution_runs_outside_onednn(self, backend, groups):
+        session = backend.compile(Program((small_input(2),), _dilated(groups)), threads=1)
+        session.run()
+        first, dilated, last = (k.implementation for k in session.kernels() if k.type == "conv2d")
+        assert dilated == "aten::slow_conv_dilated2d"
+        assert first.startswith("onednn:")
+        assert last.startswith("onednn:")
+        effective = session.effective()
+        assert (effective["mkldnn_enabled"], effective["convolutions_without_onednn"]) == (True, 1)
+
+    def test_the_given_module_stays_as_it_is(self, backend):
+        module = _dilated()
+        session = backend.compile(Program((small_input(2),), module), threads=1)
+        assert "forward" not in vars(module[1])
+        with torch.inference_mode():
+            expected = module(small_input(2)).numpy()
+        session.run()
+        assert abs(session.outputs()[0] - expected).max() <= 1e-5 * abs(expected).max()
 
 
 class TestOpenVinoCpu(BackendContract):

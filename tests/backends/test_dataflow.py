@@ -111,6 +111,25 @@ def test_a_strided_pointwise_convolution_without_onednn_gathers_its_input() -> N
     assert _sizes(flow, flow.steps[0].writes) == [16 * 28 * 28 * 4]
 
 
+def test_a_dilated_convolution_without_onednn_takes_image_by_image_on_the_same_columns() -> None:
+    network = nn.Conv2d(16, 8, 3, padding=2, dilation=2, bias=False).eval()
+    slow = replace(PLAIN, dilated_onednn=False)
+    flow = torch_dataflow(network, (torch.zeros(2, 16, 56, 56),), slow)
+    assert _types(flow) == ["im2col", "convolution"] * 2
+    assert _sizes(flow, flow.steps[0].reads) == [16 * PIXELS * 4]
+    assert _sizes(flow, flow.steps[0].writes) == [16 * 9 * PIXELS * 4]
+    assert flow.steps[2].writes == flow.steps[0].writes
+    assert [flow.buffers[s.writes[0]].offset for s in flow.steps[1::2]] == [0, 8 * PIXELS * 4]
+    assert "im2col" not in _types(torch_dataflow(network, (torch.zeros(2, 16, 56, 56),), PLAIN))
+
+
+def test_a_dilated_depthwise_convolution_without_onednn_takes_channel_by_channel() -> None:
+    network = nn.Conv2d(16, 16, 3, padding=2, dilation=2, groups=16, bias=False).eval()
+    flow = torch_dataflow(network, (torch.zeros(1, 16, 56, 56),), replace(PLAIN, dilated_onednn=False))
+    assert _types(flow) == ["im2col", "convolution"] * 16 + ["cat"]
+    assert _sizes(flow, flow.steps[0].writes) == [9 * PIXELS * 4]
+
+
 def test_a_view_is_read_where_it_lies() -> None:
     class Halves(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -185,7 +204,9 @@ def test_tracing_changes_nothing() -> None:
     assert all(p.device.type == "cpu" for p in network.parameters())
 
 
-@pytest.mark.parametrize("arm", ["torch", "torch-nomkldnn", "torch-mkldnn", "torch-channels-last"])
+@pytest.mark.parametrize(
+    "arm", ["torch", "torch-nomkldnn", "torch-mkldnn", "torch-channels-last", "torch-slow-dilated"]
+)
 def test_every_torch_arm_tells_its_dataflow(arm: str) -> None:
     enabled = torch.backends.mkldnn.enabled
     try:
@@ -195,8 +216,16 @@ def test_every_torch_arm_tells_its_dataflow(arm: str) -> None:
         torch.backends.mkldnn.set_flags(_enabled=enabled)
     assert flow is not None
     assert _types(flow).count("convolution") == 2
-    assert ("layout reorder" in _types(flow)) == (arm == "torch")
+    assert ("layout reorder" in _types(flow)) == (arm in ("torch", "torch-slow-dilated"))
     assert ("im2col" in _types(flow)) == (arm == "torch-nomkldnn")
+
+
+def test_the_arm_with_slow_dilated_convolutions_says_so() -> None:
+    network = nn.Conv2d(16, 16, 3, padding=2, dilation=2, groups=16).eval()
+    program = Program((torch.randn(1, 16, 56, 56),), network)
+    flow = backend("torch-slow-dilated:cpu:fp32").compile(program, 1).dataflow()
+    assert flow is not None
+    assert _types(flow).count("im2col") == 16
 
 
 def test_onednn_tensors_of_small_images_stay_with_onednn() -> None:
