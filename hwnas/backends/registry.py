@@ -13,11 +13,11 @@ BACKENDS = Registry(
         "torch-nomkldnn:cpu:fp32": "hwnas.backends.torch_nomkldnn:TorchNoMkldnn",
         "torch-mkldnn:cpu:fp32": "hwnas.backends.torch_mkldnn:TorchMkldnn",
         "torch-channels-last:cpu:fp32": "hwnas.backends.torch_channels_last:TorchChannelsLast",
-        "torch-slow-dilated:cpu:fp32": "hwnas.backends.torch_slow_dilated:TorchSlowDilated",
         "openvino:cpu:fp32": "hwnas.backends.openvino_cpu:OpenVinoCpu",
         "openvino:gpu:fp16": "hwnas.backends.openvino_gpu:OpenVinoGpu",
         "openvino:npu:fp16": "hwnas.backends.openvino_npu:OpenVinoNpu",
         "torch-default-heap:cpu:fp32": "hwnas.backends.torch_default_heap:TorchDefaultHeap",
+        "torch-slow-dilated:cpu:fp32": "hwnas.backends.torch_slow_dilated:TorchSlowDilated",
     },
 )
 

@@ -21,10 +21,11 @@ GRID = "#dddddd"
 PNG_DPI = 150
 
 #: Colours that people with any common colour blindness can tell apart (Okabe and Ito, Color
-#: Universal Design, 2008, and a brown), in the order of the backend registry. Those of the arms that are
+#: Universal Design, 2008, a brown and a grey), in the order of the backend registry. Those of the arms that are
 #: measured by default differ in lightness as well, for prints in grey.
 _PALETTE = (
     *("#000000", "#CC79A7", "#009E73", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#7F4F24"),
+    "#999999",
     "#F0E442",  # pale: for a backend of somebody else's
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P")

@@ -113,6 +113,7 @@ def test_the_list_of_experiments(hwnas):
         "cache_depth",
         "cache_width",
         "depth",
+        "networks",
         "quick",
         "width",
     ]

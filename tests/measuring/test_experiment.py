@@ -10,6 +10,7 @@ from hwnas.core.resources import data_folder
 from hwnas.measuring.experiment import adjusted, experiment_of_models
 from hwnas.measuring.experiment_file import load_experiment
 from hwnas.measuring.plan import Plan
+from hwnas.workloads.catalogue import NETWORKS
 from hwnas.workloads.patterns import PATTERNS
 
 GOOD = """
@@ -30,14 +31,26 @@ def _load(tmp_path, text):
 
 
 @pytest.mark.parametrize("path", sorted(data_folder("experiments").glob("*.yaml")), ids=lambda p: p.stem)
-def test_shipped_experiments_cover_every_pattern_and_say_what_they_cost(path):
+def test_shipped_experiments_cover_their_catalogue_and_say_what_they_cost(path):
     experiment = load_experiment(path.stem)
     assert experiment.title
-    assert {w.name for w in experiment.workloads} == set(PATTERNS)
+    if path.stem == "networks":
+        assert experiment.workloads == tuple(n.workload() for n in NETWORKS.values())
+    else:
+        assert {w.name for w in experiment.workloads} == set(PATTERNS)
     assert experiment.backends[0] == "torch:cpu:fp32"
     plan = Plan.of(experiment)
     assert plan.remaining == plan.total
     assert all(c.macs and c.parameters for c in plan.costs.values())
+
+
+def test_networks_run_on_every_torch_arm_and_on_openvino():
+    """All but the arm whose only difference is the process's heap."""
+    experiment = load_experiment("networks")
+    torch_arms = {name for name in BACKENDS.names() if name.startswith("torch")}
+    openvino = {"openvino:cpu:fp32", "openvino:gpu:fp16"}
+    assert set(experiment.backends) == torch_arms - {"torch-default-heap:cpu:fp32"} | openvino
+    assert experiment.threads == 1
 
 
 def test_the_studys_axes():

@@ -1,9 +1,9 @@
 """DARTS for ImageNet: cells found by differentiable search, stacked to a network.
 
 Source: H. Liu, K. Simonyan, Y. Yang. DARTS: Differentiable Architecture Search. ICLR 2019,
-arXiv:1806.09055. Figures 4 and 5 show the two cells of the second-order search, section 3.3 and appendix A.3
-the network around them, Table 3 its size: 4.7 M parameters. The table's 574 M multiply-adds are not explained;
-convolutions and classifier take 530 M.
+arXiv:1806.09055. Figures 4 and 5 show the two cells of the second-order search, the appendix tells of the
+network for ImageNet around them, Table 3 its size: 4.7 M parameters. The table's 574 M multiply-adds are not
+explained; convolutions and classifier take 530 M.
 
 At inference alone: no auxiliary head and no drop-path, which only training has.
 """

@@ -15,7 +15,7 @@ UNITS = (4, 8, 4)
 #: Channels of stage 2 by the number of groups; each later stage doubles them. Source: Table 1, "1x".
 CHANNELS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
 _STEM_CHANNELS = 24
-#: A unit's inner channels are a quarter of its output. Source: section 3.2.
+#: A unit's inner channels are a quarter of its output. Source: section 3.3.
 _BOTTLENECK = 4
 
 
@@ -92,7 +92,7 @@ class ShuffleNetV1(nn.Module):
         for stage, count in enumerate(UNITS):
             wide = CHANNELS[groups] * 2**stage
             for number in range(count):
-                # The very first pointwise convolution has too few channels to be grouped. Source: section 3.2.
+                # The very first pointwise convolution has too few channels to be grouped. Source: section 3.3.
                 first_groups = None if units else 1
                 units.append(ShuffleUnit(channels, wide, 1 if number else 2, groups, first_groups))
                 channels = wide
