@@ -28,13 +28,12 @@ class TorchMkldnn(TorchArm):
             BackendUnavailable: The program is a model file.
         """
         import torch
-        from torch.utils import mkldnn
 
         from hwnas.backends.torch_session import TorchSession, require_module
 
         start = time.perf_counter()
         original = require_module(program, self.id)
-        module = mkldnn.to_mkldnn(copy.deepcopy(original))
+        module = _to_mkldnn(copy.deepcopy(original))
         inputs = tuple(t.to_mkldnn() for t in program.inputs)
         elapsed = time.perf_counter() - start
         # Whose operators are asked for later; its weights are not.
@@ -51,6 +50,31 @@ class TorchMkldnn(TorchArm):
             reorders=(False, False),
             traced=(skeleton, program.inputs),
         )
+
+
+def _to_mkldnn(module: torch.nn.Module) -> torch.nn.Module:
+    """The module with its layers replaced by oneDNN's, by those of torch.
+
+    Torch would take a subclass for its base and lose what it adds, such as the activation in timm's batch
+    normalisation or the padding in its convolution. A subclass stays as it is, on oneDNN tensors.
+    """
+    import torch
+    from torch.utils import mkldnn
+
+    nn = torch.nn
+    replaced = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.BatchNorm2d, nn.BatchNorm3d, nn.PReLU)
+    if type(module) in replaced:
+        layer: torch.nn.Module = mkldnn.to_mkldnn(module)
+        return layer
+    if isinstance(module, replaced):
+        tensors = (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+        for name, tensor in tensors:
+            if tensor.dtype == torch.float32:
+                delattr(module, name)
+                module.register_buffer(name, tensor.detach().to_mkldnn())
+    for name, child in module.named_children():
+        setattr(module, name, _to_mkldnn(child))
+    return module
 
 
 def _with_fallback(

@@ -87,7 +87,7 @@ def _kind(text: str) -> tuple[str, str]:
         return "file", text
     if colon and all(part.isidentifier() for part in (*prefix.split("."), *rest.split("."))):
         return "factory", text
-    if text in NETWORKS:
+    if text in NETWORKS and NETWORKS[text].kind == "zoo":
         hint = f"Write zoo:{text}"
     elif text.isidentifier():
         hint = f"Write torchvision:{text} or timm:{text}"

@@ -79,6 +79,47 @@ class TestTorchMkldnn(BackendContract):
         assert "hardtanh" in session.effective()["dense_operators"]
 
 
+class _ActivatedNorm(torch.nn.BatchNorm2d):
+    """As in timm: the activation is part of the normalisation."""
+
+    def __init__(self, channels):
+        super().__init__(channels)
+        self.drop = torch.nn.Identity()
+        self.act = torch.nn.ReLU()
+
+    def forward(self, x):
+        return self.act(self.drop(super().forward(x)))
+
+
+class _PaddedConvolution(torch.nn.Conv2d):
+    """As in timm: one side gets more padding than the other."""
+
+    def forward(self, x):
+        return super().forward(torch.nn.functional.pad(x, (0, 1, 0, 1)))
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+def test_mkldnn_keeps_what_subclasses_of_layers_add(groups):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 1),
+            _PaddedConvolution(8, 8, 3, stride=2, groups=groups, bias=False),
+            _ActivatedNorm(8),
+            torch.nn.Conv2d(8, 8, 1),
+        ).eval()
+    with torch.inference_mode():
+        expected = module(small_input(2)).numpy()
+    session = backend("torch-mkldnn").compile(Program((small_input(2),), module), threads=1)
+    session.run()
+    found = session.outputs()[0]
+    assert found.shape == expected.shape
+    assert abs(found - expected).max() <= 1e-5 * abs(expected).max()
+    convolutions = [k.implementation for k in session.kernels() if "conv" in k.type]
+    assert len(convolutions) == 3
+    assert all(name.startswith("onednn:") for name in convolutions)
+
+
 class TestTorchDefaultHeap(BackendContract):
     @pytest.fixture
     def backend(self) -> Backend:
