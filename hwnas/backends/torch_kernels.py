@@ -185,13 +185,14 @@ def _is_outermost(event: Any) -> bool:
 def _working_operator(event: Any) -> str:
     """Follow an operator down to the one that does its work.
 
-    Convolutions hand their work on from one to the next; times alone would not tell on a busy host.
+    Convolutions hand their work on from one to the next, by name: on a busy host times would mislead.
     """
+    convolution = None
+    while inner := [c for c in event.cpu_children if c.name.startswith("aten::") and "conv" in c.name]:
+        convolution = event = max(inner, key=lambda child: float(child.cpu_time_total))
+    if convolution is not None:
+        return str(convolution.name)
     while True:
-        convolutions = [c for c in event.cpu_children if "conv" in c.name and c.name.startswith("aten::")]
-        if convolutions:
-            event = max(convolutions, key=lambda c: float(c.cpu_time_total))
-            continue
         time_by_name: dict[str, float] = defaultdict(float)
         longest: dict[str, Any] = {}
         for child in event.cpu_children:
