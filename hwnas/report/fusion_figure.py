@@ -14,8 +14,8 @@ from hwnas.cache_misses.operators import OPERATOR_KINDS
 from hwnas.core.units import format_count
 from hwnas.report.cells import Selection
 from hwnas.report.context import figure_footer, plural
+from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure
 from hwnas.report.fusion import FusionRow
-from hwnas.report.page import Frame, Grid, Legend, new_page
 from hwnas.report.quantities import cache_label
 
 _BAR_IN = 0.22
@@ -62,7 +62,7 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
     )
     height = len(rows) * _ROW_IN
     left = 0.5 + 0.078 * max(len(r.network) for r in rows)
-    figure, (axis,) = new_page(frame, Grid(1, 1, height=height, left=left, above=0.1))
+    figure, (axis,) = new_figure(frame, Grid(1, 1, height=height, left=left, above=0.1))
     axis.set_ylim(height, 0)
     axis.set_yticks([])
     axis.grid(False, axis="y")

@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from hwnas.measuring.statistics import Verdict
 from hwnas.report.cells import Selection
 from hwnas.report.context import figure_footer, omission_notes
-from hwnas.report.page import Frame, Grid, Legend, new_page
+from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure
 from hwnas.report.speedups import Bar, shared_properties
 from hwnas.report.style import INK, MUTED, backend_colours
 
@@ -65,7 +65,7 @@ def draw_speedups(bars: Sequence[Bar], selection: Selection) -> Figure:
         footer=figure_footer(selection, selection.cells),
     )
     grid = Grid(1, 1, height=height, left=left, above=0.1, below=0.4)
-    figure, (axis,) = new_page(frame, grid)
+    figure, (axis,) = new_figure(frame, grid)
     largest = max(max(b.high or 0.0, *b.members) for b in bars if b.members)
     axis.set_xlim(0, max(largest, 1.0) / (1 - _ROOM_FOR_NUMBERS))
     axis.set_ylim(height, 0)

@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from hwnas.core.units import format_count
 from hwnas.report.cells import Cell, Selection
 from hwnas.report.context import figure_footer, omission_notes, plural, threads
-from hwnas.report.page import Frame, Grid, Legend, new_page
+from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure
 from hwnas.report.quantities import LATENCY, Quantity
 from hwnas.report.style import MUTED, BatchStyle, backend_colours, batch_styles
 from hwnas.report.sweeps import Line, Sweep
@@ -51,7 +51,7 @@ def draw_sweep(sweep: Sweep, selection: Selection, quantity: Quantity = LATENCY)
         notes=_notes(sweep, backends),
         footer=figure_footer(selection, sweep.cells),
     )
-    figure, axes = new_page(frame, Grid(rows, columns, height=_PANEL_IN if rows > 1 else 2.8))
+    figure, axes = new_figure(frame, Grid(rows, columns, height=_PANEL_IN if rows > 1 else 2.8))
     _set_scales(axes[0], sweep, crosses or zeros, quantity)
     for place, (axis, (name, lines)) in enumerate(zip(axes, sweep.panels.items(), strict=False)):
         axis.set_title(name.replace("_", " "), loc="left", size=10, weight="bold")

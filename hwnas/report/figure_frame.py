@@ -81,7 +81,7 @@ class Grid:
     above: float = 0.3
 
 
-def new_page(frame: Frame, grid: Grid) -> tuple[Figure, list[Axes]]:
+def new_figure(frame: Frame, grid: Grid) -> tuple[Figure, list[Axes]]:
     """A figure with its frame drawn and `rows` x `columns` empty panels, row by row.
 
     Panels share both axes.
