@@ -12,7 +12,8 @@ from rich.console import Console
 
 from hwnas.cli.options import db_option, filter_options, filters
 from hwnas.host.machine import probe_environment
-from hwnas.report.cells import DEFAULT_BASELINE, Selection, select_cells
+from hwnas.report.cells import Selection, select_cells
+from hwnas.report.reading import DEFAULT_BASELINE
 from hwnas.report.records import records, write_csv
 from hwnas.report.table import print_report
 from hwnas.store import LatencyStore
