@@ -84,6 +84,13 @@ def network_names(workloads: Iterable[Workload]) -> dict[str, str]:
     return names
 
 
+def sized_name(name: str, workload: Workload) -> str:
+    """A name with the sizes that a workload has: ``depthwise bottleneck, depth 50, width 64, batch 8``."""
+    sizes = [f"{axis} {value}" for axis in _AXES if (value := number(workload, axis))]
+    batch = [f"batch {workload.batch}"] if workload.batch > 1 else []
+    return ", ".join([name.replace("_", " ") if ":" not in name else name, *sizes, *batch])
+
+
 def _family(workload: Workload) -> str:
     if workload.kind in ("torchvision", "timm"):
         return f"{workload.kind}:{workload.name}"

@@ -12,6 +12,7 @@ from matplotlib import style as matplotlib_style
 from matplotlib.figure import Figure
 
 from hwnas.backends.registry import BACKENDS
+from hwnas.cache_misses.operators import OPERATOR_KINDS
 from hwnas.core.errors import UsageError
 from hwnas.report.order import backends_in_order
 
@@ -26,6 +27,17 @@ PNG_DPI = 150
 _PALETTE = (
     *("#000000", "#CC79A7", "#009E73", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#7F4F24"),
     "#F0E442",  # pale: for a backend of somebody else's
+)
+#: One a kind of operator, in their order: Okabe and Ito's with a brown, what remains in every runtime in black.
+OPERATOR_COLOURS = dict(
+    zip(
+        OPERATOR_KINDS,
+        (
+            *("#000000", "#D55E00", "#E69F00", "#7F4F24", "#0072B2"),
+            *("#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#999999"),
+        ),
+        strict=True,
+    )
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _LINES: tuple[Any, ...] = (
