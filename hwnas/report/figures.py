@@ -24,6 +24,7 @@ from hwnas.report.speedup_figure import draw_speedups
 from hwnas.report.speedups import speedup_bars
 from hwnas.report.style import save, styled
 from hwnas.report.sweep_figure import draw_sweep
+from hwnas.report.sweep_panels import points
 from hwnas.report.sweeps import Sweep, find_sweeps
 
 
@@ -158,22 +159,20 @@ def _over(axis: Axis, selection: Selection, folder: Path) -> Iterator[DrawnFigur
         latencies, counts = _write_sweep(sweep, stem)
         patterns = _listed(n.replace("_", " ") for n in sweep.panels)
         for quantity in (q for q in quantities(sweep.cells) if _spans(sweep, q)):
-            own = stem.with_name(f"{stem.name}{quantity.name}")
             lines = (
                 f"on {_listed(c.backend for c in sweep.cells if c.estimate)}, one panel a pattern: {patterns}."
             )
             kind, numbers = FigureKind.LATENCY, latencies
             if quantity is not LATENCY:
                 kind, numbers = FigureKind.MISSES, counts or latencies
-            shows = f"Lines: {quantity.title} of one image over {axis} {lines}"
+            shows = f"Lines: {quantity.title.lower()} of one image over {axis} {lines}"
+            own = stem.with_name(f"{stem.name}{quantity.name}")
             yield _drawn(kind, draw_sweep(sweep, selection, quantity), own, shows, numbers, axis)
             both = latency_and_misses(sweep, quantity) if quantity is not LATENCY else None
             if both:
                 own = stem.with_name(f"{stem.name}{quantity.name.replace('_misses', '_latency_and_misses')}")
                 numbers = write_csv(own.with_name(f"{own.name}.csv"), list(both.records()))
-                shows = (
-                    f"Solid lines: latency, dashed lines: {quantity.title}, of one image over {axis} {lines}"
-                )
+                shows = f"Solid lines: latency, dashed lines: {quantity.title.lower()}, of one image over {axis} {lines}"
                 figure = draw_latency_and_misses(both, selection)
                 yield _drawn(FigureKind.LATENCY_AND_MISSES, figure, own, shows, numbers, axis)
 

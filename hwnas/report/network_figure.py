@@ -29,7 +29,7 @@ _CHARACTER_IN = 0.082
 #: Part of the axis that is kept free for the text beside the longest bar.
 _ROOM_FOR_TEXT = 0.42
 #: Where the second text begins: beyond the widest speedup [points].
-_SECOND_TEXT = 53
+_SECOND_TEXT = 48
 _REASON_CHARACTERS = 60
 #: Networks that one figure can hold.
 _MOST_NETWORKS = 30
