@@ -150,6 +150,7 @@ class Cells:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
+        self._known: dict[str, list[Cell]] = {}
 
     def select(
         self, baseline: str | None = None, *, backend: str | None = None, status: str | None = None
@@ -166,13 +167,9 @@ class Cells:
         """
         r = self._reading
         baseline = baseline or r.baseline
-        compared = [
-            _compared(cell, self._passes(key), self._passes((key[0], baseline, key[2]), of=key), baseline)
-            for key, cell in self._estimated.items()
-        ]
         cells = [
             c
-            for c in _with_contradictions(compared, baseline)
+            for c in self._against(baseline)
             if (backend is None or c.backend == backend) and (status is None or c.status == status)
         ]
         if not cells:
@@ -188,6 +185,16 @@ class Cells:
             superseded=sum(len(found) > 1 for found in r.passes.values()),
             has_reference=r.reference is not None,
         )
+
+    def _against(self, baseline: str) -> list[Cell]:
+        """Every cell with its comparison with a baseline."""
+        if baseline not in self._known:
+            compared = [
+                _compared(cell, self._passes(key), self._passes((key[0], baseline, key[2]), of=key), baseline)
+                for key, cell in self._estimated.items()
+            ]
+            self._known[baseline] = _with_contradictions(compared, baseline)
+        return self._known[baseline]
 
     def _passes(self, key: CellKey, of: CellKey | None = None) -> list[Measurement]:
         """The passes of a cell in the campaign that counts for the cell `of`, itself where none is named."""

@@ -157,24 +157,29 @@ def _over(axis: Axis, selection: Selection, folder: Path) -> Iterator[DrawnFigur
     for sweep in sweeps:
         stem = folder / (axis if len(sweeps) == 1 else _name(sweep))
         latencies, counts = _write_sweep(sweep, stem)
-        patterns = _listed(n.replace("_", " ") for n in sweep.panels)
         for quantity in (q for q in quantities(sweep.cells) if _spans(sweep, q)):
-            lines = (
-                f"on {_listed(c.backend for c in sweep.cells if c.estimate)}, one panel a pattern: {patterns}."
-            )
+            own = stem.with_name(f"{stem.name}{quantity.name}")
+            what = f"{quantity.title[0].lower()}{quantity.title[1:]}"
+            shown = _shown(sweep, quantity)
             kind, numbers = FigureKind.LATENCY, latencies
             if quantity is not LATENCY:
                 kind, numbers = FigureKind.MISSES, counts or latencies
-            shows = f"Lines: {quantity.title.lower()} of one image over {axis} {lines}"
-            own = stem.with_name(f"{stem.name}{quantity.name}")
-            yield _drawn(kind, draw_sweep(sweep, selection, quantity), own, shows, numbers, axis)
+            figure = draw_sweep(sweep, selection, quantity)
+            yield _drawn(kind, figure, own, f"Lines: {what} {shown}", numbers, axis)
             both = latency_and_misses(sweep, quantity) if quantity is not LATENCY else None
             if both:
                 own = stem.with_name(f"{stem.name}{quantity.name.replace('_misses', '_latency_and_misses')}")
                 numbers = write_csv(own.with_name(f"{own.name}.csv"), list(both.records()))
-                shows = f"Solid lines: latency, dashed lines: {quantity.title.lower()}, of one image over {axis} {lines}"
                 figure = draw_latency_and_misses(both, selection)
-                yield _drawn(FigureKind.LATENCY_AND_MISSES, figure, own, shows, numbers, axis)
+                what = f"Solid lines: latency; dashed lines: {what} {shown}"
+                yield _drawn(FigureKind.LATENCY_AND_MISSES, figure, own, what, numbers, axis)
+
+
+def _shown(sweep: Sweep, quantity: Quantity) -> str:
+    """Of what a figure over depth or width shows its quantity."""
+    arms = _listed(x.backend for found in sweep.panels.values() for x in found if points(x, quantity))
+    patterns = _listed(name.replace("_", " ") for name in sweep.panels)
+    return f"of one image over {sweep.axis} on {arms}, one panel a pattern: {patterns}."
 
 
 def _kernel_times(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:

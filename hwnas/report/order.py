@@ -84,11 +84,16 @@ def network_names(workloads: Iterable[Workload]) -> dict[str, str]:
     return names
 
 
+def title(name: str) -> str:
+    """A network's name as words; one that says where the network comes from stays as it is."""
+    return name.replace("_", " ") if ":" not in name else name
+
+
 def sized_name(name: str, workload: Workload) -> str:
     """A name with the sizes that a workload has: ``depthwise bottleneck, depth 50, width 64, batch 8``."""
     sizes = [f"{axis} {value}" for axis in _AXES if (value := number(workload, axis))]
     batch = [f"batch {workload.batch}"] if workload.batch > 1 else []
-    return ", ".join([name.replace("_", " ") if ":" not in name else name, *sizes, *batch])
+    return ", ".join([title(name), *sizes, *batch])
 
 
 def _family(workload: Workload) -> str:
