@@ -14,13 +14,13 @@ from hwnas.cache_misses.operators import OPERATOR_KINDS
 from hwnas.core.units import format_seconds
 from hwnas.report.cells import Selection
 from hwnas.report.context import figure_footer, plural
-from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure
+from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure, part_for_bars, room_for_names
 from hwnas.report.kernel_times import KernelTimes
+from hwnas.report.order import shortened
 from hwnas.report.style import OPERATOR_COLOURS
 
 _BAR_IN = 0.22
 _GAP_IN = 0.16
-_CHARACTER_IN = 0.082
 #: Bars that one figure can hold.
 _MOST_BARS = 60
 
@@ -50,20 +50,21 @@ def draw_kernel_times(found: Sequence[KernelTimes], selection: Selection) -> Fig
     )
     blocks = [(name, list(block)) for name, block in groupby(rows, key=lambda k: k.network)]
     height = sum(len(block) * _BAR_IN + _GAP_IN for _, block in blocks) + _GAP_IN
-    left = 0.4 + _CHARACTER_IN * max(len(name) for name, _ in blocks)
-    figure, (axis,) = new_figure(frame, Grid(1, 1, height=height, left=left, above=0.1))
+    grid = Grid(1, 1, height=height, left=room_for_names([shortened(n) for n, _ in blocks]), above=0.1)
+    figure, (axis,) = new_figure(frame, grid)
     axis.set_ylim(height, 0)
     axis.set_yticks([])
     axis.grid(False, axis="y")
-    # Beside the bars stand numbers and the names of backends.
-    axis.set_xlim(0, 1.42 + 0.011 * max(len(k.cell.backend) for k in rows))
-    axis.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
+    axis.set_xlim(0, 1 / part_for_bars(grid, [_text(k) for k in rows]))
+    axis.set_xticks([0, 0.5, 1.0])
     axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0%}"))
     axis.set_xlabel("share of the time in kernels")
     y = _GAP_IN
     for name, block in blocks:
         middle = y + len(block) * _BAR_IN / 2
-        axis.annotate(name, (0, middle), (-8, 0), textcoords="offset points", ha="right", va="center", size=9)
+        axis.annotate(
+            shortened(name), (0, middle), (-8, 0), textcoords="offset points", ha="right", va="center", size=9
+        )
         for row in block:
             _draw_bar(axis, row, y + _BAR_IN / 2)
             y += _BAR_IN
@@ -78,6 +79,11 @@ def _draw_bar(axis: Axes, row: KernelTimes, y: float) -> None:
         share = time_s / total if total else 0.0
         axis.barh(y, share, left=start, height=0.88 * _BAR_IN, color=OPERATOR_COLOURS[kind], linewidth=0)
         start += share
+    axis.annotate(_text(row), (1.0, y), (7, 0), textcoords="offset points", va="center", size=8.5)
+
+
+def _text(row: KernelTimes) -> str:
+    """What stands beside a bar."""
+    total = row.sum_s or 0.0
     part = f" ({total / row.latency_s:.0%} of the latency)" if row.latency_s else ""
-    text = f"{row.cell.backend}  {format_seconds(total)}{part}"
-    axis.annotate(text, (1.0, y), (7, 0), textcoords="offset points", va="center", size=8.5)
+    return f"{row.cell.backend}  {format_seconds(total)}{part}"

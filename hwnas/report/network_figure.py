@@ -18,16 +18,13 @@ from hwnas.core.units import format_seconds
 from hwnas.measuring.statistics import Verdict
 from hwnas.report.cells import Cell, Selection
 from hwnas.report.context import figure_footer, omission_notes, plural, threads
-from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure
-from hwnas.report.order import image, network_names
+from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure, part_for_bars, room_for_names
+from hwnas.report.order import image, network_names, shortened
 from hwnas.report.quantities import LATENCY
 from hwnas.report.style import INK, MUTED, backend_colours
 
 _BAR_IN = 0.2
 _GAP_IN = 0.14
-_CHARACTER_IN = 0.082
-#: Part of the axis that is kept free for the text beside the longest bar.
-_ROOM_FOR_TEXT = 0.42
 #: Where the second text begins: beyond the widest speedup [points].
 _SECOND_TEXT = 48
 _REASON_CHARACTERS = 60
@@ -111,14 +108,15 @@ def draw_networks(rows: Sequence[NetworkRow], selection: Selection) -> Figure:
         footer=figure_footer(selection, cells),
     )
     height = sum(len(r.cells) * _BAR_IN + _GAP_IN for r in rows) + _GAP_IN
-    left = 0.4 + _CHARACTER_IN * max(len(r.name) for r in rows)
-    figure, (axis,) = new_figure(frame, Grid(1, 1, height=height, left=left, above=0.1))
-    _set_scales(axis, cells, height)
+    grid = Grid(1, 1, height=height, left=room_for_names([shortened(r.name) for r in rows]), above=0.1)
+    figure, (axis,) = new_figure(frame, grid)
+    part = part_for_bars(grid, [_beside(c) for c in cells], _SECOND_TEXT / 72 + 0.2)
+    _set_scales(axis, cells, height, part)
     y = _GAP_IN
     for row in rows:
         middle = y + len(row.cells) * _BAR_IN / 2
         axis.annotate(
-            row.name,
+            shortened(row.name),
             (0, middle),
             (-8, 0),
             xycoords=axis.get_yaxis_transform(),
@@ -134,11 +132,12 @@ def draw_networks(rows: Sequence[NetworkRow], selection: Selection) -> Figure:
     return figure
 
 
-def _set_scales(axis: Axes, cells: Sequence[Cell], height: float) -> None:
+def _set_scales(axis: Axes, cells: Sequence[Cell], height: float, part: float) -> None:
+    """Bars take a part of the width; text stands beside them."""
     ends = [v for c in cells for v in LATENCY.read(c) or ()]
     low, high = min(ends) / 2, max(ends)
     axis.set_xscale("log")
-    axis.set_xlim(low, low * (high / low) ** (1 / (1 - _ROOM_FOR_TEXT)))
+    axis.set_xlim(low, low * (high / low) ** (1 / part))
     axis.set_ylim(height, 0)
     axis.set_yticks([])
     axis.grid(False, axis="y")
@@ -172,16 +171,21 @@ def _draw_bar(axis: Axes, cell: Cell, y: float, colour: str) -> None:
         path_effects=[withStroke(linewidth=2.6, foreground="white")],
     )
     comparison = cell.comparison
-    shown = format_seconds(value * 1e-3)
-    if comparison is None:
-        _write(axis, shown, high, y, 7, size=8.5)
-        return
-    unsure = comparison.verdict in (Verdict.SAME, Verdict.UNCLEAR)
-    _write(axis, f"{comparison.speedup:.2f}×", high, y, 7, weight="bold", size=9)
-    note = f"[{comparison.low:.2f}, {comparison.high:.2f}]" + (
-        f" {comparison.verdict.lower()}" if unsure else ""
-    )
-    _write(axis, f"{note}  {shown}", high, y, _SECOND_TEXT, size=8.5)
+    if comparison is not None:
+        _write(axis, f"{comparison.speedup:.2f}×", high, y, 7, weight="bold", size=9)
+    _write(axis, _beside(cell), high, y, 7 if comparison is None else _SECOND_TEXT, size=8.5)
+
+
+def _beside(cell: Cell) -> str:
+    """What stands beside a bar, after the speedup: its interval, what is not sure of it, and the latency."""
+    found, c = LATENCY.read(cell), cell.comparison
+    if found is None:
+        return ""
+    shown = format_seconds(found[0] * 1e-3)
+    if c is None:
+        return shown
+    unsure = f" {c.verdict.lower()}" if c.verdict in (Verdict.SAME, Verdict.UNCLEAR) else ""
+    return f"[{c.low:.2f}, {c.high:.2f}]{unsure}  {shown}"
 
 
 def _write(axis: Axes, text: str, x: float, y: float, offset: float, **font: Any) -> None:

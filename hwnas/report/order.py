@@ -19,6 +19,8 @@ Axis = Literal["depth", "width"]
 #: Parameters that have a column or an axis of their own.
 _AXES: tuple[Axis, ...] = ("depth", "width")
 _DIGITS = 8
+_MOST_CHARACTERS = 47
+_HALF = 22
 
 
 def in_order(cells: Iterable[Cell]) -> list[Cell]:
@@ -87,6 +89,11 @@ def network_names(workloads: Iterable[Workload]) -> dict[str, str]:
 def title(name: str) -> str:
     """A network's name as words; one that says where the network comes from stays as it is."""
     return name.replace("_", " ") if ":" not in name else name
+
+
+def shortened(name: str) -> str:
+    """A name that fits beside a bar: what is left out of a long one is its middle."""
+    return name if len(name) <= _MOST_CHARACTERS else f"{name[:_HALF]} … {name[-_HALF:]}"
 
 
 def sized_name(name: str, workload: Workload) -> str:
