@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from matplotlib.figure import Figure
 
@@ -22,7 +22,7 @@ from hwnas.report.quantities import LATENCY, Quantity, cache_label, cache_size, 
 from hwnas.report.records import cell_record, count_records, write_csv
 from hwnas.report.speedup_figure import draw_speedups
 from hwnas.report.speedups import speedup_bars
-from hwnas.report.style import save, styled
+from hwnas.report.style import ANOTHER_FOLDER, save, styled
 from hwnas.report.sweep_figure import draw_sweep
 from hwnas.report.sweep_panels import points
 from hwnas.report.sweeps import Sweep, find_sweeps
@@ -108,6 +108,10 @@ def written_files(figures: list[DrawnFigure]) -> list[Path]:
     return list(dict.fromkeys(path for figure in figures for path in figure.files))
 
 
+def _numbers(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    return write_csv(path, rows, ANOTHER_FOLDER)
+
+
 def _drawn(
     kind: FigureKind, figure: Figure, stem: Path, shows: str, csv: Path, axis: Axis | None = None
 ) -> DrawnFigure:
@@ -118,7 +122,7 @@ def _drawn(
 def _speedups(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
     bars = speedup_bars(selection.cells)
     if bars:
-        numbers = write_csv(folder / "speedup.csv", [bar.record() for bar in bars])
+        numbers = _numbers(folder / "speedup.csv", [bar.record() for bar in bars])
         arms = _listed(b.backend for b in bars)
         shows = f"Bars: the speedup of {arms} over {selection.baseline}, for each network or pattern."
         yield _drawn(FigureKind.SPEEDUP, draw_speedups(bars, selection), folder / "speedup", shows, numbers)
@@ -129,7 +133,7 @@ def _networks(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
     for threads, rows in found.items():
         stem = folder / ("networks" if len(found) == 1 else f"networks_{threads}t")
         names = network_names(c.workload for row in rows for c in row.cells)
-        numbers = write_csv(
+        numbers = _numbers(
             stem.with_name(f"{stem.name}.csv"),
             [cell_record(c, names[c.workload.key]) for row in rows for c in row.cells],
         )
@@ -143,7 +147,7 @@ def _fusion(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
         rows = fusion_rows(selection, geometry)
         if rows:
             stem = folder / f"fusion_{cache_size(geometry)}"
-            numbers = write_csv(stem.with_name(f"{stem.name}.csv"), [r.record() for r in rows])
+            numbers = _numbers(stem.with_name(f"{stem.name}.csv"), [r.record() for r in rows])
             shows = (
                 f"Stacked bars: the modelled misses of a cache of {cache_label(geometry)} by kind of operator, "
                 f"on {selection.baseline} and on {_listed(r.backend for r in rows)}."
@@ -169,7 +173,7 @@ def _over(axis: Axis, selection: Selection, folder: Path) -> Iterator[DrawnFigur
             both = latency_and_misses(sweep, quantity) if quantity is not LATENCY else None
             if both:
                 own = stem.with_name(f"{stem.name}{quantity.name.replace('_misses', '_latency_and_misses')}")
-                numbers = write_csv(own.with_name(f"{own.name}.csv"), list(both.records()))
+                numbers = _numbers(own.with_name(f"{own.name}.csv"), list(both.records()))
                 figure = draw_latency_and_misses(both, selection)
                 what = f"Solid lines: latency; dashed lines: {what} {shown}"
                 yield _drawn(FigureKind.LATENCY_AND_MISSES, figure, own, what, numbers, axis)
@@ -185,7 +189,7 @@ def _shown(sweep: Sweep, quantity: Quantity) -> str:
 def _kernel_times(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
     found = kernel_times(selection.cells)
     if any(k.times_s for k in found):
-        numbers = write_csv(folder / "kernel_times.csv", [r for k in found for r in k.records()])
+        numbers = _numbers(folder / "kernel_times.csv", [r for k in found for r in k.records()])
         shows = (
             "Stacked bars: the share of each kind of kernel in the time of a network, for "
             f"{_listed(k.cell.backend for k in found if k.times_s)}."
@@ -219,8 +223,8 @@ def _write_sweep(sweep: Sweep, stem: Path) -> tuple[Path, Path | None]:
     """The cells of a sweep, and in a file of their own the misses of all sources."""
     names = network_names(c.workload for c in sweep.cells)
     cells = [(c, names[c.workload.key]) for c in sweep.cells]
-    latencies = write_csv(stem.with_name(f"{stem.name}.csv"), [cell_record(*c) for c in cells])
+    latencies = _numbers(stem.with_name(f"{stem.name}.csv"), [cell_record(*c) for c in cells])
     counts = [record for c in cells for record in count_records(*c)]
     if not counts:
         return latencies, None
-    return latencies, write_csv(stem.with_name(f"{stem.name}_misses.csv"), counts)
+    return latencies, _numbers(stem.with_name(f"{stem.name}_misses.csv"), counts)

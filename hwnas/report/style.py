@@ -20,6 +20,8 @@ INK = "#222222"
 MUTED = "#666666"
 GRID = "#dddddd"
 PNG_DPI = 150
+#: The way out where a report's folder cannot be written to.
+ANOTHER_FOLDER = "Give another folder with --out"
 
 #: Colours that people with any common colour blindness can tell apart (Okabe and Ito, Color
 #: Universal Design, 2008, and a brown), in the order of the backend registry. Those of the arms that are
@@ -125,7 +127,5 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         figure.savefig(png, dpi=PNG_DPI, metadata={"Software": None})
         figure.savefig(svg, metadata={"Date": None, "Creator": None})
     except OSError as error:
-        raise UsageError(
-            f"cannot write figures to {stem.parent}: {error.strerror}", "Give another folder with --out"
-        ) from error
+        raise UsageError(f"cannot write figures to {stem.parent}: {error.strerror}", ANOTHER_FOLDER) from error
     return [png, svg]

@@ -88,8 +88,8 @@ def _section(name: str, cells: Sequence[Cell], columns: Columns, reasons: _Reaso
     results = list(columns.results)
     # The size of a network stands before what was measured of it.
     macs = [c for c in results if c.header == "MACs"]
-    results = [c for c in results if c not in macs]
     shown = [c for c in cells if c.backend in present]
+    results = [c for c in results if c not in macs and (not _is_count(c) or _counted(c, shown))]
     known = [*varying, *macs]
     headings = [Heading(c.header, c.right) for c in known]
     headings += [Heading("backend", False)] if shown else []
@@ -104,6 +104,15 @@ def _section(name: str, cells: Sequence[Cell], columns: Columns, reasons: _Reaso
         rows=[_row(c, known, results, reasons) for c in shown],
         absent=_absent(cells, present, reasons),
     )
+
+
+def _is_count(column: Column) -> bool:
+    return column.header.startswith("LLC misses")
+
+
+def _counted(column: Column, cells: Sequence[Cell]) -> bool:
+    """Whether a source counted anything here; why it did not stands with the cache misses."""
+    return any(column.value(c).plain not in ("", _NOT_COUNTED) for c in cells)
 
 
 def _row(cell: Cell, known: Sequence[Column], results: Sequence[Column], reasons: _Reasons) -> list[Field]:
@@ -122,7 +131,7 @@ def _result(cell: Cell, column: Column) -> Field:
         return Field(text, style=f"verdict {text.lower()}")
     if column.header == "speedup" and cell.comparison is None and cell.no_comparison != IS_BASELINE:
         return Field("none", style="missing", title=cell.no_comparison)
-    if column.header.startswith("LLC misses") and text in ("", _NOT_COUNTED):
+    if _is_count(column) and text in ("", _NOT_COUNTED):
         return Field(_NOT_COUNTED, True, "missing")
     return Field(text or _NOTHING, column.right)
 

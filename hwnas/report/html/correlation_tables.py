@@ -29,11 +29,13 @@ class Line:
 
     Args:
         name: Its heading.
+        conditions: What else holds for it.
         n: ``5``, or ``4 and 5`` where arms differ.
         entries: Pearson's and Spearman's coefficient of every arm.
     """
 
     name: str
+    conditions: str
     n: str
     entries: Sequence[Entry]
 
@@ -68,25 +70,38 @@ class Block:
 
 def overview(rows: Sequence[CorrelationRow]) -> list[Table]:
     """All patterns together: one table a pair, one line a sweep and batch."""
-    return _tables([r for r in rows if r.pattern == ALL_PATTERNS], _place)
+    return _tables([r for r in rows if r.pattern == ALL_PATTERNS], lambda r: (_place(r), _conditions(r)))
 
 
 def blocks(rows: Sequence[CorrelationRow]) -> list[Block]:
     """Pattern by pattern: one block a sweep and batch."""
-    places = dict.fromkeys(_place(r) for r in rows)
+    places = dict.fromkeys((_place(r), _conditions(r)) for r in rows)
     return [
-        Block(place, _tables([r for r in rows if _place(r) == place], lambda r: r.pattern.replace("_", " ")))
-        for place in places
+        Block(
+            f"{place}: {shared}",
+            _tables([r for r in rows if (_place(r), _conditions(r)) == (place, shared)], _pattern),
+        )
+        for place, shared in places
     ]
 
 
+def _pattern(row: CorrelationRow) -> tuple[str, str]:
+    return row.pattern.replace("_", " "), ""
+
+
+_Name = Callable[[CorrelationRow], tuple[str, str]]
+
+
 def _place(row: CorrelationRow) -> str:
-    return f"Over {row.sweep.axis}: {conditions(row.sweep, [row.batch])}".replace(": W", ": w").replace(
-        ": D", ": d"
-    )
+    return f"over {row.sweep.axis}, batch {row.batch}"
 
 
-def _tables(rows: Sequence[CorrelationRow], name: Callable[[CorrelationRow], str]) -> list[Table]:
+def _conditions(row: CorrelationRow) -> str:
+    found = conditions(row.sweep, [])
+    return f"{found[0].lower()}{found[1:]}"
+
+
+def _tables(rows: Sequence[CorrelationRow], name: _Name) -> list[Table]:
     return [_table(title, [r for r in rows if _title(r.pair) == title], name) for title in _titles(rows)]
 
 
@@ -96,17 +111,17 @@ def _titles(rows: Sequence[CorrelationRow]) -> list[str]:
 
 def _title(pair: Pair) -> str:
     where = f" ({pair.source}, {cache_label(pair.geometry)})" if pair.source else ""
-    return f"{pair.x} and {pair.y}{where}"
+    return f"{pair.x[0].upper()}{pair.x[1:]} and {pair.y}{where}"
 
 
-def _table(title: str, rows: Sequence[CorrelationRow], name: Callable[[CorrelationRow], str]) -> Table:
+def _table(title: str, rows: Sequence[CorrelationRow], name: _Name) -> Table:
     backends = list(dict.fromkeys(r.backend for r in rows))
     lines = []
-    for heading in dict.fromkeys(name(r) for r in rows):
-        own = {r.backend: r for r in rows if name(r) == heading}
+    for place in dict.fromkeys(name(r) for r in rows):
+        own = {r.backend: r for r in rows if name(r) == place}
         counts = sorted({r.pearson.n for r in own.values()})
         entries = [_entry(c) for b in backends for c in _both(own.get(b))]
-        lines.append(Line(heading, " and ".join(map(str, counts)), entries))
+        lines.append(Line(*place, " and ".join(map(str, counts)), entries))
     return Table(title, backends, lines)
 
 

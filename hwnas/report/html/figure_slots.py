@@ -19,6 +19,7 @@ class Slot:
 
     Args:
         number: Its number there.
+        title: What it is about, in a few words.
         caption: What it shows, in the words of this page.
         figures: What was drawn of it, the closest to the study first.
         missing: Why there is none.
@@ -26,16 +27,18 @@ class Slot:
     """
 
     number: int
+    title: str
     caption: str
     figures: Sequence[DrawnFigure]
     missing: str
     remedy: str
 
 
-_SLOTS: tuple[tuple[FigureKind, Axis | None, str, str, str], ...] = (
+_SLOTS: tuple[tuple[FigureKind, Axis | None, str, str, str, str], ...] = (
     (
         FigureKind.LATENCY,
         "depth",
+        "latency over depth",
         "Latency of an image over depth, six patterns, native and accelerated, for growing batches.",
         "no pattern has a latency at two depths",
         "depth",
@@ -43,6 +46,7 @@ _SLOTS: tuple[tuple[FigureKind, Axis | None, str, str, str], ...] = (
     (
         FigureKind.LATENCY,
         "width",
+        "latency over width",
         "Latency of an image over width, six patterns, native and accelerated.",
         "no pattern has a latency at two widths",
         "width",
@@ -50,6 +54,7 @@ _SLOTS: tuple[tuple[FigureKind, Axis | None, str, str, str], ...] = (
     (
         FigureKind.LATENCY_AND_MISSES,
         "depth",
+        "latency and cache misses over depth",
         "Latency (solid, left) and last-level-cache misses (dashed, right) over depth.",
         "no pattern has both latency and cache misses at two depths",
         "cache_depth",
@@ -57,6 +62,7 @@ _SLOTS: tuple[tuple[FigureKind, Axis | None, str, str, str], ...] = (
     (
         FigureKind.LATENCY_AND_MISSES,
         "width",
+        "latency and cache misses over width",
         "Latency (solid, left) and last-level-cache misses (dashed, right) over width.",
         "no pattern has both latency and cache misses at two widths",
         "cache_width",
@@ -64,6 +70,7 @@ _SLOTS: tuple[tuple[FigureKind, Axis | None, str, str, str], ...] = (
     (
         FigureKind.NETWORKS,
         None,
+        "whole networks",
         "Latency of whole networks, with the speedup beside the bars.",
         "no whole network has a latency",
         "networks",
@@ -75,9 +82,14 @@ def slots(figures: Sequence[DrawnFigure]) -> list[Slot]:
     """The study's five figures."""
     return [
         Slot(
-            number, caption, _closest_first(of_kind(figures, kind, axis)), missing, f"hwnas measure {campaign}"
+            number,
+            title,
+            caption,
+            _closest_first(of_kind(figures, kind, axis)),
+            missing,
+            f"hwnas measure {campaign}",
         )
-        for number, (kind, axis, caption, missing, campaign) in enumerate(_SLOTS, 1)
+        for number, (kind, axis, title, caption, missing, campaign) in enumerate(_SLOTS, 1)
     ]
 
 

@@ -31,8 +31,11 @@ def inline_svg(file: Path, name: str, shows: str) -> Markup:
         element.attrib = {_key(k): _value(_key(k), v, name) for k, v in element.attrib.items()}
     view = root.get("viewBox", "0 0 720 480")
     inner = "".join(ElementTree.tostring(child, encoding="unicode") for child in root)
-    # Tags and attributes are matplotlib's and were parsed; only the description is ours to escape.
-    opening = Markup('<svg viewBox="{}" role="img" aria-label="{}">').format(view, shows)
+    # Tags and attributes are matplotlib's and were parsed; only the description is ours to escape. What is
+    # filled with black has no fill of its own: black is what it would inherit.
+    opening = Markup('<svg viewBox="{}" role="img" aria-label="{}" style="{}">').format(
+        view, shows, with_variables("fill: #000000")
+    )
     return opening + Markup(inner) + Markup("</svg>")
 
 

@@ -23,8 +23,9 @@ from hwnas.report.html.headline import arms, measured_share
 from hwnas.report.html.inline_svg import inline_svg
 from hwnas.report.html.kernel_rows import kernel_rows, untimed
 from hwnas.report.html.reproduction import commands, own_campaigns
-from hwnas.report.html.setup import differences
+from hwnas.report.html.setup import differences, in_short
 from hwnas.report.kernel_times import kernel_times
+from hwnas.report.style import ANOTHER_FOLDER
 
 #: What is said of several claims.
 _SEVERAL = {
@@ -65,7 +66,7 @@ def write_page(content: PageContent, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", "Give another folder with --out") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}", ANOTHER_FOLDER) from error
     return path
 
 
@@ -95,6 +96,7 @@ def _context(content: PageContent) -> dict[str, Any]:
         "speedup_figures": of_kind(figures, FigureKind.SPEEDUP),
         "findings": content.findings,
         "verdicts": [(v, f"{verdicts[v]} {_SEVERAL[v]}") for v in ClaimVerdict if verdicts[v]],
+        "in_short": in_short(selection),
         "differences": differences(selection),
         "slots": slots(figures),
         "overview": correlation_tables.overview(content.correlations),

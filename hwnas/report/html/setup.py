@@ -10,7 +10,10 @@ from hwnas.report.cells import Cell, Selection
 from hwnas.report.context import host, omissions, threads
 from hwnas.report.order import image
 
-_NOT_STATED = "not stated (published in March 2021)"
+_NOT_STATED = "not stated"
+_PAPER_CPU = "Intel Core i5-7600K"
+#: The study does not give versions; those of its time.
+_ERA = "of early 2021"
 #: What tells generations of x86 processors apart, the widest first.
 _VECTORS = ("avx512f", "avx2", "avx")
 
@@ -39,7 +42,7 @@ def differences(selection: Selection) -> list[Difference]:
     vectors = next((v for v in _VECTORS if v in e.instruction_sets), None)
     cache = e.last_level_cache
     return [
-        Difference("CPU", "Intel Core i5-7600K, 3.8 GHz", host(selection)),
+        Difference("CPU", f"{_PAPER_CPU}, 3.8 GHz", host(selection)),
         Difference("vector instructions", "AVX2", vectors.upper() if vectors else None, "not recorded"),
         Difference(
             "last-level cache",
@@ -58,7 +61,20 @@ def differences(selection: Selection) -> list[Difference]:
 def _version(what: str, product: str, package: str, selection: Selection) -> Difference:
     version = selection.environment.versions.get(package)
     here = f"{product} {version}" if version else None
-    return Difference(what, f"{product}, version {_NOT_STATED}", here, "not recorded")
+    return Difference(what, f"{product} {_ERA}, version {_NOT_STATED}", here, "not recorded")
+
+
+def in_short(selection: Selection) -> str:
+    """The differences that matter most, as a sentence."""
+    known = selection.environment.versions
+    runtimes = [f"{p} {known[k]}" for p, k in (("PyTorch", "torch"), ("OpenVINO", "openvino")) if k in known]
+    measured = [c for c in selection.cells if c.estimate]
+    parts = [
+        f"{host(selection)} instead of an {_PAPER_CPU}",
+        *([f"{' and '.join(runtimes)} instead of versions {_ERA}"] if runtimes else []),
+        *([f"{threads(measured)}, where the study does not say how many"] if measured else []),
+    ]
+    return f"{'; '.join(parts)}."
 
 
 def _gpu(cells: Sequence[Cell]) -> Difference:

@@ -11,6 +11,7 @@ from hwnas.report.correlations import correlations
 from hwnas.report.figures import draw_figures, written_files
 from hwnas.report.html.page import PageContent, write_page
 from hwnas.report.records import write_csv
+from hwnas.report.style import ANOTHER_FOLDER
 
 PAGE = "index.html"
 
@@ -33,6 +34,8 @@ def write_report(selection: Selection, findings: Sequence[tuple[Claim, Finding]]
     rows = correlations(selection.cells)
     files = {}
     if rows:
-        files["correlations"] = write_csv(folder / "correlations.csv", [row.record() for row in rows])
+        files["correlations"] = write_csv(
+            folder / "correlations.csv", [row.record() for row in rows], ANOTHER_FOLDER
+        )
     page = write_page(PageContent(selection, figures, rows, findings, files), folder / PAGE)
     return [*written_files(figures), *files.values(), page]
