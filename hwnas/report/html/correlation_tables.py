@@ -47,12 +47,14 @@ class Table:
     Args:
         title: What is correlated: ``MACs and latency``.
         backends: The arms, two columns each.
-        lines: A pattern, or a sweep and batch, each.
+        lines: A pattern, or a sweep and batch, each, where it has a coefficient.
+        without: The others, each reason with whom it is true for: ``over depth, batch 8``.
     """
 
     title: str
     backends: Sequence[str]
     lines: Sequence[Line]
+    without: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -116,13 +118,20 @@ def _title(pair: Pair) -> str:
 
 def _table(title: str, rows: Sequence[CorrelationRow], name: _Name) -> Table:
     backends = list(dict.fromkeys(r.backend for r in rows))
-    lines = []
+    lines: list[Line] = []
+    without: dict[str, list[str]] = {}
     for place in dict.fromkeys(name(r) for r in rows):
         own = {r.backend: r for r in rows if name(r) == place}
         counts = sorted({r.pearson.n for r in own.values()})
         entries = [_entry(c) for b in backends for c in _both(own.get(b))]
-        lines.append(Line(*place, " and ".join(map(str, counts)), entries))
-    return Table(title, backends, lines)
+        if any(e.text for e in entries):
+            lines.append(Line(*place, " and ".join(map(str, counts)), entries))
+        else:
+            reason = "; ".join(dict.fromkeys(e.reason for e in entries))
+            without.setdefault(reason, []).append(
+                " ".join(filter(None, (place[0], place[1] and f"({place[1]})")))
+            )
+    return Table(title, backends, lines, [(reason, ", ".join(names)) for reason, names in without.items()])
 
 
 def _both(row: CorrelationRow | None) -> tuple[Correlation, Correlation]:
