@@ -11,10 +11,11 @@ from rich.text import Text
 
 from hwnas.cli.options import db_option, environment_option
 from hwnas.host.machine import probe_environment
-from hwnas.report.cells import Selection, select_cells
+from hwnas.report.cells import Cells
 from hwnas.report.claims.catalogue import judge
 from hwnas.report.claims.evidence import Evidence
 from hwnas.report.claims.finding import Claim, ClaimVerdict, Finding
+from hwnas.report.reading import read_passes
 from hwnas.store import LatencyStore
 
 _STYLES = {
@@ -41,11 +42,8 @@ def claims(db: str | None, environment: str | None, as_json: bool) -> None:
             if environment
             else store.sole_environment(probe_environment().fingerprint)
         )
-
-        def select(baseline: str) -> Selection:
-            return select_cells(store, fingerprint, baseline=baseline)
-
-        found = judge(Evidence(select))
+        cells = Cells(read_passes(store, fingerprint))
+    found = judge(Evidence(cells.select))
     if as_json:
         click.echo(
             json.dumps([claim.record(finding) for claim, finding in found], indent=2, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""`hwnas report`: what was measured, as a table, as figures and as files."""
+"""`hwnas report`: what was measured, as a table, as figures, as files and as one page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from rich.console import Console
 
 from hwnas.cli.options import db_option, filter_options, filters
 from hwnas.host.machine import probe_environment
-from hwnas.report.cells import DEFAULT_BASELINE, Selection, select_cells
+from hwnas.report.cells import Cells, Selection
+from hwnas.report.reading import DEFAULT_BASELINE, read_passes
 from hwnas.report.records import records, write_csv
 from hwnas.report.table import print_report
 from hwnas.store import LatencyStore
@@ -41,10 +42,12 @@ from hwnas.store import LatencyStore
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("report"),
     show_default=True,
-    help="Folder for the figures.",
+    help="Folder for the figures and the page.",
 )
 @click.option(
-    "--figures/--no-figures", default=None, help="Draw the figures. [default: yes, but not with --json]"
+    "--figures/--no-figures",
+    default=None,
+    help="Draw the figures and write the page. [default: yes, but not with --json]",
 )
 def report(
     db: str | None,
@@ -56,40 +59,54 @@ def report(
     figures: bool | None,
     **options: Any,
 ) -> None:
-    """Show latencies, speedups and verdicts; draw the figures.
+    """Show latencies, speedups and verdicts; draw the figures, and write one page of everything.
 
     Measurements of one environment only: this host's where there are any, else the only one of
-    the database.
+    the database. The page, index.html, needs neither a network nor the files beside it.
     """
-    selection = _select(db, campaign, baseline, options)
+    with _busy("Estimating"):
+        cells, selection = _select(db, campaign, baseline, options)
     if as_json:
         click.echo(json.dumps(records(selection), indent=2, ensure_ascii=False))
     else:
         print_report(Console(highlight=False), selection)
     written = [write_csv(csv_file, records(selection))] if csv_file else []
+    drawn: list[Path] = []
     if figures or (figures is None and not as_json):
-        written += _draw(selection, out)
+        drawn = _draw(cells, selection, out)
+        written += drawn
     for path in written:
         # With --json, stdout is the array and nothing else.
         click.echo(f"Wrote {path}", err=as_json)
+    if drawn:
+        click.echo(f"Open {drawn[-1]}", err=as_json)
 
 
-def _select(db: str | None, campaign: str | None, baseline: str | None, options: dict[str, Any]) -> Selection:
-    with LatencyStore.open(db, create=False) as store, _busy("Estimating"):
+def _select(
+    db: str | None, campaign: str | None, baseline: str | None, options: dict[str, Any]
+) -> tuple[Cells, Selection]:
+    """The cells that the options admit, and those to show: a baseline may be there only to be compared with."""
+    with LatencyStore.open(db, create=False) as store:
         chosen: dict[str, Any] = {**filters(store, **options)}
         environment = chosen.pop("environment", None)
         if environment is None:
             environment = store.sole_environment(probe_environment().fingerprint)
         arm = filters(store, backend=baseline)["backend"] if baseline else None
-        return select_cells(store, environment, campaign=campaign, baseline=arm, **chosen)
+        # A cell is compared with its baseline whatever became of that one.
+        status = chosen.pop("status", None)
+        cells = Cells(read_passes(store, environment, campaign=campaign, baseline=arm, **chosen))
+    return cells, cells.select(backend=chosen.get("backend"), status=status)
 
 
-def _draw(selection: Selection, folder: Path) -> list[Path]:
-    from hwnas.report.figures import draw_figures  # matplotlib takes a moment, which a table need not wait for
+def _draw(cells: Cells, selection: Selection, folder: Path) -> list[Path]:
+    # matplotlib takes a moment, which a table need not wait for.
+    from hwnas.report.claims.catalogue import judge
+    from hwnas.report.claims.evidence import Evidence
+    from hwnas.report.html.writing import write_report
 
     with _busy("Drawing"):
-        written = draw_figures(selection, folder)
-    if not written:
+        written = write_report(selection, judge(Evidence(cells.select)), folder)
+    if not any(path.suffix == ".png" for path in written):
         click.echo(
             "No figure: there is no speedup, and no pattern with a latency at two depths or widths", err=True
         )

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
-from hwnas.cache_misses.fused_operators import fused_shares
 from hwnas.core.counter import Counter, cache_misses, operator_of
 from hwnas.core.environment import Environment
-from hwnas.core.errors import UnknownName, UsageError
-from hwnas.core.measurement import PROTOCOL_VERSION, Agreement, Measurement, Status
+from hwnas.core.errors import UsageError
+from hwnas.core.measurement import Agreement, Measurement, Status
 from hwnas.core.workload import Workload
 from hwnas.measuring.busy import MOST_PREEMPTIONS_PER_S
 from hwnas.measuring.statistics import Comparison, Estimate, Verdict, compare, estimate
+from hwnas.report.kernel_summary import KernelSummary
 from hwnas.report.order import in_order
-from hwnas.store import CampaignRecord, Filters, LatencyStore, StoredMeasurement
-
-#: Speedups refer to it wherever it was measured.
-DEFAULT_BASELINE = "torch:cpu:fp32"
+from hwnas.report.reading import CellKey, Reading, read_passes
+from hwnas.store import CampaignRecord, LatencyStore, StoredMeasurement
 
 #: Block medians that scatter more than this after the drift correction make a cell noisy; on a
 #: shared virtual machine about half as much is usual, on a quiet one a tenth.
@@ -53,6 +51,9 @@ class Cell:
         contradicted: Whether the latencies of both arms say the opposite of the verdict.
         fused_shares: Where those are known: kind of operator -> share of the network's operators of that kind
             that run inside another's kernel.
+        kernel_times_s: Kind of operator -> time in its kernels in one inference [s]; empty where
+            `no_kernel_times` says why.
+        no_kernel_times: Why there are none, else empty.
     """
 
     workload: Workload
@@ -72,6 +73,8 @@ class Cell:
     operator_misses: tuple[Counter, ...] = ()
     contradicted: bool = False
     fused_shares: Mapping[str, float] = field(default_factory=dict)
+    kernel_times_s: Mapping[str, float] = field(default_factory=dict)
+    no_kernel_times: str = ""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -105,10 +108,6 @@ class Selection:
     has_reference: bool
 
 
-_CellKey = tuple[str, str, int]  # workload key, backend, threads
-_Passes = Mapping[str | None, list[StoredMeasurement]]  # by campaign uid
-
-
 def select_cells(
     store: LatencyStore,
     environment: str,
@@ -119,17 +118,12 @@ def select_cells(
     status: str | None = None,
     **filters: Any,
 ) -> Selection:
-    """Estimate every cell that the filters admit.
-
-    A cell that several campaigns measured is taken from the newest of them, never from several; one of a single
-    pass, which cannot know what processes differ, goes behind those of several. Cache misses do not depend on
-    when they were counted: those that the chosen campaign lacks come from the others.
+    """Estimate every cell that the filters admit: :class:`Cells` of :func:`read_passes`, for one baseline.
 
     Args:
         store: Where the measurements are.
         environment: Fingerprint; measurements of other environments take no part.
-        baseline: Full id of the arm that speedups refer to; None for :data:`DEFAULT_BASELINE`, or
-            where that was not measured, for the first backend of the newest campaign.
+        baseline: Full id of the arm that speedups refer to; None for the usual one.
         campaign: Only campaigns of this name, or the one whose uid begins so.
         backend: Only this arm's cells; the baseline is read all the same.
         status: Only cells with this outcome.
@@ -139,139 +133,146 @@ def select_cells(
         UnknownName: No such campaign in this environment.
         UsageError: No measurement matches.
     """
-    records = _campaigns(store, environment, campaign)
-    baseline = baseline or _default_baseline(store, environment, campaign, records)
-    arms = [backend, baseline] if backend and backend != baseline else [backend]
-    where = [{**filters, "environment": environment, "backend": arm} for arm in arms]
-    passes = _by_cell(
-        stored
-        for chosen in where
-        for stored in store.measurements(with_samples=False, with_kernels=False, **chosen)
-        if stored.campaign_uid in records or (campaign is None and stored.campaign_uid is None)
-    )
-    rank = {uid: _rank(record, place) for place, (uid, record) in enumerate(records.items())}
-    best_first = {key: _best_first(found, rank) for key, found in passes.items()}
-    newest = {key: uids[0] for key, uids in best_first.items()}
-    samples = {
-        stored.measurement.uid: stored.measurement
-        for uid in set(newest.values())
-        for chosen in where
-        for stored in store.measurements(with_kernels=False, **{**chosen, "campaign_uid": uid})
-        if stored.campaign_uid == uid
-    }
-    reference = store.canary_reference(environment, PROTOCOL_VERSION)
-    cells = []
-    for key, uid in newest.items():
-        own = passes[key][uid]
-        partners = passes.get((key[0], baseline, key[2]), {}).get(uid, [])
-        cell = _cell(own, partners, samples, baseline, reference)
-        counters = [c for u in best_first[key] for s in passes[key][u] for c in s.measurement.counters]
-        cell = replace(cell, cache_misses=cache_misses(counters), operator_misses=_operator_misses(counters))
-        if cell.operator_misses:
-            cell = replace(cell, fused_shares=_fused_shares(store, own))
-        cells.append(replace(cell, generation=records[uid].generation if uid else None))
-    chosen_cells = [
-        c
-        for c in _with_contradictions(cells, baseline)
-        if (backend is None or c.backend == backend) and (status is None or c.status == status)
-    ]
-    if not chosen_cells:
-        raise UsageError(
-            f"no measurement in {store.location} matches", "See what there is: hwnas db query, hwnas db info"
+    reading = read_passes(store, environment, baseline=baseline, campaign=campaign, backend=backend, **filters)
+    return Cells(reading).select(backend=backend, status=status)
+
+
+class Cells:
+    """The cells of a reading: estimated once, and compared with whatever baseline is asked for.
+
+    A cell that several campaigns measured is taken from the newest of them, never from several; one of a
+    single pass, which cannot know what processes differ, goes behind those of several. Cache misses and
+    times of kernels do not depend on when they were taken: what the chosen campaign lacks the others give.
+
+    Args:
+        reading: What was read.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._known: dict[str, list[Cell]] = {}
+
+    def select(
+        self, baseline: str | None = None, *, backend: str | None = None, status: str | None = None
+    ) -> Selection:
+        """The cells with their speedups.
+
+        Args:
+            baseline: Full id of the arm that speedups refer to; None for that of the reading.
+            backend: Only this arm's cells.
+            status: Only cells with this outcome.
+
+        Raises:
+            UsageError: No cell is left.
+        """
+        r = self._reading
+        baseline = baseline or r.baseline
+        cells = [
+            c
+            for c in self._against(baseline)
+            if (backend is None or c.backend == backend) and (status is None or c.status == status)
+        ]
+        if not cells:
+            raise UsageError(
+                f"no measurement in {r.location} matches", "See what there is: hwnas db query, hwnas db info"
+            )
+        counting = {uids[0] for uids in r.best_first.values()}
+        return Selection(
+            cells=tuple(in_order(cells)),
+            environment=r.environment,
+            baseline=baseline,
+            campaigns=tuple(sorted((r.campaigns[u] for u in counting if u), key=lambda c: c.created_at)),
+            superseded=sum(len(found) > 1 for found in r.passes.values()),
+            has_reference=r.reference is not None,
         )
-    return Selection(
-        cells=tuple(in_order(chosen_cells)),
-        environment=next(e for e, _ in store.environments() if e.fingerprint == environment),
-        baseline=baseline,
-        campaigns=tuple(sorted((records[u] for u in set(newest.values()) if u), key=lambda r: r.created_at)),
-        superseded=sum(len(found) > 1 for found in passes.values()),
-        has_reference=reference is not None,
-    )
 
+    def _against(self, baseline: str) -> list[Cell]:
+        """Every cell with its comparison with a baseline."""
+        if baseline not in self._known:
+            compared = [
+                _compared(cell, self._passes(key), self._passes((key[0], baseline, key[2]), of=key), baseline)
+                for key, cell in self._estimated.items()
+            ]
+            self._known[baseline] = _with_contradictions(compared, baseline)
+        return self._known[baseline]
 
-def _campaigns(store: LatencyStore, environment: str, name: str | None) -> dict[str, CampaignRecord]:
-    """The campaigns that may be shown, by uid."""
-    here = [record for record, _ in store.campaigns() if record.environment == environment]
-    if name is None:
-        return {record.uid: record for record in here}
-    found = {r.uid: r for r in here if r.name == name}
-    found = found or {r.uid: r for r in here if len(name) >= 4 and r.uid.startswith(name)}
-    if not found:
-        raise UnknownName("campaign", name, {r.name for r in here})
-    return found
+    def _passes(self, key: CellKey, of: CellKey | None = None) -> list[Measurement]:
+        """The passes of a cell in the campaign that counts for the cell `of`, itself where none is named."""
+        uid = self._reading.best_first[of or key][0]
+        stored = self._reading.passes.get(key, {}).get(uid, [])
+        return [self._reading.samples[s.measurement.uid] for s in stored]
 
-
-def _default_baseline(
-    store: LatencyStore, environment: str, campaign: str | None, records: Mapping[str, CampaignRecord]
-) -> str:
-    scopes: list[Filters] = (
-        [{"campaign_uid": uid} for uid in records] if campaign else [{"environment": environment}]
-    )
-    measured = {arm for scope in scopes for arm in store.values("backend", **scope)}
-    if DEFAULT_BASELINE in measured or not records:
-        return DEFAULT_BASELINE
-    newest = list(records.values())[-1]
-    first = next(iter(newest.spec.get("backends", ())), DEFAULT_BASELINE)
-    return str(first) if first in measured else DEFAULT_BASELINE
-
-
-def _by_cell(
-    measurements: Iterable[StoredMeasurement],
-) -> dict[_CellKey, dict[str | None, list[StoredMeasurement]]]:
-    found: dict[_CellKey, dict[str | None, list[StoredMeasurement]]] = defaultdict(lambda: defaultdict(list))
-    for stored in measurements:
-        m = stored.measurement
-        found[m.workload.key, m.backend, m.threads][stored.campaign_uid].append(stored)
-    return found
-
-
-def _rank(record: CampaignRecord, place: int) -> tuple[bool, str, int]:
-    """Orders campaigns by how much their latencies count."""
-    planned = record.spec.get("settings", {}).get("passes", 2)
-    return planned > 1, record.created_at, place
-
-
-def _best_first(passes: _Passes, rank: Mapping[str, tuple[bool, str, int]]) -> list[str | None]:
-    """The uids of the campaigns; measurements without a campaign come last."""
-    return sorted(passes, key=lambda uid: rank[uid] if uid is not None else (False, "", 0), reverse=True)
+    @cached_property
+    def _estimated(self) -> dict[CellKey, Cell]:
+        """Every cell without a comparison."""
+        r = self._reading
+        found = {}
+        for key, uids in r.best_first.items():
+            uid = uids[0]
+            own = r.passes[key][uid]
+            everywhere = [s for u in uids for s in r.passes[key][u]]
+            counters = [c for s in everywhere for c in s.measurement.counters]
+            cell = replace(
+                _cell(own[0], self._passes(key), r.reference),
+                generation=r.campaigns[uid].generation if uid else None,
+                cache_misses=cache_misses(counters),
+                operator_misses=_operator_misses(counters),
+            )
+            found[key] = _with_kernels(
+                cell, [r.kernels[s.measurement.uid] for s in everywhere if s.measurement.uid in r.kernels]
+            )
+        return found
 
 
 def _cell(
-    own: Sequence[StoredMeasurement],
-    partners: Sequence[StoredMeasurement],
-    samples: Mapping[str, Measurement],
-    baseline: str,
-    reference: Mapping[str, float] | None,
+    stored: StoredMeasurement, passes: Sequence[Measurement], reference: Mapping[str, float] | None
 ) -> Cell:
-    passes = [samples[s.measurement.uid] for s in own]
+    """The cell of some passes, of which `stored` is the first as the database knows it."""
     first = passes[0]
     usable = [m for m in passes if m.status is Status.OK]
     lost = [m for m in passes if m.status is not Status.OK]
-    cell = Cell(
+    return Cell(
         workload=first.workload,
         backend=first.backend,
         threads=first.threads,
         status=Status.OK if usable else lost[0].status,
         reason=_reason(lost, len(passes)) if usable else lost[0].reason,
-        macs=own[0].macs,
-        parameters=own[0].parameters,
+        estimate=estimate(usable, reference) if usable else None,
+        macs=stored.macs,
+        parameters=stored.parameters,
         agreement=_worst_agreement(passes),
-        campaign=own[0].campaign,
+        campaign=stored.campaign,
     )
-    if not usable:
+
+
+def _compared(cell: Cell, own: Sequence[Measurement], base: Sequence[Measurement], baseline: str) -> Cell:
+    """The cell with its comparison with passes of the baseline, or with why there is none."""
+    if cell.estimate is None:
         return replace(cell, no_comparison="no latency to compare")
-    cell = replace(cell, estimate=estimate(usable, reference))
-    if first.backend == baseline:
+    if cell.backend == baseline:
         return replace(cell, no_comparison=IS_BASELINE)
-    base = [samples[s.measurement.uid] for s in partners]
     groups = {m.group for m in base if m.status is Status.OK}
-    paired = [m for m in usable if m.group in groups]
+    paired = [m for m in own if m.status is Status.OK and m.group in groups]
     if paired:
         return replace(cell, comparison=compare(base, paired))
     bad = next((m for m in base if m.status is not Status.OK), None)
     if bad is not None:
         return replace(cell, no_comparison=f"{baseline} {bad.status}: {bad.reason}")
     return replace(cell, no_comparison=f"not measured side by side with {baseline}")
+
+
+def _with_kernels(cell: Cell, found: Sequence[KernelSummary]) -> Cell:
+    """The cell with what its kernels tell; the first pass of each that tells it counts."""
+    fused = next((k.fused_shares for k in found if k.count), {})
+    times = next((k.times_s for k in found if k.times_s), {})
+    missing = (
+        ""
+        if times
+        else "its kernels are stored without times: the network was not profiled"
+        if found
+        else "its kernels are not stored"
+    )
+    return replace(cell, fused_shares=fused, kernel_times_s=times, no_kernel_times=missing)
 
 
 def _with_contradictions(cells: Iterable[Cell], baseline: str) -> list[Cell]:
@@ -297,15 +298,6 @@ def _operator_misses(counters: Sequence[Counter]) -> tuple[Counter, ...]:
     """The first of each; others count the same."""
     found = {(c.event, c.source, c.geometry): c for c in reversed(counters) if operator_of(c.event)}
     return tuple(found.values())
-
-
-def _fused_shares(store: LatencyStore, own: Sequence[StoredMeasurement]) -> dict[str, float]:
-    """Of the first pass whose kernels are known; others run the same."""
-    for stored in own:
-        (found,) = store.measurements(uid=stored.measurement.uid, with_samples=False)
-        if found.measurement.kernels:
-            return fused_shares(found.measurement.kernels)
-    return {}
 
 
 def _reason(lost: Sequence[Measurement], passes: int) -> str:

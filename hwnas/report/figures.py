@@ -2,62 +2,204 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
+
+from matplotlib.figure import Figure
 
 from hwnas.report.cells import Selection
 from hwnas.report.fusion import fusion_geometries, fusion_rows
 from hwnas.report.fusion_figure import draw_fusion
+from hwnas.report.kernel_time_figure import draw_kernel_times
+from hwnas.report.kernel_times import kernel_times
+from hwnas.report.latency_and_misses_figure import draw_latency_and_misses, latency_and_misses
+from hwnas.report.network_figure import draw_networks, network_rows
 from hwnas.report.order import Axis, network_names
-from hwnas.report.quantities import Quantity, cache_size, quantities
+from hwnas.report.quantities import LATENCY, Quantity, cache_label, cache_size, quantities
 from hwnas.report.records import cell_record, count_records, write_csv
 from hwnas.report.speedup_figure import draw_speedups
 from hwnas.report.speedups import speedup_bars
-from hwnas.report.style import save, styled
+from hwnas.report.style import ANOTHER_FOLDER, save, styled
 from hwnas.report.sweep_figure import draw_sweep
+from hwnas.report.sweep_panels import points
 from hwnas.report.sweeps import Sweep, find_sweeps
 
 
-def draw_figures(selection: Selection, folder: Path) -> list[Path]:
+class FigureKind(StrEnum):
+    """What a figure is about."""
+
+    SPEEDUP = "speedup"
+    LATENCY = "latency"
+    MISSES = "misses"
+    LATENCY_AND_MISSES = "latency and misses"
+    NETWORKS = "networks"
+    FUSION = "fusion"
+    KERNEL_TIMES = "kernel times"
+
+
+@dataclass(frozen=True)
+class DrawnFigure:
+    """A figure that was written.
+
+    Args:
+        kind: What it is about.
+        png: The picture.
+        csv: The numbers that are drawn.
+        shows: What is to be seen, for who does not see it.
+        axis: Depth or width, of figures over one of them.
+    """
+
+    kind: FigureKind
+    png: Path
+    csv: Path
+    shows: str
+    axis: Axis | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its files."""
+        return self.png.stem
+
+    @property
+    def svg(self) -> Path:
+        """The same as a drawing."""
+        return self.png.with_suffix(".svg")
+
+    @property
+    def files(self) -> list[Path]:
+        """All three."""
+        return [self.png, self.svg, self.csv]
+
+
+def draw_figures(selection: Selection, folder: Path) -> list[DrawnFigure]:
     """Draw every figure for which there are measurements.
 
-    `speedup` shows the speedup over the baseline; `depth` and `width` show latencies over a
-    sweep, and `depth_misses_...` cache misses by one source on one cache; `fusion_...` shows
-    which operators' misses the acceleration removed. Where there are several sweeps of a kind,
-    their names say what they hold fixed: ``depth_w64_56x56_1t``.
+    `speedup` shows the speedup over the baseline; `networks` the latencies of whole networks; `depth` and
+    `width` show latencies over a sweep, `depth_misses_...` cache misses by one source on one cache, and
+    `depth_latency_and_misses_...` both; `fusion_...` shows which operators' misses the acceleration removed,
+    and `kernel_times` where the time goes. Where there are several of a kind, their names say what they hold
+    fixed: ``depth_w64_56x56_1t``.
 
     Args:
         selection: What to draw.
         folder: Where the files go; made where it does not exist.
 
     Returns:
-        The files written; none where there is nothing to draw.
+        The figures written; none where there is nothing to draw.
 
     Raises:
         UsageError: A file cannot be written.
     """
-    written: list[Path] = []
     with styled():
-        bars = speedup_bars(selection.cells)
-        if bars:
-            stem = folder / "speedup"
-            written += save(draw_speedups(bars, selection), stem)
-            written.append(write_csv(stem.with_name("speedup.csv"), [bar.record() for bar in bars]))
-        for geometry in fusion_geometries(selection):
-            rows = fusion_rows(selection, geometry)
-            if rows:
-                stem = folder / f"fusion_{cache_size(geometry)}"
-                written += save(draw_fusion(rows, geometry, selection), stem)
-                written.append(write_csv(stem.with_name(f"{stem.name}.csv"), [r.record() for r in rows]))
-        for axis in get_args(Axis):
-            sweeps = find_sweeps(selection.cells, axis)
-            for sweep in sweeps:
-                stem = folder / (axis if len(sweeps) == 1 else _name(sweep))
-                for quantity in (q for q in quantities(sweep.cells) if _spans(sweep, q)):
-                    figure = draw_sweep(sweep, selection, quantity)
-                    written += save(figure, stem.with_name(f"{stem.name}{quantity.name}"))
-                written += _write_sweep(sweep, stem)
-    return written
+        return [
+            *_speedups(selection, folder),
+            *_networks(selection, folder),
+            *_fusion(selection, folder),
+            *(f for axis in get_args(Axis) for f in _over(axis, selection, folder)),
+            *_kernel_times(selection, folder),
+        ]
+
+
+def written_files(figures: list[DrawnFigure]) -> list[Path]:
+    """Every file of some figures once: several can share their numbers."""
+    return list(dict.fromkeys(path for figure in figures for path in figure.files))
+
+
+def _numbers(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    return write_csv(path, rows, ANOTHER_FOLDER)
+
+
+def _drawn(
+    kind: FigureKind, figure: Figure, stem: Path, shows: str, csv: Path, axis: Axis | None = None
+) -> DrawnFigure:
+    png, _ = save(figure, stem)
+    return DrawnFigure(kind, png, csv, shows, axis)
+
+
+def _speedups(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
+    bars = speedup_bars(selection.cells)
+    if bars:
+        numbers = _numbers(folder / "speedup.csv", [bar.record() for bar in bars])
+        arms = _listed(b.backend for b in bars)
+        shows = f"Bars: the speedup of {arms} over {selection.baseline}, for each network or pattern."
+        yield _drawn(FigureKind.SPEEDUP, draw_speedups(bars, selection), folder / "speedup", shows, numbers)
+
+
+def _networks(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
+    found = network_rows(selection.cells)
+    for threads, rows in found.items():
+        stem = folder / ("networks" if len(found) == 1 else f"networks_{threads}t")
+        names = network_names(c.workload for row in rows for c in row.cells)
+        numbers = _numbers(
+            stem.with_name(f"{stem.name}.csv"),
+            [cell_record(c, names[c.workload.key]) for row in rows for c in row.cells],
+        )
+        arms = _listed(c.backend for row in rows for c in row.cells)
+        shows = f"Bars: the latency of {len(rows)} whole networks on {arms}, with the speedup beside them."
+        yield _drawn(FigureKind.NETWORKS, draw_networks(rows, selection), stem, shows, numbers)
+
+
+def _fusion(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
+    for geometry in fusion_geometries(selection):
+        rows = fusion_rows(selection, geometry)
+        if rows:
+            stem = folder / f"fusion_{cache_size(geometry)}"
+            numbers = _numbers(stem.with_name(f"{stem.name}.csv"), [r.record() for r in rows])
+            shows = (
+                f"Stacked bars: the modelled misses of a cache of {cache_label(geometry)} by kind of operator, "
+                f"on {selection.baseline} and on {_listed(r.backend for r in rows)}."
+            )
+            yield _drawn(FigureKind.FUSION, draw_fusion(rows, geometry, selection), stem, shows, numbers)
+
+
+def _over(axis: Axis, selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
+    """Latency, misses, and both, of every sweep over depth or width."""
+    sweeps = find_sweeps(selection.cells, axis)
+    for sweep in sweeps:
+        stem = folder / (axis if len(sweeps) == 1 else _name(sweep))
+        latencies, counts = _write_sweep(sweep, stem)
+        for quantity in (q for q in quantities(sweep.cells) if _spans(sweep, q)):
+            own = stem.with_name(f"{stem.name}{quantity.name}")
+            what = f"{quantity.title[0].lower()}{quantity.title[1:]}"
+            shown = _shown(sweep, quantity)
+            kind, numbers = FigureKind.LATENCY, latencies
+            if quantity is not LATENCY:
+                kind, numbers = FigureKind.MISSES, counts or latencies
+            figure = draw_sweep(sweep, selection, quantity)
+            yield _drawn(kind, figure, own, f"Lines: {what} {shown}", numbers, axis)
+            both = latency_and_misses(sweep, quantity) if quantity is not LATENCY else None
+            if both:
+                own = stem.with_name(f"{stem.name}{quantity.name.replace('_misses', '_latency_and_misses')}")
+                numbers = _numbers(own.with_name(f"{own.name}.csv"), list(both.records()))
+                figure = draw_latency_and_misses(both, selection)
+                what = f"Solid lines: latency; dashed lines: {what} {shown}"
+                yield _drawn(FigureKind.LATENCY_AND_MISSES, figure, own, what, numbers, axis)
+
+
+def _shown(sweep: Sweep, quantity: Quantity) -> str:
+    """Of what a figure over depth or width shows its quantity."""
+    arms = _listed(x.backend for found in sweep.panels.values() for x in found if points(x, quantity))
+    patterns = _listed(name.replace("_", " ") for name in sweep.panels)
+    return f"of one image over {sweep.axis} on {arms}, one panel a pattern: {patterns}."
+
+
+def _kernel_times(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
+    found = kernel_times(selection.cells)
+    if any(k.times_s for k in found):
+        numbers = _numbers(folder / "kernel_times.csv", [r for k in found for r in k.records()])
+        shows = (
+            "Stacked bars: the share of each kind of kernel in the time of a network, for "
+            f"{_listed(k.cell.backend for k in found if k.times_s)}."
+        )
+        figure = draw_kernel_times(found, selection)
+        yield _drawn(FigureKind.KERNEL_TIMES, figure, folder / "kernel_times", shows, numbers)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
 
 
 def _spans(sweep: Sweep, quantity: Quantity) -> bool:
@@ -77,12 +219,12 @@ def _name(sweep: Sweep) -> str:
     return f"{sweep.axis}_{other}{sweep.fixed}_{sweep.image}_{sweep.threads}t"
 
 
-def _write_sweep(sweep: Sweep, stem: Path) -> list[Path]:
+def _write_sweep(sweep: Sweep, stem: Path) -> tuple[Path, Path | None]:
     """The cells of a sweep, and in a file of their own the misses of all sources."""
     names = network_names(c.workload for c in sweep.cells)
     cells = [(c, names[c.workload.key]) for c in sweep.cells]
-    written = [write_csv(stem.with_name(f"{stem.name}.csv"), [cell_record(*c) for c in cells])]
+    latencies = _numbers(stem.with_name(f"{stem.name}.csv"), [cell_record(*c) for c in cells])
     counts = [record for c in cells for record in count_records(*c)]
-    if counts:
-        written.append(write_csv(stem.with_name(f"{stem.name}_misses.csv"), counts))
-    return written
+    if not counts:
+        return latencies, None
+    return latencies, _numbers(stem.with_name(f"{stem.name}_misses.csv"), counts)

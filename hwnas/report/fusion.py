@@ -10,7 +10,7 @@ from hwnas.cache_misses.operators import OPERATOR_KINDS, OTHER
 from hwnas.core.counter import operator_of
 from hwnas.report.cells import Cell, Selection
 from hwnas.report.context import plural
-from hwnas.report.order import network_names, number
+from hwnas.report.order import network_names, sized_name
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def fusion_rows(selection: Selection, geometry: str) -> list[FusionRow]:
             largest[place] = base, cell
     return [
         FusionRow(
-            _label(name, cell) + (f", {plural(threads, 'thread')}" if several else ""),
+            sized_name(name, cell.workload) + (f", {plural(threads, 'thread')}" if several else ""),
             _by_operator(base, geometry),
             backend,
             _by_operator(cell, geometry),
@@ -104,9 +104,3 @@ def _by_operator(cell: Cell, geometry: str) -> dict[str, float]:
             kind = kind if kind in OPERATOR_KINDS else OTHER
             found[kind] = found.get(kind, 0.0) + m.value
     return found
-
-
-def _label(name: str, cell: Cell) -> str:
-    sizes = [f"{axis} {value}" for axis in ("depth", "width") if (value := number(cell.workload, axis))]
-    batch = [f"batch {cell.workload.batch}"] if cell.workload.batch > 1 else []
-    return ", ".join([name.replace("_", " ") if ":" not in name else name, *sizes, *batch])

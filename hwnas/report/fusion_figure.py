@@ -14,21 +14,15 @@ from hwnas.cache_misses.operators import OPERATOR_KINDS
 from hwnas.core.units import format_count
 from hwnas.report.cells import Selection
 from hwnas.report.context import figure_footer, plural
+from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure
 from hwnas.report.fusion import FusionRow
-from hwnas.report.page import Frame, Grid, Legend, new_page
 from hwnas.report.quantities import cache_label
+from hwnas.report.style import OPERATOR_COLOURS
 
 _BAR_IN = 0.22
 _ROW_IN = 0.62
 #: Networks that one figure can hold.
 _MOST_ROWS = 12
-
-#: One a kind of operator, in their order: Okabe and Ito's with a brown, what remains in every runtime in black.
-_COLOURS = (
-    *("#000000", "#D55E00", "#E69F00", "#7F4F24", "#0072B2"),
-    *("#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#999999"),
-)
-
 
 #: Over the colour of its kind.
 _FUSED: Mapping[str, Any] = {"facecolor": "none", "edgecolor": "white", "hatch": "////"}
@@ -44,7 +38,7 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
     """
     further = max(0, len(rows) - _MOST_ROWS)
     rows = rows[:_MOST_ROWS]
-    colours = dict(zip(OPERATOR_KINDS, _COLOURS, strict=True))
+    colours = OPERATOR_COLOURS
     kinds = [k for k in OPERATOR_KINDS if any(k in r.baseline or k in r.accelerated for r in rows)]
     fused = (
         ["fused away: runs inside another's kernel on the accelerated arm"]
@@ -62,7 +56,7 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
     )
     height = len(rows) * _ROW_IN
     left = 0.5 + 0.078 * max(len(r.network) for r in rows)
-    figure, (axis,) = new_page(frame, Grid(1, 1, height=height, left=left, above=0.1))
+    figure, (axis,) = new_figure(frame, Grid(1, 1, height=height, left=left, above=0.1))
     axis.set_ylim(height, 0)
     axis.set_yticks([])
     axis.grid(False, axis="y")

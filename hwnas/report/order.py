@@ -20,6 +20,8 @@ Axis = Literal["depth", "width"]
 #: Parameters that have a column or an axis of their own.
 _AXES: tuple[Axis, ...] = ("depth", "width")
 _DIGITS = 8
+_MOST_CHARACTERS = 47
+_HALF = 22
 
 
 def in_order(cells: Iterable[Cell]) -> list[Cell]:
@@ -83,6 +85,23 @@ def network_names(workloads: Iterable[Workload]) -> dict[str, str]:
         for key, own in traits.items():
             names[key] = " ".join([family, *(f"{k}={own[k]}" for k in telling if k in own)])
     return names
+
+
+def title(name: str) -> str:
+    """A network's name as words; one that says where the network comes from stays as it is."""
+    return name.replace("_", " ") if ":" not in name else name
+
+
+def shortened(name: str) -> str:
+    """A name that fits beside a bar: what is left out of a long one is its middle."""
+    return name if len(name) <= _MOST_CHARACTERS else f"{name[:_HALF]} … {name[-_HALF:]}"
+
+
+def sized_name(name: str, workload: Workload) -> str:
+    """A name with the sizes that a workload has: ``depthwise bottleneck, depth 50, width 64, batch 8``."""
+    sizes = [f"{axis} {value}" for axis in _AXES if (value := number(workload, axis))]
+    batch = [f"batch {workload.batch}"] if workload.batch > 1 else []
+    return ", ".join([title(name), *sizes, *batch])
 
 
 def _family(workload: Workload) -> str:

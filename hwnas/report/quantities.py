@@ -50,12 +50,19 @@ LATENCY = Quantity(
 )
 
 
-def cache_misses(source: str, geometry: str | None) -> Quantity:
-    """Last-level-cache misses of one inference, per image, by one source on one cache."""
+def count_of(source: str, geometry: str | None) -> Callable[[Cell], float | None]:
+    """Reads the misses of one inference of the batch; None where that source did not count on that cache."""
 
     def misses(cell: Cell) -> float | None:
         counts = [c.value for c in cell.cache_misses if (c.source, c.geometry) == (source, geometry)]
         return counts[0] if counts else None
+
+    return misses
+
+
+def cache_misses(source: str, geometry: str | None) -> Quantity:
+    """Last-level-cache misses of one inference, per image, by one source on one cache."""
+    misses = count_of(source, geometry)
 
     def read(cell: Cell) -> tuple[float, float, float] | None:
         found = misses(cell)

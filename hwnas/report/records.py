@@ -107,7 +107,7 @@ def count_records(cell: Cell, network: str) -> list[dict[str, Any]]:
     ]
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], hint: str = "Give another place") -> Path:
     """Write records, all with the same keys, as CSV; what is not known is an empty field.
 
     Raises:
@@ -120,7 +120,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
             writer.writeheader()
             writer.writerows({k: _field(k, v) for k, v in row.items()} for row in rows)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", "Give another place") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}", hint) from error
     return path
 
 

@@ -17,7 +17,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from hwnas.measuring.statistics import Verdict
 from hwnas.report.cells import Selection
 from hwnas.report.context import figure_footer, omission_notes
-from hwnas.report.page import Frame, Grid, Legend, new_page
+from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure
+from hwnas.report.order import title
 from hwnas.report.speedups import Bar, shared_properties
 from hwnas.report.style import INK, MUTED, backend_colours
 
@@ -47,7 +48,7 @@ def draw_speedups(bars: Sequence[Bar], selection: Selection) -> Figure:
     """
     colours = backend_colours(b.backend for b in bars)
     placed, height = _place(bars)
-    names = max(len(_title(b.network)) for b in bars) * 1.15
+    names = max(len(title(b.network)) for b in bars) * 1.15
     labels = max(len(b.label) for b in bars)
     left = 0.35 + _CHARACTER_IN * (names + labels) + (0.2 if labels else 0.0)
     marks = "Whiskers: 95 % intervals."
@@ -65,7 +66,7 @@ def draw_speedups(bars: Sequence[Bar], selection: Selection) -> Figure:
         footer=figure_footer(selection, selection.cells),
     )
     grid = Grid(1, 1, height=height, left=left, above=0.1, below=0.4)
-    figure, (axis,) = new_page(frame, grid)
+    figure, (axis,) = new_figure(frame, grid)
     largest = max(max(b.high or 0.0, *b.members) for b in bars if b.members)
     axis.set_xlim(0, max(largest, 1.0) / (1 - _ROOM_FOR_NUMBERS))
     axis.set_ylim(height, 0)
@@ -80,10 +81,6 @@ def draw_speedups(bars: Sequence[Bar], selection: Selection) -> Figure:
         _draw_bar(axis, item, colours[item.bar.backend])
     _write_names(axis, placed, left - 0.25)
     return figure
-
-
-def _title(network: str) -> str:
-    return network.replace("_", " ") if ":" not in network else network
 
 
 def _place(bars: Sequence[Bar]) -> tuple[list[_Placed], float]:
@@ -154,7 +151,7 @@ def _write_names(axis: Axes, placed: Sequence[_Placed], room_in: float) -> None:
             middle = (row[0].y + row[-1].y) / 2
             if n == 0:
                 axis.annotate(
-                    _title(network),
+                    title(network),
                     (0, middle),
                     (-72 * room_in, 0),
                     textcoords="offset points",

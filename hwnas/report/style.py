@@ -12,6 +12,7 @@ from matplotlib import style as matplotlib_style
 from matplotlib.figure import Figure
 
 from hwnas.backends.registry import BACKENDS
+from hwnas.cache_misses.operators import OPERATOR_KINDS
 from hwnas.core.errors import UsageError
 from hwnas.report.order import backends_in_order
 
@@ -19,6 +20,8 @@ INK = "#222222"
 MUTED = "#666666"
 GRID = "#dddddd"
 PNG_DPI = 150
+#: The way out where a report's folder cannot be written to.
+ANOTHER_FOLDER = "Give another folder with --out"
 
 #: Colours that people with any common colour blindness can tell apart (Okabe and Ito, Color
 #: Universal Design, 2008, a brown and a grey), in the order of the backend registry. Those of the arms that are
@@ -27,6 +30,17 @@ _PALETTE = (
     *("#000000", "#CC79A7", "#009E73", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#7F4F24"),
     "#999999",
     "#F0E442",  # pale: for a backend of somebody else's
+)
+#: One a kind of operator, in their order: Okabe and Ito's with a brown, what remains in every runtime in black.
+OPERATOR_COLOURS = dict(
+    zip(
+        OPERATOR_KINDS,
+        (
+            *("#000000", "#D55E00", "#E69F00", "#7F4F24", "#0072B2"),
+            *("#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#999999"),
+        ),
+        strict=True,
+    )
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _LINES: tuple[Any, ...] = (
@@ -114,7 +128,5 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         figure.savefig(png, dpi=PNG_DPI, metadata={"Software": None})
         figure.savefig(svg, metadata={"Date": None, "Creator": None})
     except OSError as error:
-        raise UsageError(
-            f"cannot write figures to {stem.parent}: {error.strerror}", "Give another folder with --out"
-        ) from error
+        raise UsageError(f"cannot write figures to {stem.parent}: {error.strerror}", ANOTHER_FOLDER) from error
     return [png, svg]

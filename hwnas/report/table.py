@@ -2,64 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hwnas.core.cache_geometry import CacheGeometry
-from hwnas.core.measurement import Status
-from hwnas.core.units import format_count
 from hwnas.measuring.statistics import Verdict
-from hwnas.report.cells import IS_BASELINE, Cell, Selection
+from hwnas.report.cells import Cell, Selection
+from hwnas.report.columns import VERDICT_STYLES, Column, Columns, digits, input_shape, why
 from hwnas.report.context import omissions, plural, statement, threads
-from hwnas.report.order import Axis, image, network_names, number, short_backends
+from hwnas.report.order import image, network_names, short_backends
 from hwnas.report.summary import Summary, summarise
 
 _GAP = 2
 _INDENT = 2
 #: A pipe has no width; what reads it must not get wrapped lines.
 _PIPE_WIDTH = 10_000
-
-_VERDICT_STYLES = {
-    Verdict.FASTER: "bold green",
-    Verdict.SLOWER: "bold red",
-    Verdict.SAME: "cyan",
-    Verdict.UNCLEAR: "yellow",
-}
-_STATUS_STYLES = {Status.FAILED: "red", Status.REFUSED: "yellow", Status.SKIPPED: "dim"}
-
-
-@dataclass(frozen=True)
-class _Column:
-    """One column of the table.
-
-    Args:
-        header: Its heading.
-        value: What a cell shows in it.
-        right: Align to the right.
-        droppable: Goes where the terminal is too narrow; the highest goes first.
-        spoken: For a property that has a column only in sections in which it differs: its value in
-            words, for the headings of the other sections.
-    """
-
-    header: str
-    value: Callable[[Cell], Text]
-    right: bool = False
-    droppable: int = 0
-    spoken: Callable[[Cell], str] | None = None
-
-
-def interval(value: float, low: float, high: float, unit: str = "", most_decimals: int = 9) -> str:
-    """A value with three significant digits and its interval with the same decimals: ``8.12 [8.05, 8.20]``."""
-    shown = float(f"{value:.3g}")
-    decimals = min(max(0, 2 - math.floor(math.log10(abs(shown)))), most_decimals) if shown else 0
-    return f"{value:.{decimals}f}{unit} [{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
 def print_report(console: Console, selection: Selection) -> None:
@@ -93,16 +54,15 @@ class _View:
         self._cells = cells
         self.names = network_names(c.workload for c in cells)
         self._short = short_backends([c.backend for c in cells])
-        self._note = {(o.status, o.reason): n for n, o in enumerate(omissions(cells), 1)}
-        self._properties = [c for c in self._property_columns() if any(c.value(cell).plain for cell in cells)]
-        self._backend = _Column("backend", lambda c: Text(c.backend))
-        self._short_backend = _Column("backend", lambda c: Text(self._short[c.backend]))
-        self._results = [c for c in self._result_columns() if any(c.value(cell).plain for cell in cells)]
+        columns = Columns(cells)
+        self._properties, self._results = columns.properties, columns.results
+        self._backend = Column("backend", lambda c: Text(c.backend))
+        self._short_backend = Column("backend", lambda c: Text(self._short[c.backend]))
 
     def print_flat(self, console: Console) -> None:
         """One table in which every row says everything."""
-        network = _Column("network", lambda c: Text(self.names[c.workload.key]))
-        reason = _Column("reason", lambda c: Text(" ".join(_why(c).split())))
+        network = Column("network", lambda c: Text(self.names[c.workload.key]))
+        reason = Column("reason", lambda c: Text(" ".join(why(c).split())))
         columns = [network, *self._properties, self._backend, *self._results, reason]
         console.print(_table([[c.value(cell) for c in columns] for cell in self._cells], columns))
 
@@ -121,13 +81,15 @@ class _View:
             told = [p for p in self._properties if p not in columns and p.value(cells[0]).plain]
             facts = [p.spoken(cells[0]) for p in told if p.spoken]
             console.print(
-                Text.assemble((place[0], "bold"), (f"  {', '.join([f'input {_input(cells)}', *facts])}", "dim"))
+                Text.assemble(
+                    (place[0], "bold"), (f"  {', '.join([f'input {input_shape(cells)}', *facts])}", "dim")
+                )
             )
             widths = [self._width(c) if fits else None for c in columns]
             table = _table(_without_repeats(cells, columns), columns, widths)
             console.print(Padding(table, (0, 0, 1, _INDENT), expand=False))
 
-    def _fit(self, properties: Sequence[Sequence[_Column]], room: int) -> tuple[list[_Column], bool]:
+    def _fit(self, properties: Sequence[Sequence[Column]], room: int) -> tuple[list[Column], bool]:
         """The columns that fit after the `properties` of every section, and whether they do fit."""
         arms = [self._backend, *self._results]
 
@@ -140,119 +102,11 @@ class _View:
             arms[0] = self._short_backend
         return arms, needed() <= room
 
-    def _width(self, column: _Column) -> int:
+    def _width(self, column: Column) -> int:
         return max(len(column.header), *(len(column.value(cell).plain) for cell in self._cells))
 
-    def _property_columns(self) -> list[_Column]:
-        def axis(name: Axis) -> _Column:
-            def value(cell: Cell) -> str:
-                found = number(cell.workload, name)
-                return "" if found is None else str(found)
 
-            return _Column(name, lambda c: Text(value(c)), right=True, spoken=lambda c: f"{name} {value(c)}")
-
-        return [
-            axis("depth"),
-            axis("width"),
-            _Column("input", lambda c: Text(_input([c]))),
-            _Column(
-                "batch",
-                lambda c: Text(str(c.workload.batch)),
-                True,
-                spoken=lambda c: f"batch {c.workload.batch}",
-            ),
-            _Column("threads", lambda c: Text(str(c.threads)), True, spoken=lambda c: threads([c])),
-        ]
-
-    def _result_columns(self) -> list[_Column]:
-        return [
-            _Column("latency [ms]", self._latency),
-            _Column(
-                "raw [ms]",
-                lambda c: Text(_digits(c.estimate.raw_median_s * 1e3) if c.estimate else ""),
-                True,
-                2,
-            ),
-            _Column("speedup", _speedup),
-            _Column("verdict", _verdict),
-            _Column("noise", lambda c: Text(", ".join(c.flags), "yellow")),
-            _Column("MACs", lambda c: Text(_macs(c)), True, 3, spoken=_macs),
-            _Column("GMAC/s", lambda c: Text(_rate(c)), True, 1),
-            *self._miss_columns(),
-        ]
-
-    def _miss_columns(self) -> list[_Column]:
-        """One column a source and geometry: their values are not comparable."""
-        kinds = dict.fromkeys((m.source, m.geometry) for cell in self._cells for m in cell.cache_misses)
-
-        def column(source: str, geometry: str | None) -> _Column:
-            def value(cell: Cell) -> Text:
-                found = [m for m in cell.cache_misses if (m.source, m.geometry) == (source, geometry)]
-                if not found:
-                    return Text()
-                misses = found[0].value
-                return Text("not counted", "dim") if misses is None else Text(format_count(misses))
-
-            return _Column(f"LLC misses ({_where(source, geometry)})", value, True, 4)
-
-        return [column(*kind) for kind in kinds]
-
-    def _latency(self, cell: Cell) -> Text:
-        e = cell.estimate
-        if e is None:
-            note = self._note[cell.status, cell.reason]
-            return Text(f"{cell.status} ({note})", _STATUS_STYLES.get(cell.status, ""))
-        return Text(interval(e.latency_s * 1e3, e.low_s * 1e3, e.high_s * 1e3))
-
-
-def _where(source: str, geometry: str | None) -> str:
-    """Where a count comes from: ``model, 32 MiB, 16 ways``, or ``pmu`` for the processor's own cache."""
-    if geometry is None:
-        return source
-    return f"{source}, {CacheGeometry.of(geometry).short_label}"
-
-
-def _input(cells: Sequence[Cell]) -> str:
-    """The input without its batch; of cells whose channels differ, the image size that they share."""
-    shapes = {"x".join(str(d) for d in c.workload.input_shape[1:]) for c in cells}
-    return shapes.pop() if len(shapes) == 1 else image(cells[0].workload)
-
-
-def _speedup(cell: Cell) -> Text:
-    c = cell.comparison
-    if c is not None:
-        return Text(interval(c.speedup, c.low, c.high, "x", most_decimals=2))
-    if cell.estimate is None:
-        return Text()
-    return Text(IS_BASELINE if cell.no_comparison == IS_BASELINE else "none", "dim")
-
-
-def _verdict(cell: Cell) -> Text:
-    c = cell.comparison
-    return Text(str(c.verdict), _VERDICT_STYLES[c.verdict]) if c else Text()
-
-
-def _digits(value: float) -> str:
-    return interval(value, value, value).partition(" ")[0]
-
-
-def _macs(cell: Cell) -> str:
-    return "" if cell.macs is None else format_count(cell.macs)
-
-
-def _rate(cell: Cell) -> str:
-    if cell.estimate is None or cell.macs is None:
-        return ""
-    return _digits(cell.macs / cell.estimate.latency_s * 1e-9)
-
-
-def _why(cell: Cell) -> str:
-    """What is missing and why: a latency, some passes, or a speedup."""
-    compared = cell.estimate is None or cell.no_comparison in ("", IS_BASELINE)
-    return "; ".join(part for part in (cell.reason, "" if compared else cell.no_comparison) if part)
-
-
-def _without_repeats(cells: Sequence[Cell], columns: Sequence[_Column]) -> list[list[Text]]:
+def _without_repeats(cells: Sequence[Cell], columns: Sequence[Column]) -> list[list[Text]]:
     """Rows in which the properties of a network stand once, beside its first backend."""
     rows = []
     previous = ""
@@ -265,7 +119,7 @@ def _without_repeats(cells: Sequence[Cell], columns: Sequence[_Column]) -> list[
 
 
 def _table(
-    rows: Sequence[Sequence[Text]], columns: Sequence[_Column], widths: Sequence[int | None] | None = None
+    rows: Sequence[Sequence[Text]], columns: Sequence[Column], widths: Sequence[int | None] | None = None
 ) -> Table:
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim")
     for column, width in zip(columns, widths or [None] * len(columns), strict=True):
@@ -300,10 +154,10 @@ def _print_summaries(console: Console, selection: Selection, names: dict[str, st
 
 
 def _summary_row(summary: Summary) -> list[Text]:
-    ends = [_digits(v) for v in (summary.smallest, summary.largest)]
-    verdicts = [(f"{summary.verdicts[v]} {v}", _VERDICT_STYLES[v]) for v in Verdict if summary.verdicts[v]]
+    ends = [digits(v) for v in (summary.smallest, summary.largest)]
+    verdicts = [(f"{summary.verdicts[v]} {v}", VERDICT_STYLES[v]) for v in Verdict if summary.verdicts[v]]
     return [
-        Text(f"{_digits(summary.speedup)}x", "bold"),
+        Text(f"{digits(summary.speedup)}x", "bold"),
         Text("" if summary.networks == 1 else f"{ends[0]} to {ends[1]}"),
         Text(", ").join(Text(text, style) for text, style in verdicts),
     ]

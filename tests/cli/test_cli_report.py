@@ -64,7 +64,8 @@ def test_table_and_figures(run: Run) -> None:
     assert out.splitlines()[0].startswith("network")
     assert "Speedup of openvino:cpu:fp32 over torch:cpu:fp32" in out
     names = [f"{n}.{s}" for n in ("speedup", "depth") for s in ("png", "svg", "csv")]
-    assert out.splitlines()[-6:] == [f"Wrote report/{name}" for name in names]
+    names += ["correlations.csv", "index.html"]
+    assert out.splitlines()[-9:] == [*(f"Wrote report/{name}" for name in names), "Open report/index.html"]
     assert sorted(p.name for p in Path("report").iterdir()) == sorted(names)
 
 
@@ -90,6 +91,7 @@ def test_json_is_all_that_is_printed(run: Run) -> None:
     _, out, err = run("--json", "--figures")
     assert len(json.loads(out)) == 12
     assert "Wrote report/depth.png" in err
+    assert "Open report/index.html" in err
 
 
 @pytest.mark.usefixtures("database")
@@ -128,9 +130,10 @@ def test_baseline(run: Run) -> None:
 
 @pytest.mark.usefixtures("database")
 def test_nothing_to_draw_is_told(run: Run) -> None:
-    code, _, err = run("--backend", "torch", "--depth", "10")
+    code, out, err = run("--backend", "torch", "--depth", "10")
     assert code == 0
     assert "No figure" in err
+    assert out.endswith("Open report/index.html\n")
 
 
 @pytest.mark.usefixtures("database")

@@ -40,6 +40,9 @@ def test_from_a_wheel(tmp_path):
         f"for name in {FOLDERS!r}:\n"
         f"    assert str(data_folder(name)).startswith({str(site)!r}), data_folder(name)\n"
         "print(find_data_file('experiments', 'quick', '.yaml'))\n"
+        "from jinja2 import PackageLoader\n"
+        "templates = PackageLoader('hwnas.report.html').list_templates()\n"
+        "assert {'page.html', 'page.css', 'claims.html'} <= set(templates), templates\n"
     )
     found = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path

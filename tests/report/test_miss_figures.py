@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hwnas.core.counter import LLC_MISSES, Counter, misses_of
 from hwnas.core.kernel import Kernel
-from hwnas.report.figures import draw_figures
+from hwnas.report.figures import draw_figures, written_files
 from hwnas.report.fusion import fusion_rows
 from hwnas.report.quantities import cache_misses, quantities
 from hwnas.report.records import records
@@ -73,7 +73,7 @@ def test_records_keep_the_source_and_none(lab: Lab) -> None:
 
 def test_a_sweep_is_drawn_for_each_source_that_spans_it(lab: Lab, tmp_path) -> None:
     _counted(lab)
-    names = {p.name for p in draw_figures(lab.select(), tmp_path)}
+    names = {p.name for p in written_files(draw_figures(lab.select(), tmp_path))}
     assert {"depth.png", "depth_misses_model_4MiB-16way.svg", "depth_misses_model_32MiB-16way.png"} <= names
     # One depth is no line, and a counter that was refused is no point at zero.
     assert not any("callgrind" in n or "pmu" in n for n in names)
@@ -96,7 +96,7 @@ def test_caches_that_differ_by_their_lines_alone_keep_apart(lab: Lab, tmp_path) 
         m = stored.measurement
         with lab.store.writing() as writer:
             writer.counters(m.uid, [Counter(LLC_MISSES, 5.0 * m.workload.params["depth"], "model", wide, 1)])
-    names = {p.name for p in draw_figures(lab.select(), tmp_path)}
+    names = {p.name for p in written_files(draw_figures(lab.select(), tmp_path))}
     assert {"depth_misses_model_4MiB-16way.png", "depth_misses_model_4MiB-16way-128B.png"} <= names
     text = io.StringIO()
     print_report(Console(file=text), lab.select())
@@ -144,7 +144,7 @@ def test_what_fusion_removed_is_attributed(lab: Lab, tmp_path) -> None:
     assert row.baseline == {"convolution": 30000.0, "normalisation": 90000.0}
     assert row.accelerated == {"convolution": 30000.0}
     assert row.fused == {"normalisation": 90000.0}
-    names = {p.name for p in draw_figures(lab.select(), tmp_path)}
+    names = {p.name for p in written_files(draw_figures(lab.select(), tmp_path))}
     assert {"fusion_4MiB-16way.png", "fusion_4MiB-16way.svg", "fusion_4MiB-16way.csv"} <= names
     with (tmp_path / "fusion_4MiB-16way.csv").open() as file:
         (written,) = csv.DictReader(file)
@@ -161,4 +161,6 @@ def test_without_counts_nothing_is_drawn_or_said(lab: Lab, tmp_path) -> None:
     text = io.StringIO()
     print_report(Console(file=text), lab.select())
     assert "misses" not in text.getvalue()
-    assert not any("misses" in p.name or "fusion" in p.name for p in draw_figures(lab.select(), tmp_path))
+    assert not any(
+        "misses" in p.name or "fusion" in p.name for p in written_files(draw_figures(lab.select(), tmp_path))
+    )

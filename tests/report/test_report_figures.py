@@ -17,7 +17,7 @@ from report_lab import GPU, OPENVINO, TORCH, Lab, stack, truth
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Status
 from hwnas.report.cells import Selection
-from hwnas.report.figures import draw_figures
+from hwnas.report.figures import draw_figures, written_files
 from hwnas.report.speedup_figure import draw_speedups
 from hwnas.report.speedups import speedup_bars
 from hwnas.report.style import backend_colours, batch_styles, styled
@@ -44,10 +44,11 @@ def texts(figure: Figure) -> list[tuple[str, Bbox]]:
         figure.draw(renderer)
         # Ticks beyond the limits of an axis have labels that are not drawn.
         beyond = {
-            id(tick.label1)
+            id(label)
             for axes in figure.axes
             for axis in (axes.xaxis, axes.yaxis)
             for tick in axis.get_major_ticks()
+            for label in (tick.label1, tick.label2)
             if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
         }
         return [
@@ -70,7 +71,7 @@ def assert_legible(figure: Figure) -> None:
 
 
 def test_files(study: Selection, tmp_path: Path) -> None:
-    written = draw_figures(study, tmp_path / "out")
+    written = written_files(draw_figures(study, tmp_path / "out"))
     assert {p.name for p in written} == {
         f"{n}.{s}" for n in ("speedup", "depth") for s in ("png", "svg", "csv")
     }
@@ -183,7 +184,7 @@ def test_width_figure(lab: Lab, tmp_path: Path) -> None:
     workloads = [pattern_workload("standard", depth=2, width=w, resolution=28) for w in (32, 64, 128)]
     lab.campaign({w: truth(w) for w in workloads}, passes=1)
     selection = lab.select()
-    written = {p.name for p in draw_figures(selection, tmp_path)}
+    written = {p.name for p in written_files(draw_figures(selection, tmp_path))}
     assert written == {f"{n}.{s}" for n in ("speedup", "width") for s in ("png", "svg", "csv")}
     (sweep,) = find_sweeps(selection.cells, "width")
     with styled():
@@ -197,7 +198,7 @@ def test_width_figure(lab: Lab, tmp_path: Path) -> None:
 def test_several_sweeps_have_names_of_their_own(lab: Lab, tmp_path: Path) -> None:
     workloads = [pattern_workload("standard", depth=d, width=w) for d in (1, 2) for w in (32, 64)]
     lab.campaign({w: {TORCH: 0.01 * w.params["width"]} for w in workloads}, passes=1)  # type: ignore[operator]
-    written = {p.name for p in draw_figures(lab.select(), tmp_path)}
+    written = {p.name for p in written_files(draw_figures(lab.select(), tmp_path))}
     assert {"depth_w32_56x56_1t.png", "depth_w64_56x56_1t.csv", "width_d1_56x56_1t.svg"} <= written
     assert "speedup.png" not in written
 
@@ -211,13 +212,13 @@ def test_nearly_equal_latencies_still_have_ticks(lab: Lab) -> None:
 
 def test_nothing_to_draw(lab: Lab, tmp_path: Path) -> None:
     lab.campaign({stack(): {TORCH: 0.01}})
-    assert draw_figures(lab.select(), tmp_path / "out") == []
+    assert written_files(draw_figures(lab.select(), tmp_path / "out")) == []
     assert not (tmp_path / "out").exists()
 
 
 def test_same_data_gives_the_same_files(study: Selection, tmp_path: Path) -> None:
-    first = draw_figures(study, tmp_path / "a")
-    second = draw_figures(study, tmp_path / "b")
+    first = written_files(draw_figures(study, tmp_path / "a"))
+    second = written_files(draw_figures(study, tmp_path / "b"))
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
 
 

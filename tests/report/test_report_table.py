@@ -11,7 +11,8 @@ from rich.console import Console
 from hwnas.core.measurement import PROTOCOL_VERSION, Status
 from hwnas.core.workload import Workload
 from hwnas.report.cells import Selection
-from hwnas.report.table import interval, print_report
+from hwnas.report.columns import interval
+from hwnas.report.table import print_report
 from hwnas.testing.synthetic import SyntheticHost
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")

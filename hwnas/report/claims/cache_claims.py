@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from scipy.stats import spearmanr
-
 from hwnas.core.cache_geometry import NAMED_CACHES
 from hwnas.report.cells import Cell
 from hwnas.report.claims.evidence import (
@@ -23,6 +20,7 @@ from hwnas.report.claims.evidence import (
 from hwnas.report.claims.finding import NEAR, Claim, ClaimVerdict, Finding, MissingEvidence, near
 from hwnas.report.claims.values import Value, geometric_mean, ratio, speedup
 from hwnas.report.claims.wording import spoken
+from hwnas.report.correlations import spearman
 
 _FIGURE = "section 2.2, figure 3"
 _PAPER_CACHE = str(NAMED_CACHES["paper"])
@@ -121,18 +119,12 @@ def _macs_predict(evidence: Evidence) -> Finding:
 
 
 def _rank_correlation(cells: list[Cell]) -> Value:
-    """Spearman's rho of MACs and latency, with Fisher's interval for ranks.
-
-    Source: Bonett and Wright, Psychometrika 65, 2000, eq. 2.
-    """
-    macs = [c.macs for c in cells if c.macs is not None and c.estimate]
-    times = [c.estimate.latency_s for c in cells if c.macs is not None and c.estimate]
-    if len(macs) < 5:
-        raise MissingEvidence("too few networks with known MACs")
-    rho = float(spearmanr(macs, times).statistic)
-    reach = 1.96 * math.sqrt((1 + rho**2 / 2) / (len(macs) - 3))
-    centre = np.arctanh(min(rho, 0.9999))
-    return Value(rho, float(np.tanh(centre - reach)), float(np.tanh(centre + reach)))
+    """Spearman's rho of MACs and latency."""
+    known = [(c.macs, c.estimate.latency_s) for c in cells if c.macs is not None and c.estimate]
+    found = spearman([m for m, _ in known], [t for _, t in known])
+    if found.value is None or found.low is None or found.high is None:
+        raise MissingEvidence(f"no correlation of MACs and latency: {found.reason}")
+    return Value(found.value, found.low, found.high)
 
 
 def _lowest_macs_slow(evidence: Evidence) -> Finding:

@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 
 from hwnas.report.style import MUTED
 
-_WIDTH_IN = 10.0
+WIDTH_IN = 10.0
 _EDGE_IN = 0.25
+#: Width of a character at 9 points, on the wide side [in].
+CHARACTER_IN = 0.08
 _LINE_IN = 0.17
 _TITLE_IN = 0.34
 _LEGEND_IN = 0.27
@@ -80,8 +82,13 @@ class Grid:
     below: float = 0.55
     above: float = 0.3
 
+    @property
+    def width(self) -> float:
+        """Of one panel."""
+        return (WIDTH_IN - self.left - self.right - (self.columns - 1) * self.between[0]) / self.columns
 
-def new_page(frame: Frame, grid: Grid) -> tuple[Figure, list[Axes]]:
+
+def new_figure(frame: Frame, grid: Grid) -> tuple[Figure, list[Axes]]:
     """A figure with its frame drawn and `rows` x `columns` empty panels, row by row.
 
     Panels share both axes.
@@ -96,8 +103,8 @@ def new_page(frame: Frame, grid: Grid) -> tuple[Figure, list[Axes]]:
     panels = grid.rows * grid.height + (grid.rows - 1) * grid.between[1]
     height = top + panels + bottom
 
-    figure = Figure(figsize=(_WIDTH_IN, height))
-    x = _EDGE_IN / _WIDTH_IN
+    figure = Figure(figsize=(WIDTH_IN, height))
+    x = _EDGE_IN / WIDTH_IN
     y = _EDGE_IN
     figure.text(x, 1 - y / height, frame.title, size=14, weight="bold", va="top")
     y += _TITLE_IN
@@ -117,16 +124,33 @@ def new_page(frame: Frame, grid: Grid) -> tuple[Figure, list[Axes]]:
         figure.text(x, y / height, line, size=8, color=MUTED, va="top")
         y -= _LINE_IN
 
-    width = (_WIDTH_IN - grid.left - grid.right - (grid.columns - 1) * grid.between[0]) / grid.columns
+    width = grid.width
     axes: list[Axes] = []
     for row in range(grid.rows):
         for column in range(grid.columns):
             left = grid.left + column * (width + grid.between[0])
             up = bottom + (grid.rows - 1 - row) * (grid.height + grid.between[1])
-            place = (left / _WIDTH_IN, up / height, width / _WIDTH_IN, grid.height / height)
+            place = (left / WIDTH_IN, up / height, width / WIDTH_IN, grid.height / height)
             first = axes[0] if axes else None
             axes.append(figure.add_axes(place, sharex=first, sharey=first))
     return figure, axes
+
+
+def part_for_bars(grid: Grid, texts: Sequence[str], beside_in: float = 0.2) -> float:
+    """How much of a panel's width bars may take, so that the longest text beside them fits.
+
+    Args:
+        grid: The panel's.
+        texts: At 9 points or less.
+        beside_in: Before and after the text.
+    """
+    room = max(map(len, texts)) * CHARACTER_IN + beside_in
+    return max(0.15, 1 - room / grid.width)
+
+
+def room_for_names(names: Sequence[str]) -> float:
+    """Room to the left of a panel for names at 9 points [in]."""
+    return 0.4 + CHARACTER_IN * max(map(len, names))
 
 
 def _wrapped(texts: Sequence[str]) -> list[str]:
@@ -150,13 +174,13 @@ def _chunks(legend: Legend) -> list[tuple[list[Artist], list[str], str]]:
 def _draw_legend(
     figure: Figure, legend: Legend, handles: list[Artist], labels: list[str], title: str, y: float
 ) -> None:
-    x = _EDGE_IN / _WIDTH_IN
+    x = _EDGE_IN / WIDTH_IN
     figure.text(x, y, title, size=9, weight="bold", va="center")
     figure.legend(
         handles,
         labels,
         loc="center left",
-        bbox_to_anchor=((_EDGE_IN + 0.75) / _WIDTH_IN, y),
+        bbox_to_anchor=((_EDGE_IN + 0.75) / WIDTH_IN, y),
         ncols=len(labels),
         borderpad=0,
         borderaxespad=0,
