@@ -126,18 +126,13 @@ def executed_kernels(run: Callable[[], None]) -> tuple[Kernel, ...]:
     """
     run()
     primitives = onednn_primitives(run)
-    with torch.profiler.profile(
-        activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True
-    ) as profile:
-        for _ in range(_PROFILED):
-            run()
-    events = [e for e in profile.events() if _is_outermost(e)]
+    events = _outermost_operators(run, _PROFILED)
     count, rest = divmod(len(events), _PROFILED)
     operators = events[:count]
     # A network that calls other operators from call to call has no time for each.
     same = not rest and all(e.name == operators[n % count].name for n, e in enumerate(events))
     if not same:
-        operators = events
+        operators = _outermost_operators(run, 1)
     leaves = [_working_operator(e) for e in operators]
     named = _onednn_names(leaves, primitives)
     return tuple(
@@ -155,6 +150,16 @@ def executed_kernels(run: Callable[[], None]) -> tuple[Kernel, ...]:
         )
         for position, (event, leaf) in enumerate(zip(operators, leaves, strict=True))
     )
+
+
+def _outermost_operators(run: Callable[[], None], calls: int) -> list[Any]:
+    """The operators that the network itself calls, in order."""
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True
+    ) as profile:
+        for _ in range(calls):
+            run()
+    return [e for e in profile.events() if _is_outermost(e)]
 
 
 def _median_s(events: list[Any]) -> float:

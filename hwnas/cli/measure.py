@@ -29,6 +29,7 @@ from hwnas.measuring.experiment_file import load_experiment
 from hwnas.measuring.plan import Plan
 from hwnas.measuring.study import STUDY, Study
 from hwnas.store import LatencyStore
+from hwnas.store.location import resolve
 from hwnas.workloads.cost import WorkloadCost
 
 
@@ -113,7 +114,8 @@ def measure(
         _list_experiments(console)
         return
     seconds = None if budget is None else parse_seconds(budget)
-    # Even making a plan computes enough to disturb somebody else's measurement.
+    resolve(db)  # before planning, which takes a while: a place that cannot be written to is told at once
+    # Even making a plan computes enough to disturb somebody else's measurement; a dry run is a few seconds.
     with nullcontext() if dry_run else measuring_lock(" ".join(["hwnas", *sys.argv[1:]])):
         if everything:
             _refuse_with_all(models, input_shape)

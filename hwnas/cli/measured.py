@@ -80,7 +80,7 @@ def print_outcome(
             f"{outcome.counts_missing} cache-miss count{plural} could not be had; --retry-failed tries again",
             soft_wrap=True,
         )
-    if not outcome.counts:
+    if not outcome.counts and not plan.remaining:
         not_ok = sum(counts.values()) > counts[Status.OK]
         retry = "--retry-failed tries again what is not ok; " if not_ok else ""
         console.print(
@@ -88,6 +88,14 @@ def print_outcome(
             f"{_listed(counts)}. {retry}--fresh measures everything again.",
             soft_wrap=True,
         )
+        return
+    if plan.remaining:
+        console.print(
+            f"The budget ended before {plan.remaining} of the {plan.total} cells of '{plan.experiment.name}'; "
+            "the same command goes on.",
+            soft_wrap=True,
+        )
+    if not outcome.counts:
         return
     resumed = f", {outcome.resumed} from earlier runs" if outcome.resumed else ""
     share = outcome.inference_s / outcome.elapsed_s if outcome.elapsed_s else 0.0

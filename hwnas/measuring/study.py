@@ -32,7 +32,8 @@ class Study:
 
     With a budget every campaign gets its first pass before any gets its second, the quickest campaign first;
     once the planned passes are over and cache misses are counted, what is left of the time goes to further
-    passes of the workloads with the widest intervals.
+    passes of the workloads with the widest intervals. Campaigns of a single pass are there to count misses and
+    get no further ones.
 
     Args:
         campaigns: Those that share the budget.
@@ -82,13 +83,20 @@ class Study:
 
     def _widest_first(self, uids: Sequence[str], until: float) -> None:
         widths: dict[tuple[int, Workload], float] = {}
-        stale = [list(c.plan.complete()) for c in self._campaigns]
+        # What a further pass told nothing of, since an arm that was measured once fails or is refused now.
+        fruitless: set[tuple[int, Workload]] = set()
+        stale = [
+            list(c.plan.complete()) if c.plan.experiment.settings.passes > 1 else [] for c in self._campaigns
+        ]
         while time.monotonic() < until:
             for place, campaign in enumerate(self._campaigns):
                 found = half_widths(self._store, uids[place], stale[place], campaign.plan.arms)
-                widths |= {(place, workload): width for workload, width in found.items()}
+                for workload, width in found.items():
+                    if widths.get((place, workload)) == width:
+                        fruitless.add((place, workload))
+                    widths[place, workload] = width
             stale = [[] for _ in self._campaigns]
-            wide = [key for key, width in widths.items() if width > _NARROW]
+            wide = [key for key, width in widths.items() if width > _NARROW and key not in fruitless]
             if not wide:
                 return
             # One campaign at a time: that of the widest interval, with the widest of its own.

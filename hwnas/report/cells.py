@@ -46,6 +46,7 @@ class Cell:
         agreement: The worst proof of equal outputs among the passes; None without any.
         campaign: Name of the campaign, or None for measurements without one.
         generation: Generation of that campaign.
+        campaign_uid: That campaign in the database.
         cache_misses: Last-level-cache misses of one inference, one for each source and cache geometry.
         operator_misses: Modelled ones by kind of operator.
         contradicted: Whether the latencies of both arms say the opposite of the verdict.
@@ -69,6 +70,7 @@ class Cell:
     agreement: Agreement | None = None
     campaign: str | None = None
     generation: int | None = None
+    campaign_uid: str | None = None
     cache_misses: tuple[Counter, ...] = ()
     operator_misses: tuple[Counter, ...] = ()
     contradicted: bool = False
@@ -94,7 +96,7 @@ class Selection:
         cells: In the order in which people read them.
         environment: The only one they are true for.
         baseline: Full id of the arm that speedups refer to.
-        campaigns: The campaigns they were taken from, oldest first.
+        campaigns: The campaigns they were taken from, oldest first, and those that lent them cache misses.
         superseded: Cells that older campaigns or generations had measured as well.
         has_reference: Whether latencies refer to the environment's canary reference; else each
             refers to the speed that the machine had during its own measurement.
@@ -176,7 +178,12 @@ class Cells:
             raise UsageError(
                 f"no measurement in {r.location} matches", "See what there is: hwnas db query, hwnas db info"
             )
-        counting = {uids[0] for uids in r.best_first.values()}
+        counting = {uids[0] for uids in r.best_first.values()} | {
+            uid
+            for key, uids in r.best_first.items()
+            for uid in uids[1:]
+            if any(s.measurement.counters for s in r.passes[key][uid])
+        }
         return Selection(
             cells=tuple(in_order(cells)),
             environment=r.environment,
@@ -215,6 +222,7 @@ class Cells:
             cell = replace(
                 _cell(own[0], self._passes(key), r.reference),
                 generation=r.campaigns[uid].generation if uid else None,
+                campaign_uid=uid,
                 cache_misses=cache_misses(counters),
                 operator_misses=_operator_misses(counters),
             )
@@ -282,10 +290,10 @@ def _with_contradictions(cells: Iterable[Cell], baseline: str) -> list[Cell]:
     changed a good deal, the first can be off by more than the arms differ.
     """
     cells = list(cells)
-    bases = {(c.workload.key, c.threads, c.campaign, c.generation): c for c in cells if c.backend == baseline}
+    bases = {(c.workload.key, c.threads, c.campaign_uid): c for c in cells if c.backend == baseline}
 
     def contradicted(cell: Cell) -> bool:
-        base = bases.get((cell.workload.key, cell.threads, cell.campaign, cell.generation))
+        base = bases.get((cell.workload.key, cell.threads, cell.campaign_uid))
         if not (cell.comparison and cell.estimate and base and base.estimate):
             return False
         verdict, faster = cell.comparison.verdict, cell.estimate.latency_s < base.estimate.latency_s

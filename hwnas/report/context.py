@@ -129,7 +129,8 @@ def _campaigns(selection: Selection) -> str:
     text = ", ".join([*named, *(["measurements without a campaign"] if alone else [])])
     if selection.superseded:
         cells = plural(selection.superseded, "cell")
-        text += f"; {cells} measured more than once: the newest campaign counts (--campaign chooses another)"
+        which = "the newest campaign of several passes counts (--campaign chooses another)"
+        text += f"; {cells} measured more than once: {which}"
     return text
 
 

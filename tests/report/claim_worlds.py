@@ -10,6 +10,7 @@ from report_lab import GPU, OPENVINO, TORCH, Lab
 from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.workload import Workload
 from hwnas.report.claims.network_claims import NETWORKS
+from hwnas.workloads.catalogue import find_network
 from hwnas.workloads.patterns import PATTERNS, pattern_workload
 
 FORCED, OLD = "torch-mkldnn:cpu:fp32", "torch-slow-dilated:cpu:fp32"
@@ -86,7 +87,7 @@ class World:
             times = {TORCH: fast * speedup, OPENVINO: fast}
             if name == "darts":
                 times |= {FORCED: fast * self.darts_over[0], OLD: fast * self.darts_over[1]}
-            yield Workload("torchvision", name, (1, 3, 224, 224)), times, 1.0
+            yield find_network(name).workload(), times, 1.0
 
 
 def _counters(backend: str, ratio: float) -> tuple[Counter, ...]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 from claim_worlds import RIGHT, WRONG
 from report_lab import OPENVINO, TORCH, Lab, stack
 
 from hwnas.cli.main import main
+from hwnas.core.workload import Workload
 from hwnas.report.cells import select_cells
 from hwnas.report.claims.catalogue import CLAIMS, judge
 from hwnas.report.claims.evidence import Evidence
 from hwnas.report.claims.finding import ClaimVerdict, Finding, above, all_hold, below, near
+from hwnas.report.claims.studied import STUDIED_PATTERNS
 from hwnas.report.claims.values import Value, combine, exponent, geometric_mean, ratio
+from hwnas.workloads.patterns import pattern_workload
 
 #: MACs follow from the patterns, and with the right latencies they predict these over width whatever the host.
 _OF_NO_HOST = {"macs-predict-over-width-only"}
@@ -55,10 +59,59 @@ def test_what_is_missing_is_named_and_never_guessed(lab: Lab) -> None:
 def test_a_cache_that_holds_everything_tells_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("claim_worlds.PAPER_CACHE", "65536,16,64")
     RIGHT.fill(lab)
-    monkeypatch.setattr("hwnas.report.claims.cache_claims._PAPER_CACHE", "33554432,16,64")
+    monkeypatch.setattr("hwnas.report.claims.cache_claims.PAPER_CACHE", "33554432,16,64")
+    monkeypatch.setattr("hwnas.report.claims.evidence.PAPER_CACHE", "33554432,16,64")
     found = _judged(lab)["fewer-misses"]
     assert found.verdict is ClaimVerdict.NOT_MEASURED
     assert "--cache paper" in found.note
+
+
+def test_variants_of_a_pattern_and_further_sizes_take_no_part(lab: Lab) -> None:
+    """A 7 x 7 kernel, a batch of 2 and a depth of 5 are somebody's own measurements, not the study's."""
+    RIGHT.fill(lab)
+    before = {name: f.here for name, f in _judged(lab).items()}
+    own = [
+        pattern_workload("depthwise_separable", depth=10, width=64, resolution=56, kernel=7),
+        pattern_workload("standard", depth=10, width=64, resolution=56, batch=2),
+        pattern_workload("standard", depth=5, width=64, resolution=56),
+    ]
+    lab.campaign({w: {TORCH: 0.5, OPENVINO: 0.4} for w in own}, "own")
+    assert {name: f.here for name, f in _judged(lab).items()} == before
+
+
+def test_other_inputs_and_libraries_of_a_network_take_no_part(lab: Lab) -> None:
+    RIGHT.fill(lab)
+    before = {name: f.here for name, f in _judged(lab).items()}
+    own = [
+        Workload("torchvision", "mobilenet_v2", (1, 3, 320, 320)),
+        Workload("timm", "resnet50", (1, 3, 224, 224)),
+    ]
+    lab.campaign({w: {TORCH: 0.5, OPENVINO: 0.4} for w in own}, "own")
+    lab.campaign({Workload("file", "mine.onnx", (1, 3, 8, 8)): {TORCH: 0.5, OPENVINO: 0.4}}, "file", threads=2)
+    assert {name: f.here for name, f in _judged(lab).items()} == before
+
+
+def test_arms_that_were_never_side_by_side_have_no_speedup_to_judge(lab: Lab) -> None:
+    for name, arm in (("native", TORCH), ("accelerated", OPENVINO)):
+        cells = {
+            pattern_workload(p, depth=10, width=width, resolution=28): {arm: 0.01}
+            for p in STUDIED_PATTERNS
+            for width in (32, 64, 128)
+        }
+        lab.campaign(cells, name)
+    found = _judged(lab)
+    assert found["universal-speedup-over-width"].verdict is ClaimVerdict.NOT_MEASURED
+    assert "side by side" in found["standard-not-improved-when-wide"].note
+    assert found["narrow-alike"].verdict is ClaimVerdict.HOLDS
+
+
+def test_networks_that_miss_nothing_are_left_out_and_counted(lab: Lab) -> None:
+    silent = replace(RIGHT, misses_over_width=0.0)
+    silent.fill(lab)
+    found = _judged(lab)
+    # Natively none, so that only depth has misses on both arms.
+    assert found["fewer-misses-less-over-width"].verdict is ClaimVerdict.NOT_MEASURED
+    assert found["fewer-misses"].verdict is ClaimVerdict.HOLDS
 
 
 def test_claims_have_names_rules_and_places_of_their_own() -> None:

@@ -174,7 +174,7 @@ def test_several_campaigns_and_a_missing_speedup_are_told(lab: Lab) -> None:
     lab.campaign({stack(): {TORCH: 0.010, OPENVINO: 0.005}})
     lab.campaign({stack(): {OPENVINO: 0.005}}, fresh=True)
     text = printed(lab.select())
-    assert "1 cell measured more than once: the newest campaign counts" in text
+    assert "1 cell measured more than once: the newest campaign of several passes counts" in text
     assert "No speedup" in text
     assert "not measured side by side with torch:cpu:fp32" in text
     assert "this environment has no canary reference" in text

@@ -3,107 +3,127 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from hwnas.core.cache_geometry import NAMED_CACHES
 from hwnas.report.cells import Cell
-from hwnas.report.claims.evidence import (
-    ACCELERATED,
-    NATIVE,
-    Evidence,
-    Misses,
-    PatternSweep,
-    count,
-    misses,
-    misses_source,
-    patterns,
-)
-from hwnas.report.claims.finding import NEAR, Claim, ClaimVerdict, Finding, MissingEvidence, near
-from hwnas.report.claims.values import Value, geometric_mean, ratio, speedup
+from hwnas.report.claims.evidence import PAPER_CACHE, Evidence, count, misses
+from hwnas.report.claims.finding import NEAR, Claim, ClaimVerdict, Finding, near
+from hwnas.report.claims.missing import MissingEvidence
+from hwnas.report.claims.pattern_sweep import MissKind, PatternSweep, preferred
+from hwnas.report.claims.studied import ACCELERATED, NATIVE, STUDIED_PATTERNS
+from hwnas.report.claims.values import Value, geometric_mean, latency, ratio, speedup
 from hwnas.report.claims.wording import spoken
+from hwnas.report.context import plural
 from hwnas.report.correlations import spearman
 
 _FIGURE = "section 2.2, figure 3"
-_PAPER_CACHE = str(NAMED_CACHES["paper"])
 
 
-def _source(sweep: PatternSweep) -> Misses:
-    cells = [c for p in patterns() for b in (NATIVE, ACCELERATED) for c in sweep.line(p, b)]
-    source = misses_source(cells, _PAPER_CACHE)
-    native = [c for p in patterns() for c in sweep.line(p, NATIVE)]
-    if not any(count(c, source) for c in native):
-        raise MissingEvidence(
-            f"everything stays in the cache of {source.geometry}: count on a smaller one, --cache paper"
-        )
-    return source
+@dataclass(frozen=True)
+class _Reduction:
+    """Native over accelerated misses.
+
+    Args:
+        value: Geometric mean over the networks that miss anything; None where none does.
+        none_missed: Networks that miss nothing on either arm.
+        all_fewer: Whether every other network misses less accelerated.
+    """
+
+    value: Value | None
+    none_missed: int
+    all_fewer: bool
 
 
-def _reduction(sweep: PatternSweep, pattern: str, source: Misses) -> Value:
-    """Native over accelerated misses, geometric mean over the sweep."""
-    pairs = zip(sweep.line(pattern, NATIVE), sweep.line(pattern, ACCELERATED), strict=True)
-    return geometric_mean([ratio(misses(n, source), misses(a, source)) for n, a in pairs])
+def _kind(sweep: PatternSweep) -> MissKind:
+    kind = preferred(sweep.miss_kinds(), PAPER_CACHE)
+    if not any(count(c, kind) for p in STUDIED_PATTERNS for c in sweep.line(p, NATIVE)):
+        raise MissingEvidence(f"everything stays in the cache {kind[1]}: count with --cache paper")
+    return kind
 
 
-def _condition(sweep: PatternSweep, source: Misses) -> str:
-    return f"{sweep.condition}; misses by {source.source}" + (
-        f" on {source.geometry}" if source.geometry else ""
+def _reduction(sweep: PatternSweep, names: Sequence[str], kind: MissKind) -> _Reduction:
+    pairs = [
+        pair for p in names for pair in zip(sweep.line(p, NATIVE), sweep.line(p, ACCELERATED), strict=True)
+    ]
+    missing = [(n, a) for n, a in pairs if count(n, kind) or count(a, kind)]
+    ratios = [ratio(misses(n, kind), misses(a, kind)) for n, a in missing]
+    return _Reduction(
+        geometric_mean(ratios) if ratios else None,
+        len(pairs) - len(missing),
+        all(count(n, kind) > count(a, kind) for n, a in missing),
     )
+
+
+def _known(found: _Reduction, what: str) -> Value:
+    if found.value is None:
+        raise MissingEvidence(f"{what} misses nothing on either backend: count on a smaller cache")
+    return found.value
+
+
+def _condition(sweep: PatternSweep, kind: MissKind, none_missed: int = 0) -> str:
+    source, geometry = kind
+    where = f" on {geometry}" if geometry else ""
+    silent = (
+        f"; {plural(none_missed, 'network')} without misses on either backend left out" if none_missed else ""
+    )
+    return f"{sweep.condition}; misses by {source}{where}{silent}"
 
 
 def _fewer(evidence: Evidence) -> Finding:
     sweep = evidence.depth_misses
-    source = _source(sweep)
-    found = {p: _reduction(sweep, p, source) for p in patterns()}
-    every = [
-        misses(n, source).value > misses(a, source).value
-        for p in patterns()
-        for n, a in zip(sweep.line(p, NATIVE), sweep.line(p, ACCELERATED), strict=True)
-    ]
-    verdict = ClaimVerdict.HOLDS if all(every) else ClaimVerdict.DOES_NOT_HOLD
-    here = "native over accelerated: " + "; ".join(f"{spoken(p)} {v.text()}" for p, v in found.items())
-    return Finding(verdict, None, here, _condition(sweep, source))
+    kind = _kind(sweep)
+    found = {p: _reduction(sweep, [p], kind) for p in STUDIED_PATTERNS}
+    verdict = ClaimVerdict.HOLDS if all(r.all_fewer for r in found.values()) else ClaimVerdict.DOES_NOT_HOLD
+    texts = (f"{spoken(p)} {r.value.text() if r.value else 'no misses'}" for p, r in found.items())
+    silent = sum(r.none_missed for r in found.values())
+    return Finding(
+        verdict, None, f"native over accelerated: {'; '.join(texts)}", _condition(sweep, kind, silent)
+    )
 
 
 def _tenfold(evidence: Evidence) -> Finding:
     sweep = evidence.depth_misses
-    source = _source(sweep)
-    found = _reduction(sweep, "depthwise_bottleneck", source)
-    return Finding(near(found, 10.0), found, f"{found.text()} times fewer", _condition(sweep, source))
+    kind = _kind(sweep)
+    reduction = _reduction(sweep, ["depthwise_bottleneck"], kind)
+    found = _known(reduction, "depthwise bottleneck")
+    condition = _condition(sweep, kind, reduction.none_missed)
+    return Finding(near(found, 10.0), found, f"{found.text()} times fewer", condition)
 
 
 def _standard_less(evidence: Evidence) -> Finding:
     sweep = evidence.depth_misses
-    source = _source(sweep)
-    standard, bottleneck = (_reduction(sweep, p, source) for p in ("standard", "depthwise_bottleneck"))
+    kind = _kind(sweep)
+    standard, bottleneck = (
+        _known(_reduction(sweep, [p], kind), spoken(p)) for p in ("standard", "depthwise_bottleneck")
+    )
     verdict = ClaimVerdict.HOLDS if standard.value < bottleneck.value else ClaimVerdict.DOES_NOT_HOLD
     here = f"{standard.text()} times fewer; depthwise bottleneck {bottleneck.text()}"
-    return Finding(verdict, None, here, _condition(sweep, source))
+    return Finding(verdict, None, here, _condition(sweep, kind))
 
 
 def _speedup_there(evidence: Evidence) -> Finding:
     sweep = evidence.depth_misses
-    cell = sweep.cell("depthwise_bottleneck", ACCELERATED, sweep.values[-1])
-    if cell.comparison is None:
-        raise MissingEvidence(f"{cell.workload.label} has no speedup: {cell.no_comparison}")
-    found = speedup(cell)
+    found = speedup(sweep.cell("depthwise_bottleneck", ACCELERATED, sweep.values[-1]))
     return Finding(near(found, 5.2), found, found.text("x"), f"{sweep.condition}, depth {sweep.values[-1]}")
 
 
 def _less_over_width(evidence: Evidence) -> Finding:
-    over = {}
-    sources = []
+    over, conditions = {}, []
     for axis, sweep in (("depth", evidence.depth_misses), ("width", evidence.width_misses)):
-        source = _source(sweep)
-        sources.append(_condition(sweep, source))
-        over[axis] = geometric_mean([_reduction(sweep, p, source) for p in patterns()])
+        kind = _kind(sweep)
+        reduction = _reduction(sweep, STUDIED_PATTERNS, kind)
+        over[axis] = _known(reduction, f"every pattern over {axis}")
+        conditions.append(_condition(sweep, kind, reduction.none_missed))
     verdict = ClaimVerdict.HOLDS if over["width"].value < over["depth"].value else ClaimVerdict.DOES_NOT_HOLD
     here = f"{over['width'].text()} times fewer over width, {over['depth'].text()} over depth"
-    return Finding(verdict, None, here, "; ".join(sources))
+    return Finding(verdict, None, here, "; ".join(conditions))
 
 
 def _macs_predict(evidence: Evidence) -> Finding:
     # At one depth the patterns differ in what they are; over width each is compared with itself as well.
     found = {
-        axis: _rank_correlation([c for p in patterns() for c in sweep.line(p, NATIVE)])
+        axis: _rank_correlation([c for p in STUDIED_PATTERNS for c in sweep.line(p, NATIVE)])
         for axis, sweep in (("depth", evidence.depth), ("width", evidence.width))
     }
     low, high = found["width"].low, found["depth"].high
@@ -129,21 +149,23 @@ def _rank_correlation(cells: list[Cell]) -> Value:
 
 def _lowest_macs_slow(evidence: Evidence) -> Finding:
     sweep = evidence.depth
-    deepest = {p: sweep.cell(p, NATIVE, sweep.values[-1]) for p in patterns()}
-    by_macs = sorted(deepest, key=lambda p: deepest[p].macs or math.inf)
-    by_time = sorted(deepest, key=lambda p: -_time(deepest[p]))
-    rank = by_time.index("depthwise_bottleneck")
+    deepest = {p: sweep.cell(p, NATIVE, sweep.values[-1]) for p in STUDIED_PATTERNS}
+    times = {p: latency(c) for p, c in deepest.items()}
+    fewest = min(deepest, key=lambda p: deepest[p].macs or math.inf)
+    own = times["depthwise_bottleneck"]
+    surely_faster = sum(v.high < own.low for v in times.values())
+    surely_slower = sum(v.low > own.high for v in times.values())
+    half = len(times) // 2
     verdict = (
-        ClaimVerdict.HOLDS
-        if by_macs[0] == "depthwise_bottleneck" and rank < len(by_time) // 2
-        else ClaimVerdict.DOES_NOT_HOLD
+        ClaimVerdict.DOES_NOT_HOLD
+        if fewest != "depthwise_bottleneck" or surely_slower >= half
+        else ClaimVerdict.HOLDS
+        if surely_faster >= half
+        else ClaimVerdict.UNCLEAR
     )
-    here = f"fewest MACs: {spoken(by_macs[0])}; slowest first: {', '.join(spoken(p) for p in by_time)}"
+    slowest_first = sorted(times, key=lambda p: -times[p].value)
+    here = f"fewest MACs: {spoken(fewest)}; slowest first: {', '.join(map(spoken, slowest_first))}"
     return Finding(verdict, None, here, f"{sweep.condition}, depth {sweep.values[-1]}")
-
-
-def _time(cell: Cell) -> float:
-    return cell.estimate.latency_s if cell.estimate else 0.0
 
 
 CACHE_CLAIMS = (
@@ -152,7 +174,7 @@ CACHE_CLAIMS = (
         "Acceleration reduces last-level-cache misses in all cases.",
         _FIGURE,
         "fewer everywhere",
-        "Every network over depth has fewer misses accelerated than natively.",
+        "Every network over depth that misses anything has fewer misses accelerated than natively.",
         _fewer,
     ),
     Claim(
@@ -184,7 +206,7 @@ CACHE_CLAIMS = (
         "Over width misses improve as well, but not to the degree that they do over depth.",
         "section 2.2, figure 4",
         "less",
-        "The reduction, geometric mean over all patterns, is smaller over width than over depth.",
+        "The reduction, geometric mean over all networks with misses, is smaller over width than over depth.",
         _less_over_width,
     ),
     Claim(
@@ -200,7 +222,7 @@ CACHE_CLAIMS = (
         "Depthwise bottleneck needs the fewest multiply-adds, yet is among the slowest patterns natively.",
         "section 2.2",
         "among the slowest",
-        "At the greatest depth and batch 1 it has the fewest MACs of six and is among the three slowest.",
+        "At the greatest depth and batch 1 it has the fewest MACs, and three patterns are surely faster.",
         _lowest_macs_slow,
     ),
 )

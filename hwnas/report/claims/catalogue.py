@@ -5,7 +5,8 @@ from __future__ import annotations
 from hwnas.report.claims.cache_claims import CACHE_CLAIMS
 from hwnas.report.claims.depth_claims import DEPTH_CLAIMS
 from hwnas.report.claims.evidence import Evidence
-from hwnas.report.claims.finding import Claim, ClaimVerdict, Finding, MissingEvidence
+from hwnas.report.claims.finding import Claim, ClaimVerdict, Finding
+from hwnas.report.claims.missing import MissingEvidence
 from hwnas.report.claims.network_claims import NETWORK_CLAIMS
 from hwnas.report.claims.width_claims import WIDTH_CLAIMS
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hwnas.report.cells import Cell
-from hwnas.report.claims.evidence import ACCELERATED, GPU, NATIVE, Evidence, PatternSweep, patterns
+from hwnas.report.claims.evidence import Evidence
 from hwnas.report.claims.finding import (
     NEAR,
     Claim,
     ClaimVerdict,
     Finding,
-    MissingEvidence,
     above,
     all_hold,
     below,
     near,
 )
+from hwnas.report.claims.missing import MissingEvidence
+from hwnas.report.claims.pattern_sweep import PatternSweep
+from hwnas.report.claims.studied import ACCELERATED, GPU, NATIVE, STUDIED_PATTERNS
 from hwnas.report.claims.values import Value, combine, exponent, geometric_mean, latency, ratio, speedup
 from hwnas.report.claims.wording import listed, spoken
 
@@ -24,21 +25,9 @@ _FIGURE = "section 2.1, figure 1"
 _WITHIN = f"within a factor of {NEAR} of the study's value with the whole interval"
 
 
-def _speedups(sweep: PatternSweep, pattern: str, batch: int | None = None) -> list[Value]:
-    return [speedup(c) for c in _compared(sweep, pattern, batch)]
-
-
-def _compared(sweep: PatternSweep, pattern: str, batch: int | None) -> list[Cell]:
-    cells = sweep.line(pattern, ACCELERATED, batch)
-    for cell in cells:
-        if cell.comparison is None:
-            raise MissingEvidence(f"{cell.workload.label} has no speedup: {cell.no_comparison}")
-    return cells
-
-
 def _average(evidence: Evidence) -> Finding:
     sweep = evidence.depth
-    every = [s for p in patterns() for b in sweep.batches for s in _speedups(sweep, p, b)]
+    every = [s for p in STUDIED_PATTERNS for b in sweep.batches for s in sweep.speedups(p, b)]
     mean = geometric_mean(every)
     return Finding(near(mean, 3.8), mean, f"{mean.text('x')} over {len(every)} networks", sweep.condition)
 
@@ -47,9 +36,9 @@ def _universal(evidence: Evidence) -> Finding:
     sweep = evidence.depth
     slower: list[str] = []
     open_: list[str] = []
-    for pattern in patterns():
+    for pattern in STUDIED_PATTERNS:
         for batch in sweep.batches:
-            for cell in _compared(sweep, pattern, batch):
+            for cell in sweep.line(pattern, ACCELERATED, batch):
                 verdict = above(speedup(cell), 1.0)
                 bad = {ClaimVerdict.DOES_NOT_HOLD: slower, ClaimVerdict.UNCLEAR: open_}.get(verdict)
                 if bad is not None:
@@ -61,7 +50,7 @@ def _universal(evidence: Evidence) -> Finding:
 
 
 def _deepest(sweep: PatternSweep) -> dict[str, Value]:
-    return {p: _speedups(sweep, p)[-1] for p in patterns()}
+    return {p: sweep.speedups(p)[-1] for p in STUDIED_PATTERNS}
 
 
 def _depthwise_bottleneck_most(evidence: Evidence) -> Finding:
@@ -83,14 +72,14 @@ def _depthwise_bottleneck_number(evidence: Evidence) -> Finding:
 def _grows_with_depth(evidence: Evidence) -> Finding:
     sweep = evidence.depth
     return _for_each_pattern(
-        lambda p: exponent(sweep.values, _speedups(sweep, p)), lambda v: above(v, 0.0), sweep.condition
+        lambda p: exponent(sweep.values, sweep.speedups(p)), lambda v: above(v, 0.0), sweep.condition
     )
 
 
 def _gap_grows(evidence: Evidence) -> Finding:
     sweep = evidence.depth
     verdicts, texts = [], []
-    for pattern in patterns():
+    for pattern in STUDIED_PATTERNS:
         gaps = []
         for value in (sweep.values[0], sweep.values[-1]):
             native, fast = (latency(sweep.cell(pattern, b, value)) for b in (NATIVE, ACCELERATED))
@@ -123,7 +112,7 @@ def _grows_with_batch(evidence: Evidence) -> Finding:
     sweep = evidence.depth
     small, large = _batches(sweep)
     return _for_each_pattern(
-        lambda p: ratio(geometric_mean(_speedups(sweep, p, large)), geometric_mean(_speedups(sweep, p, small))),
+        lambda p: ratio(geometric_mean(sweep.speedups(p, large)), geometric_mean(sweep.speedups(p, small))),
         lambda v: above(v, 1.0),
         f"{sweep.condition}, batch {large} against {small}",
     )
@@ -191,7 +180,7 @@ def _gpu_fastest(evidence: Evidence) -> Finding:
 def _for_each_pattern(
     number: Callable[[str], Value], judge: Callable[[Value], ClaimVerdict], condition: str
 ) -> Finding:
-    found = {p: number(p) for p in patterns()}
+    found = {p: number(p) for p in STUDIED_PATTERNS}
     here = "; ".join(f"{spoken(p)} {v.text()}" for p, v in found.items())
     return Finding(all_hold([judge(v) for v in found.values()]), None, here, condition)
 

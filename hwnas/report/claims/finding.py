@@ -64,7 +64,7 @@ class Claim:
     judge: Callable[[Evidence], Finding]
 
     def record(self, finding: Finding) -> dict[str, Any]:
-        """The claim with its finding, JSON-ready; None where there is no number."""
+        """The claim with its finding, JSON-ready; None where there is no number, or no interval of it."""
         value = finding.value
         return {
             "id": self.id,
@@ -73,15 +73,11 @@ class Claim:
             "paper": self.paper,
             "here": finding.here or None,
             "value": value.value if value else None,
-            "interval": [value.low, value.high] if value else None,
+            "interval": [value.low, value.high] if value and value.low < value.high else None,
             "verdict": str(finding.verdict),
             "rule": self.rule,
             "note": finding.note,
         }
-
-
-class MissingEvidence(Exception):
-    """Raised by rules where a measurement that they need is missing; the message says which."""
 
 
 def near(value: Value, paper: float) -> ClaimVerdict:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hwnas.report.cells import Cell
-from hwnas.report.claims.evidence import ACCELERATED, NATIVE, Evidence
-from hwnas.report.claims.finding import NEAR, Claim, Finding, MissingEvidence, above, all_hold, near
+from hwnas.report.claims.evidence import Evidence
+from hwnas.report.claims.finding import NEAR, Claim, Finding, above, all_hold, near
+from hwnas.report.claims.studied import FORCED, NATIVE, PAPER_ERA
 from hwnas.report.claims.values import Value, latency, ratio, speedup
 
 _FIGURE = "section 2.3, figure 5"
@@ -19,27 +20,17 @@ NETWORKS = (
     "resnext101_32x8d",
     "mobilenet_v2",
     "inception_v3",
-    "nasnetalarge",
+    "nasnet_a_large",
     "darts",
 )
-_FORCED = "torch-mkldnn:cpu:fp32"
-_OLD = "torch-slow-dilated:cpu:fp32"
 
 
-def _accelerated(evidence: Evidence, baseline: str = NATIVE) -> dict[str, Cell]:
-    found = evidence.networks(ACCELERATED, baseline)
-    missing = [n for n in NETWORKS if n not in found or found[n].comparison is None]
-    if missing:
-        raise MissingEvidence(f"no speedup of {', '.join(missing)}; run hwnas measure networks")
-    return {n: found[n] for n in NETWORKS}
+def _accelerated(evidence: Evidence) -> dict[str, Cell]:
+    return evidence.networks(NETWORKS)
 
 
 def _one(evidence: Evidence, name: str, baseline: str = NATIVE) -> Cell:
-    cell = evidence.networks(ACCELERATED, baseline).get(name)
-    if cell is None or cell.comparison is None:
-        why = f": {cell.no_comparison}" if cell else ""
-        raise MissingEvidence(f"no speedup of {name} over {baseline}{why}; run hwnas measure networks")
-    return cell
+    return evidence.networks([name], baseline)[name]
 
 
 def _condition(cell: Cell) -> str:
@@ -98,15 +89,15 @@ def _darts_number(evidence: Evidence) -> Finding:
 
 
 def _darts_then(evidence: Evidence) -> Finding:
-    cell = _one(evidence, "darts", _OLD)
+    cell = _one(evidence, "darts", PAPER_ERA)
     found = speedup(cell)
-    return Finding(near(found, 12.0), found, found.text("x"), f"{_condition(cell)}, against {_OLD}")
+    return Finding(near(found, 12.0), found, found.text("x"), f"{_condition(cell)}, against {PAPER_ERA}")
 
 
 def _darts_forced(evidence: Evidence) -> Finding:
-    cell = _one(evidence, "darts", _FORCED)
+    cell = _one(evidence, "darts", FORCED)
     found = speedup(cell)
-    return Finding(near(found, 5.0), found, found.text("x"), f"{_condition(cell)}, against {_FORCED}")
+    return Finding(near(found, 5.0), found, found.text("x"), f"{_condition(cell)}, against {FORCED}")
 
 
 def _within(paper: str) -> str:
@@ -167,7 +158,7 @@ NETWORK_CLAIMS = (
         "The same where PyTorch computes dilated convolutions without oneDNN, as it did for the study.",
         "section 2.3",
         "12x",
-        f"Its speedup over {_OLD} {_within('12')}",
+        f"Its speedup over {PAPER_ERA} {_within('12')}",
         _darts_then,
     ),
     Claim(
@@ -175,7 +166,7 @@ NETWORK_CLAIMS = (
         "With oneDNN forced for every operation it supports the gain is about 500 %.",
         "section 2.3",
         "5x",
-        f"Its speedup over {_FORCED} {_within('5')}",
+        f"Its speedup over {FORCED} {_within('5')}",
         _darts_forced,
     ),
 )

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import norm
 
 from hwnas.report.cells import Cell
+from hwnas.report.claims.missing import MissingEvidence
 
 _DRAWS = 4000
 _TAIL = 2.5
@@ -44,19 +45,27 @@ class Value:
 
 
 def latency(cell: Cell) -> Value:
-    """Latency of one image [s]."""
+    """Latency of one image [s].
+
+    Raises:
+        MissingEvidence: There is none.
+    """
     e = cell.estimate
     if e is None:
-        raise ValueError(f"{cell.workload.label} on {cell.backend} has no latency")
+        raise MissingEvidence(f"{cell.workload.label} on {cell.backend} has no latency")
     batch = cell.workload.batch
     return Value(e.latency_s / batch, e.low_s / batch, e.high_s / batch)
 
 
 def speedup(cell: Cell) -> Value:
-    """Speedup over the baseline, from rounds side by side."""
+    """Speedup over the baseline, from rounds side by side.
+
+    Raises:
+        MissingEvidence: There is none.
+    """
     c = cell.comparison
     if c is None:
-        raise ValueError(f"{cell.workload.label} on {cell.backend} has no speedup")
+        raise MissingEvidence(f"no speedup of {cell.workload.label} on {cell.backend}: {cell.no_comparison}")
     return Value(c.speedup, c.low, c.high)
 
 

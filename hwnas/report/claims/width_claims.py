@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from hwnas.report.claims.evidence import ACCELERATED, NATIVE, Evidence, PatternSweep, patterns
+from hwnas.report.claims.evidence import Evidence
 from hwnas.report.claims.finding import NEAR, Claim, ClaimVerdict, Finding, above, all_hold, below
+from hwnas.report.claims.pattern_sweep import PatternSweep
+from hwnas.report.claims.studied import ACCELERATED, NATIVE, STUDIED_PATTERNS
 from hwnas.report.claims.values import Value, combine, exponent, latency, ratio, speedup
 from hwnas.report.claims.wording import spoken
 
@@ -15,16 +17,15 @@ _FLAT = ("depthwise_separable", "depthwise_bottleneck", "grouped")
 
 
 def _at(sweep: PatternSweep, backend: str, value: int) -> dict[str, Value]:
-    return {p: latency(sweep.cell(p, backend, value)) for p in patterns()}
+    return {p: latency(sweep.cell(p, backend, value)) for p in STUDIED_PATTERNS}
 
 
 def _universal(evidence: Evidence) -> Finding:
     sweep = evidence.width
     found = {
-        f"{spoken(p)} at {c.workload.params['width']}": speedup(c)
-        for p in patterns()
-        for c in sweep.line(p, ACCELERATED)
-        if c.comparison
+        f"{spoken(p)} at {value}": v
+        for p in STUDIED_PATTERNS
+        for value, v in zip(sweep.values, sweep.speedups(p), strict=True)
     }
     verdicts = [above(v, 1.0) for v in found.values()]
     name, least = min(found.items(), key=lambda item: item[1].value)
@@ -53,7 +54,9 @@ def _narrow_alike(evidence: Evidence) -> Finding:
 
 def _two_families(evidence: Evidence) -> Finding:
     sweep = evidence.width
-    found = {p: exponent(sweep.values, [latency(c) for c in sweep.line(p, ACCELERATED)]) for p in patterns()}
+    found = {
+        p: exponent(sweep.values, [latency(c) for c in sweep.line(p, ACCELERATED)]) for p in STUDIED_PATTERNS
+    }
     least_steep = min((found[p] for p in _STEEP), key=lambda v: v.value)
     most_flat = max((found[p] for p in _FLAT), key=lambda v: v.value)
     verdict = (
