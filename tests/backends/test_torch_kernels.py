@@ -5,7 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from hwnas.backends.torch_kernels import _working_operator
+import torch
+
+from hwnas.backends.torch_kernels import _working_operator, executed_kernels
+
+WEIGHT = torch.ones(3, 2, 3, 3)
 
 
 def event(name: str, time: float, *children: Any) -> Any:
@@ -26,3 +30,26 @@ def test_other_operators_are_followed_by_their_time() -> None:
     itself = event("mean", 10, event("sum", 3), event("div_", 2))
     assert _working_operator(itself) == "aten::mean"
     assert _working_operator(event("relu", 2, event("empty", 2))) == "aten::relu"
+
+
+def test_a_network_that_varies_from_call_to_call_has_the_kernels_of_one_call_and_no_times() -> None:
+    calls = 0
+
+    def run() -> None:
+        nonlocal calls
+        calls += 1
+        x = torch.relu(torch.ones(8))
+        if calls % 2:
+            torch.sigmoid(x)
+
+    found = executed_kernels(run)
+    assert len(found) in (2, 3)
+    assert all(k.time_s is None for k in found)
+
+
+def test_a_steady_network_has_a_time_for_each_kernel() -> None:
+    found = executed_kernels(lambda: torch.relu(torch.nn.functional.conv2d(torch.ones(1, 2, 8, 8), WEIGHT)))
+    convolution = next(k for k in found if k.type == "conv2d")
+    assert convolution.attributes["groups"] == 1
+    assert convolution.attributes["stride"] == [1, 1]
+    assert all(k.time_s is not None and k.time_s > 0 for k in found)

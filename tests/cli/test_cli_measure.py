@@ -281,3 +281,11 @@ def test_the_whole_study_is_planned_with_one_word(hwnas, tmp_path):
     assert found.returncode == 0, found.stderr
     assert found.stdout.count("Expected: about") == found.stdout.count(" passes = ") >= 4
     assert not (tmp_path / "db.sqlite").exists()
+
+
+def test_a_budget_that_ends_early_says_what_is_left(hwnas, tmp_path):
+    """And nothing claims to be in the database that is not."""
+    found = hwnas("measure", "--all", "--budget", "1ms", "--cache-misses", "off")
+    assert found.returncode == 1, found.stderr
+    assert "The budget ended before" in found.stdout
+    assert "already" not in found.stdout

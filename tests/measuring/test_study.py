@@ -77,16 +77,15 @@ def test_what_time_is_left_goes_to_the_widest_intervals(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(study, "half_widths", next_width)
     log: list = []
-    campaigns = [Recorded(_plan("a", SMALL, passes=1), log), Recorded(_plan("b", LARGE, passes=1), log)]
+    campaigns = [Recorded(_plan("a", SMALL), log), Recorded(_plan("b", LARGE), log)]
     Study(campaigns, None, 1e6).run()
-    assert log == [
-        ("a", [SMALL], 0),
-        ("b", [LARGE], 0),
+    assert sorted(log[:4]) == [("a", [SMALL], 0), ("a", [SMALL], 1), ("b", [LARGE], 0), ("b", [LARGE], 1)]
+    assert log[4:] == [
         ("a", "count"),
         ("b", "count"),
-        ("a", [SMALL], 1),
-        ("b", [LARGE], 1),
         ("a", [SMALL], 2),
+        ("b", [LARGE], 2),
+        ("a", [SMALL], 3),
     ]
     # Only what was measured since is estimated again.
     assert [w for w in asked if w] == [[SMALL], [LARGE], [SMALL], [LARGE], [SMALL]]
@@ -131,3 +130,18 @@ def test_a_budget_buys_further_passes_on_the_real_runtimes(store, monkeypatch) -
 def test_the_study_is_what_ships() -> None:
     shipped = {p.stem for p in data_folder("experiments").glob("*.yaml")}
     assert {name for name, _ in STUDY} == shipped - {"quick"}
+
+
+def test_passes_that_tell_nothing_end_the_search_for_wide_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An arm that was measured once and is refused now leaves its interval as it was."""
+    monkeypatch.setattr(study, "half_widths", lambda *a: dict.fromkeys(a[2], 0.2))
+    log: list = []
+    Study([Recorded(_plan("a", SMALL), log)], None, 1e6).run()
+    assert [entry[2] for entry in log if len(entry) == 3] == [0, 1, 2]
+
+
+def test_campaigns_that_only_count_get_no_further_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "half_widths", lambda *a: dict.fromkeys(a[2], 0.2))
+    log: list = []
+    Study([Recorded(_plan("a", SMALL, passes=1), log)], None, 1e6).run()
+    assert log == [("a", [SMALL], 0), ("a", "count")]
