@@ -57,7 +57,7 @@ class World:
         record = lab.store.campaign("study", {}, lab.environment)
         for workload, latencies, ratio in (*self._over_depth(), *self._over_width(), *self._real()):
             for pass_index in range(2):
-                found = lab.host.group(workload, latencies, pass_index=pass_index, rounds=16)
+                found = lab.host.group(workload, latencies, pass_index=pass_index, rounds=8)
                 lab.add([replace(m, counters=_counters(m.backend, ratio)) for m in found], record.uid)
 
     def _over_depth(self) -> Iterator[tuple[Workload, dict[str, float], float]]:
