@@ -1,37 +1,22 @@
 import csv
 import io
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import Run, runner
 
-from hwnas.cli.main import main
 from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.measurement import Status
 from hwnas.core.workload import Workload
 from hwnas.store import LatencyStore
 from hwnas.testing.examples import example_environment, example_measurement, example_workload
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run `hwnas db ...` as a shell would: exit code, output, errors."""
-
-    def run_command(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hwnas", "db", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_command
+    return runner(monkeypatch, capsys, "db")
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import Run, runner
 
-from hwnas.cli.main import main
 from hwnas.core.measurement import Status
 from hwnas.store import LatencyStore
 from hwnas.testing.examples import example_environment
@@ -17,7 +16,6 @@ from hwnas.testing.synthetic import SyntheticHost
 from hwnas.workloads.patterns import pattern_workload
 
 TORCH, OPENVINO, GPU = "torch:cpu:fp32", "openvino:cpu:fp32", "openvino:gpu:fp16"
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -26,18 +24,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     folder = tmp_path / "folder"
     folder.mkdir()
     monkeypatch.chdir(folder)
-
-    def run_command(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hwnas", "report", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_command
+    return runner(monkeypatch, capsys, "report")
 
 
 @pytest.fixture

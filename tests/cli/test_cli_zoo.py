@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from command_line import Run, runner
 
 from hwnas.cli import zoo as command
-from hwnas.cli.main import main
 from hwnas.cli.options import filters
 from hwnas.core.errors import UnknownName
 from hwnas.store import LatencyStore
 from hwnas.testing.examples import example_environment, example_measurement
 from hwnas.workloads.catalogue import NETWORKS
-
-Run = Callable[..., tuple[int, str, str]]
 
 #: Few and small, so that listing them takes no time.
 FEW = ("darts", "squeezenet1_1", "shufflenet_v1", "se_resnet50")
@@ -27,18 +23,7 @@ FEW = ("darts", "squeezenet1_1", "shufflenet_v1", "se_resnet50")
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run `hwnas ...` as a shell would: exit code, output, errors."""
     monkeypatch.setenv("COLUMNS", "80")
-
-    def run_command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hwnas", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_command
+    return runner(monkeypatch, capsys)
 
 
 def test_all_networks_in_80_columns(run: Run) -> None:
