@@ -45,6 +45,8 @@ def compiled_kernels(compiled: Any, model: Any, times: Mapping[str, float]) -> t
 def times_in_place(request: Any, run: Callable[[], None]) -> dict[str, float]:
     """Median time of every kernel over some profiled inferences [s].
 
+    OpenVINO counts whole microseconds, and a kernel that takes less as not executed: it has no time here.
+
     Args:
         request: Of a network compiled with ``PERF_COUNT``.
         run: One inference of it.

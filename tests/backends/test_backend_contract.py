@@ -173,6 +173,13 @@ class TestOpenVinoCpu(BackendContract):
         fused = [k for k in session.kernels() if k.type == "Convolution" and len(k.fused) > 1]
         assert fused
 
+    def test_kernels_of_more_than_a_microsecond_have_their_time_and_attributes(self, backend):
+        network = torch.nn.Conv2d(64, 64, 3, stride=2, padding=1, groups=2).eval()
+        session = backend.compile(Program((torch.randn(1, 64, 112, 112),), network), threads=1)
+        (kernel,) = (k for k in session.kernels() if k.type == "Convolution")
+        assert kernel.time_s > 0
+        assert [kernel.attributes[k] for k in ("stride", "groups")] == [[2, 2], 2]
+
     def test_wrong_input_shape_of_a_file_is_one_line(self, backend, tmp_path):
         path = _ir(tmp_path)
         with pytest.raises(UsageError, match="--input"):
