@@ -114,7 +114,8 @@ def measure(
         _list_experiments(console)
         return
     seconds = None if budget is None else parse_seconds(budget)
-    resolve(db)  # before planning, which takes a while: a place that cannot be written to is told at once
+    if not dry_run:
+        resolve(db)  # before planning, which takes a while: a place that cannot be written to is told at once
     # Even making a plan computes enough to disturb somebody else's measurement; a dry run is a few seconds.
     with nullcontext() if dry_run else measuring_lock(" ".join(["hwnas", *sys.argv[1:]])):
         if everything:
