@@ -7,6 +7,7 @@ simulation is exact but slow, about a thousand times slower than the processor.
 from __future__ import annotations
 
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -44,6 +45,14 @@ _MOST_REPEATS = 5
 _WARM_UP_INFERENCES = 2
 _WARM_UP_ROUNDS = 32
 _WARM_UP_S = 3.0
+
+#: Kinds of workloads whose network does not depend on the current folder.
+_FOLDER_FREE = ("pattern", "torchvision", "timm", "zoo", "module")
+
+#: What the simulated process gets of the user's environment: what finds files and what steers a runtime. Other
+#: variables differ from shell to shell, and their length moves all that the process allocates.
+_INHERITED = ("HOME", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "GLIBC_TUNABLES")
+_INHERITED_PREFIX = re.compile("(MALLOC|KMP|OMP|GOMP|ONEDNN|DNNL|MKL|OPENVINO|OV|TORCH)_")
 
 _PTRACE = "In a container, allow ptrace: --cap-add SYS_PTRACE"
 
@@ -100,7 +109,9 @@ def simulated_misses(
         HwnasError: There is no room for temporary files.
         UsageError: The model or its input is wrong.
     """
-    with _Simulator(backend_id, threads, geometry, timeout_s) as simulator:
+    # The folder's name is one more thing that moves what a process allocates.
+    folder = "/" if workload.kind in _FOLDER_FREE else None
+    with _Simulator(backend_id, threads, geometry, timeout_s, folder) as simulator:
         return simulator.count(workload, blob)
 
 
@@ -109,15 +120,23 @@ def fixed_addresses() -> tuple[str, ...]:
     program = shutil.which("setarch")
     if program is None:
         return ()
-    command = (program, "--addr-no-randomize")
+    command = (str(Path(program).resolve()), "--addr-no-randomize")
     allowed = subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
     return command if allowed else ()
 
 
-class _Simulator:
-    """One backend in a process under valgrind; arguments as of :func:`simulated_misses`."""
+def inherited_variables() -> dict[str, str]:
+    """The user's variables that a simulated process gets, in the order of their names."""
+    chosen = {k: v for k, v in os.environ.items() if k in _INHERITED or _INHERITED_PREFIX.match(k)}
+    return {"PATH": os.defpath, **dict(sorted(chosen.items()))}
 
-    def __init__(self, backend_id: str, threads: int, geometry: CacheGeometry, timeout_s: float) -> None:
+
+class _Simulator:
+    """One backend in a process under valgrind; arguments as of :func:`simulated_misses`, and its folder."""
+
+    def __init__(
+        self, backend_id: str, threads: int, geometry: CacheGeometry, timeout_s: float, folder: str | None
+    ) -> None:
         source = callgrind_source()
         if not source.available:
             raise BackendUnavailable(source.detail, source.remedy)
@@ -138,6 +157,8 @@ class _Simulator:
                 wrapper=self._valgrind(),
                 # A backend of a third party may be older than this attribute.
                 steady_heap=getattr(runtime, "steady_heap", True),
+                inherited=inherited_variables(),
+                folder=folder,
             )
         except BaseException:
             self._folder.cleanup()
@@ -148,7 +169,8 @@ class _Simulator:
         assert program is not None  # asked for in the constructor
         return (
             *fixed_addresses(),
-            program,
+            # The simulated process sees this path among its variables.
+            str(Path(program).resolve()),
             "--tool=callgrind",
             "--cache-sim=yes",
             "--instr-atstart=no",

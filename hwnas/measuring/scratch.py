@@ -27,7 +27,7 @@ def scratch_folder() -> tempfile.TemporaryDirectory[str]:
     """
     try:
         _sweep(Path(tempfile.gettempdir()))
-        return tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", ignore_cleanup_errors=True)
+        return tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid():010d}-", ignore_cleanup_errors=True)
     except OSError as error:
         raise HwnasError(
             f"no temporary folder can be made in {tempfile.gettempdir()}: {error}",

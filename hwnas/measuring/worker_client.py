@@ -41,6 +41,8 @@ class WorkerClient:
         start_timeout_s: Longest time for importing the runtime.
         wrapper: Command that runs the process, such as a simulator with its options.
         steady_heap: Whether the process keeps the memory that a call frees.
+        inherited: Variables of the user's that the process gets; all of them by default.
+        folder: Working folder of the process; by default the current one.
 
     Raises:
         BackendUnavailable: This host cannot run the backend.
@@ -57,6 +59,8 @@ class WorkerClient:
         start_timeout_s: float = 120.0,
         wrapper: tuple[str, ...] = (),
         steady_heap: bool = True,
+        inherited: Mapping[str, str] | None = None,
+        folder: str | None = None,
     ) -> None:
         self.backend_id = backend_id
         self.threads = threads
@@ -67,7 +71,8 @@ class WorkerClient:
         self._source, from_worker = _pipe()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._source, selectors.EVENT_READ)
-        variables = {k: v for k, v in os.environ.items() if k not in _THREAD_VARIABLES}
+        inherited = os.environ if inherited is None else inherited
+        variables = {k: v for k, v in inherited.items() if k not in _THREAD_VARIABLES}
         # A user who chose otherwise meant it; what was in force is stored.
         variables = {**(STEADY_HEAP if steady_heap else {}), **variables}
         # NumPy's pool serves the canary alone, which is one thread's work.
@@ -78,11 +83,13 @@ class WorkerClient:
         try:
             self._process = subprocess.Popen(
                 # -P: a file of the user's that is called like a module of the library must not shadow it.
-                [*wrapper, sys.executable, "-P", "-m", _WORKER, *map(str, (*ends, os.getpid()))],
+                # Numbers of one length, so that they do not move what lies behind them in memory.
+                [*wrapper, sys.executable, "-P", "-m", _WORKER, *(f"{n:010d}" for n in (*ends, os.getpid()))],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
                 env=variables,
+                cwd=folder,
                 pass_fds=ends,
                 start_new_session=True,
             )

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.errors import BackendUnavailable, CellError
 from hwnas.host.counters import callgrind_source
-from hwnas.measuring.callgrind import fixed_addresses, parse_totals, simulated_misses
+from hwnas.measuring.callgrind import (
+    fixed_addresses,
+    inherited_variables,
+    parse_totals,
+    simulated_misses,
+)
 from hwnas.workloads.patterns import pattern_workload
 
 needs_valgrind = pytest.mark.skipif(
@@ -45,14 +52,30 @@ def test_without_valgrind_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPa
     assert "apt-get install valgrind" in str(caught.value)
 
 
+def test_a_simulated_process_gets_what_steers_runtimes_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    monkeypatch.setenv("SOMETHING_OF_THE_SHELL", "1")
+    monkeypatch.setenv("PATH", "/somewhere:/else")
+    variables = inherited_variables()
+    assert variables["ONEDNN_MAX_CPU_ISA"] == "AVX2"
+    assert "SOMETHING_OF_THE_SHELL" not in variables
+    assert variables["PATH"] == os.defpath
+
+
 @needs_valgrind
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("backend_id", ["torch:cpu:fp32", "openvino:cpu:fp32"])
-def test_a_cell_repeats_and_obeys_its_cache(backend_id: str) -> None:
-    """Twice the same within 0.5 %, at the traffic of weights that a small cache cannot hold."""
-    first, second = (
-        simulated_misses(backend_id, 1, CacheGeometry(2**18, 16, 64), 1800, _CELL) for _ in range(2)
-    )
+def test_a_cell_repeats_and_obeys_its_cache(
+    backend_id: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The same within 0.5 % from another shell, at the traffic of weights that a small cache cannot hold."""
+    geometry = CacheGeometry(2**18, 16, 64)
+    first = simulated_misses(backend_id, 1, geometry, 1800, _CELL)
+    monkeypatch.setenv("A_VARIABLE_OF_ANOTHER_SHELL", "x" * 3000)
+    elsewhere = tmp_path / "a folder with a longer name than most"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    second = simulated_misses(backend_id, 1, geometry, 1800, _CELL)
     assert (first.source, first.geometry, first.threads) == ("callgrind", "262144,16,64", 1)
     assert first.value is not None
     # Where a container forbids fixed addresses, lines meet in other sets each time.
