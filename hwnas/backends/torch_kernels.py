@@ -14,10 +14,13 @@ from typing import IO, Any
 
 import torch
 
+from hwnas.backends.torch_profile import Operator, profiled_operators
 from hwnas.core.kernel import Kernel
 
-#: Calls under the profiler: a median needs a few.
+#: Calls under the profiler: a median needs a few. Where one runs more operators than this, it is the only one:
+#: each costs seven kilobytes and 20 µs, and a convolution in groups without oneDNN runs ten a group.
 _PROFILED = 5
+_MOST_OPERATORS = 20_000
 
 #: An operator hands its work on when one kind of child takes at least this share of its time.
 _DELEGATES = 0.5
@@ -122,96 +125,68 @@ def executed_kernels(run: Callable[[], None]) -> tuple[Kernel, ...]:
 
     A kernel's `implementation` is the innermost operator that does the work, for example
     ``aten::_slow_conv2d_forward``, or ``onednn:brgconv:avx2`` where oneDNN ran. Its time is the median over
-    the calls, with what the profiler takes for the operator's own operators in it.
+    five calls, or that of one where very many operators run, with what the profiler takes for the operator's
+    own operators in it.
     """
     run()
     primitives = onednn_primitives(run)
-    events = _outermost_operators(run, _PROFILED)
-    count, rest = divmod(len(events), _PROFILED)
-    operators = events[:count]
+    operators, count = profiled_operators(run)
+    further = _PROFILED - 1 if count <= _MOST_OPERATORS else 0
+    calls = [operators, *(profiled_operators(run)[0] for _ in range(further))]
     # A network that calls other operators from call to call has no time for each.
-    same = not rest and all(e.name == operators[n % count].name for n, e in enumerate(events))
-    if not same:
-        operators = _outermost_operators(run, 1)
-    leaves = [_working_operator(e) for e in operators]
+    same = len({tuple(o.name for o in call) for call in calls}) == 1
+    leaves = [_working_operator(o) for o in operators]
     named = _onednn_names(leaves, primitives)
     return tuple(
         Kernel(
             position=position,
-            name=event.name,
-            type=event.name.removeprefix("aten::"),
+            name=operator.name,
+            type=operator.name.removeprefix("aten::"),
             implementation=named.get(position, leaf),
             precision="f32",
-            time_s=_median_s(events[position::count]) if same else None,
+            time_s=statistics.median(call[position].time_s for call in calls) if same else None,
             attributes={
-                "input_shapes": [list(s) for s in event.input_shapes if s],
-                **_convolution_attributes(event),
+                "input_shapes": [list(s) for s in operator.input_shapes if s],
+                **_convolution_attributes(operator),
             },
         )
-        for position, (event, leaf) in enumerate(zip(operators, leaves, strict=True))
+        for position, (operator, leaf) in enumerate(zip(operators, leaves, strict=True))
     )
 
 
-def _outermost_operators(run: Callable[[], None], calls: int) -> list[Any]:
-    """The operators that the network itself calls, in order."""
-    with torch.profiler.profile(
-        activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True
-    ) as profile:
-        for _ in range(calls):
-            run()
-    return [e for e in profile.events() if _is_outermost(e)]
-
-
-def _median_s(events: list[Any]) -> float:
-    return float(statistics.median(e.cpu_time_total for e in events)) * 1e-6
-
-
-def _convolution_attributes(event: Any) -> dict[str, Any]:
+def _convolution_attributes(operator: Operator) -> dict[str, Any]:
     """Stride, padding, dilation and groups of a convolution, from its arguments; empty for other operators."""
-    arguments = list(getattr(event, "concrete_inputs", None) or ())
-    if event.name != "aten::conv2d" or len(arguments) < 7:
+    if operator.name != "aten::conv2d" or len(operator.arguments) < 7:
         return {}
-    stride, padding, dilation, groups = arguments[3:7]
+    stride, padding, dilation, groups = operator.arguments[3:7]
     return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
 
-def _is_outermost(event: Any) -> bool:
-    """Whether no other operator called this one; scripted modules add frames that are no operators."""
-    if not event.name.startswith("aten::"):
-        return False
-    parent = event.cpu_parent
-    while parent is not None:
-        if parent.name.startswith("aten::"):
-            return False
-        parent = parent.cpu_parent
-    return True
-
-
-def _working_operator(event: Any) -> str:
+def _working_operator(operator: Operator) -> str:
     """Follow an operator down to the one that does its work.
 
     Convolutions hand their work on from one to the next, by name: on a busy host times would mislead.
     """
     convolution = None
-    while inner := [c for c in event.cpu_children if c.name.startswith("aten::") and "conv" in c.name]:
-        convolution = event = max(inner, key=lambda child: float(child.cpu_time_total))
+    while inner := [c for c in operator.children if "conv" in c.name]:
+        convolution = operator = max(inner, key=lambda child: child.time_s)
     if convolution is not None:
-        return str(convolution.name)
+        return convolution.name
     while True:
         time_by_name: dict[str, float] = defaultdict(float)
-        longest: dict[str, Any] = {}
-        for child in event.cpu_children:
-            time_by_name[child.name] += child.cpu_time_total
+        longest: dict[str, Operator] = {}
+        for child in operator.children:
+            time_by_name[child.name] += child.time_s
             best = longest.get(child.name)
-            if best is None or child.cpu_time_total > best.cpu_time_total:
+            if best is None or child.time_s > best.time_s:
                 longest[child.name] = child
-        candidates = {n: t for n, t in time_by_name.items() if n.startswith("aten::") and n not in _BOOKKEEPING}
+        candidates = {n: t for n, t in time_by_name.items() if n not in _BOOKKEEPING}
         if not candidates:
-            return str(event.name)
+            return operator.name
         name = max(candidates, key=candidates.__getitem__)
-        if candidates[name] < _DELEGATES * event.cpu_time_total:
-            return str(event.name)
-        event = longest[name]
+        if candidates[name] < _DELEGATES * operator.time_s:
+            return operator.name
+        operator = longest[name]
 
 
 def _onednn_names(leaves: list[str], primitives: list[Primitive]) -> dict[int, str]:

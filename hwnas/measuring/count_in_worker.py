@@ -71,8 +71,9 @@ def with_modelled_misses(
 
     Only those that the session's dataflow knows by the same name: PyTorch's operators have no names.
     """
-    flow = _dataflow(session, device)
-    if flow is None or not geometries:
+    flow = _dataflow(session, device) if geometries else None
+    names = {k.name for k in kernels}
+    if flow is None or names.isdisjoint(s.name for s in flow.steps):
         return list(kernels)
     misses: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for geometry in geometries:
