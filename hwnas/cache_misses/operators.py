@@ -10,19 +10,19 @@ from hwnas.cache_misses.model import ModelledMisses
 CONVOLUTION = "convolution"
 OTHER = "other"
 
-#: Kind -> names that PyTorch and OpenVINO give such operators, in lower case, without ``native_`` and without
-#: the underscores of in-place variants. The first kind that fits the whole name counts.
+#: Kind -> names that PyTorch and OpenVINO give such operators, in lower case, without ``native_``, ``mkldnn_``
+#: and the underscores of in-place variants. The first kind that fits the whole name counts.
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(names))
     for kind, names in (
         (CONVOLUTION, r"convolution\w*|deconvolution|groupconvolution\w*|conv(_transpose)?[123]d"),
         # What a runtime adds on its own account ...
         ("weight reorder", r"weight reorder"),
-        ("layout reorder", r"(layout )?reorder|im2col|col2im|convert"),
+        ("layout reorder", r"(layout )?reorder|im2col|col2im|convert|to_dense|to_mkldnn"),
         # ... and what the network asks for.
         (
             "data movement",
-            r"clone|copy|contiguous|transpose|permute|cat|concat\w*|stack|(variadic)?split\w*|shufflechannels"
+            r"clone|copy|contiguous|transpose|permute|cat|concat\w*|stack|(variadic)?split\w*|chunk|shufflechannels"
             r"|pixel_(un)?shuffle|depthtospace|spacetodepth|(constant_)?pad\w*|(strided)?slice|gather\w*|roll",
         ),
         ("matrix product", r"(addmm|addmv|baddbmm|bmm|mm|mv|matmul|linear|fullyconnected|gemm|einsum)"),
@@ -43,7 +43,7 @@ OPERATOR_KINDS = (*(kind for kind, _ in _KINDS), OTHER)
 
 def operator_kind(type_: str) -> str:
     """The kind of an operator type such as ``native_batch_norm`` or ``FullyConnected``."""
-    name = type_.lower().strip("_").removeprefix("native_")
+    name = type_.lower().strip("_").removeprefix("mkldnn_").removeprefix("native_")
     return next((kind for kind, names in _KINDS if names.fullmatch(name)), OTHER)
 
 

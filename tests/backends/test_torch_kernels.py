@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
+import pytest
 import torch
 
 from hwnas.backends.torch_kernels import _working_operator, executed_kernels
+from hwnas.backends.torch_profile import Operator, profiled_operators
 
 WEIGHT = torch.ones(3, 2, 3, 3)
 
 
-def event(name: str, time: float, *children: Any) -> Any:
-    return SimpleNamespace(name=f"aten::{name}", cpu_time_total=time, cpu_children=list(children))
+def event(name: str, time_s: float, *children: Operator) -> Operator:
+    return Operator(f"aten::{name}", time_s, list(children))
 
 
 def test_a_convolution_is_followed_down_whatever_else_took_the_time() -> None:
@@ -53,3 +52,31 @@ def test_a_steady_network_has_a_time_for_each_kernel() -> None:
     assert convolution.attributes["groups"] == 1
     assert convolution.attributes["stride"] == [1, 1]
     assert all(k.time_s is not None and k.time_s > 0 for k in found)
+
+
+def test_a_profile_holds_operators_within_those_that_called_them() -> None:
+    with torch.inference_mode():
+        operators, count = profiled_operators(
+            lambda: torch.relu(torch.nn.functional.conv2d(torch.ones(1, 2, 8, 8), WEIGHT))
+        )
+    assert [o.name for o in operators if o.name != "aten::ones"] == ["aten::conv2d", "aten::relu"]
+    convolution = next(o for o in operators if o.name == "aten::conv2d")
+    assert [c.name for c in convolution.children] == ["aten::convolution"]
+    assert convolution.input_shapes[:2] == ((1, 2, 8, 8), (3, 2, 3, 3))
+    assert 0 < convolution.children[0].time_s <= convolution.time_s
+    assert count > len(operators)
+
+
+def test_very_many_operators_are_profiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwnas.backends.torch_kernels._MOST_OPERATORS", 1)
+    calls = 0
+
+    def run() -> None:
+        nonlocal calls
+        calls += 1
+        torch.relu(torch.ones(8)).sum()
+
+    found = executed_kernels(run)
+    # To warm up, for oneDNN's log, and once under the profiler.
+    assert calls == 3
+    assert all(k.time_s is not None for k in found)

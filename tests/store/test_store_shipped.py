@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hwnas.core.errors import DatabaseError, UsageError
+from hwnas.core.resources import data_folder
 from hwnas.store import LatencyStore
 from hwnas.store.exchange import export
 from hwnas.testing.examples import example_environment, example_measurement
@@ -49,3 +50,18 @@ def test_the_environment_variable_names_them_too(folder: Path, monkeypatch: pyte
     monkeypatch.setenv("HWNAS_DB", "shipped")
     with pytest.raises(DatabaseError, match="no measurements ship"):
         LatencyStore.open(create=False)
+
+
+def test_what_really_ships_is_whole_and_small(tmp_path: Path) -> None:
+    """Every host's folder has measurements with kernels and an environment, and the wheel stays small."""
+    files = sorted(data_folder("latency_db").glob("*/*.jsonl.gz"))
+    assert files
+    assert sum(f.stat().st_size for f in data_folder("latency_db").rglob("*") if f.is_file()) < 10 * 10**6
+    readme = (data_folder("latency_db") / "README.md").read_text()
+    with LatencyStore.open("shipped", create=False) as store:
+        assert len([e for e, n in store.environments() if n]) >= len(files)
+        assert store.count(status="ok") > 400
+        backends = store.values("backend")
+    assert {"torch:cpu:fp32", "openvino:cpu:fp32"} <= set(backends)
+    for file in files:
+        assert f"`{file.parent.name}`" in readme, "the host has no line in the README's table"

@@ -1,0 +1,87 @@
+"""Do two full runs of the networks agree?
+
+Measures `networks.yaml` twice, or compares two databases that hold one run each. Both runs refer to the canary
+reference of the first: a database of its own sets one of its own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from argparse import Namespace
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from reporting import run
+
+from hwnas.core.measurement import PROTOCOL_VERSION, Measurement, Status
+from hwnas.host.machine import probe_environment
+from hwnas.measuring.statistics import estimate
+from hwnas.store import LatencyStore
+
+_AGREE = 0.05
+Cell = tuple[str, str]
+
+
+def main(options: Namespace) -> dict[str, Any]:
+    for path in (options.first, options.second):
+        if not Path(path).exists():
+            command = [sys.executable, "-m", "hwnas", "measure", "networks", "--db", path]
+            subprocess.run(command, check=True)
+    first, reference = _passes(options.first)
+    second, _ = _passes(options.second)
+    rows = {}
+    for cell in sorted(first.keys() & second.keys()):
+        one, other = (estimate(found[cell], reference) for found in (first, second))
+        rows[" ".join(cell)] = {
+            "first_ms": round(1e3 * one.latency_s, 3),
+            "second_ms": round(1e3 * other.latency_s, 3),
+            "difference_percent": round(100 * (other.latency_s / one.latency_s - 1), 2),
+            "raw_difference_percent": round(100 * (other.raw_median_s / one.raw_median_s - 1), 2),
+            "passes": [one.passes, other.passes],
+        }
+    for name, row in sorted(rows.items(), key=lambda item: -abs(item[1]["difference_percent"])):
+        print(name, row, flush=True)
+    agree = _share(rows, "difference_percent")
+    backends = sorted({backend for _, backend in first})
+    return {
+        "cells": len(rows),
+        "within_5_percent": agree,
+        "raw_within_5_percent": _share(rows, "raw_difference_percent"),
+        "by_backend": {
+            b: _share({k: r for k, r in rows.items() if k.endswith(f" {b}")}, "difference_percent")
+            for b in backends
+        },
+        "rows": rows,
+        "passed": agree >= 90.0,
+    }
+
+
+def _share(rows: dict[str, dict[str, Any]], key: str) -> float:
+    """Percent of the cells that differ by no more than the bar."""
+    within = [abs(row[key]) <= 100 * _AGREE for row in rows.values()]
+    return round(100 * sum(within) / len(within), 1) if within else 0.0
+
+
+def _passes(path: str) -> tuple[dict[Cell, list[Measurement]], dict[str, float] | None]:
+    """Label and backend -> the passes of its campaign, and the canary reference."""
+    here = probe_environment()
+    found: dict[Cell, list[Measurement]] = defaultdict(list)
+    with LatencyStore.open(path, create=False) as store:
+        uids = [r.uid for r, _ in store.campaigns() if r.name == "networks" and r.spec["threads"] == 1]
+        stored = store.measurements(campaign_uid=uids[-1], status=str(Status.OK), with_kernels=False)
+        for m in (s.measurement for s in stored):
+            found[m.workload.label, m.backend].append(m)
+        return found, store.canary_reference(here, PROTOCOL_VERSION)
+
+
+if __name__ == "__main__":
+    run(
+        main,
+        ("--first", {"default": "networks-1.sqlite", "help": "the first run; measured if missing"}),
+        (
+            "--second",
+            {"default": "networks-2.sqlite", "help": "the second run; measured if missing"},
+        ),
+    )
