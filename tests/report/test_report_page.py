@@ -23,6 +23,7 @@ from hwnas.report.claims.catalogue import CLAIMS, judge
 from hwnas.report.claims.evidence import Evidence
 from hwnas.report.columns import interval
 from hwnas.report.html.colours import ON_DARK, with_variables
+from hwnas.report.html.headline import arms
 from hwnas.report.html.writing import write_report
 from hwnas.report.style import _PALETTE, GRID, INK, MUTED, OPERATOR_COLOURS
 from hwnas.workloads.patterns import PATTERNS, pattern_workload
@@ -210,6 +211,12 @@ def test_every_section_has_something_to_show_or_says_why_not(everything: Selecti
     assert "All patterns together" in text
     drawn = {p.stem for p in tmp_path.glob("*.svg")}
     assert {i.removeprefix("figure-") for i in found.ids if re.fullmatch(r"figure-[\w-]+", i)} >= drawn
+
+
+def test_the_page_begins_with_the_arm_that_gains_the_most(lab: Lab) -> None:
+    slower = "torch-nomkldnn:cpu:fp32"
+    lab.campaign({stack(): {TORCH: 0.02, slower: 0.03, OPENVINO: 0.01}})
+    assert [arm.backend for arm in arms(lab.select())] == [OPENVINO, slower]
 
 
 def test_a_hostile_name_is_text(everything: Selection, tmp_path: Path) -> None:

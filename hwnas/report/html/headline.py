@@ -87,14 +87,18 @@ class Arm:
 
 
 def arms(selection: Selection) -> list[Arm]:
-    """Every arm but the baseline, those with most networks first."""
+    """Every arm but the baseline: those with most networks first, and of these the one that gains the most."""
     names = network_names(c.workload for c in selection.cells)
     groups: dict[tuple[str, int], list[Cell]] = {}
     for cell in selection.cells:
         if cell.backend != selection.baseline:
             groups.setdefault((cell.backend, cell.threads), []).append(cell)
     found = [_arm(backend, cells, names) for (backend, _), cells in groups.items()]
-    return sorted(found, key=lambda a: -a.overall.networks if a.overall else 1)
+    return sorted(found, key=_rank)
+
+
+def _rank(arm: Arm) -> tuple[int, float]:
+    return (-arm.overall.networks, -arm.overall.mean.value) if arm.overall else (1, 0.0)
 
 
 def _arm(backend: str, cells: Sequence[Cell], names: dict[str, str]) -> Arm:
