@@ -8,17 +8,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["HwnasError", "Measurements", "Workload", "__version__", "measure"]
+__all__ = ["HwnasError", "LatencyPredictor", "Measurements", "Workload", "__version__", "measure"]
 
 if TYPE_CHECKING:
     from hwnas.core.errors import HwnasError
     from hwnas.core.workload import Workload
     from hwnas.measuring.api import Measurements, measure
+    from hwnas.predicting.predictor import LatencyPredictor
 
     __version__: str
 
 _HOMES = {
     "HwnasError": "hwnas.core.errors",
+    "LatencyPredictor": "hwnas.predicting.predictor",
     "Measurements": "hwnas.measuring.api",
     "Workload": "hwnas.core.workload",
     "measure": "hwnas.measuring.api",

@@ -6,6 +6,7 @@ from typing import Any
 
 from hwnas.backends.protocol import Availability, Program, Session
 from hwnas.core.errors import MissingDependency
+from hwnas.core.kernel import Kernel
 
 
 class OpenVinoArm:
@@ -53,3 +54,14 @@ class OpenVinoArm:
         from hwnas.backends.openvino_session import OpenVinoSession
 
         return OpenVinoSession(program, self.device, self.config(threads))
+
+    def list_kernels(self, program: Program, threads: int) -> tuple[Kernel, ...]:
+        """The fused kernels of the network as it is compiled for the device.
+
+        Raises:
+            CellError: OpenVINO cannot convert or compile the network.
+            UsageError: The model file cannot be read, or its input has another shape.
+        """
+        from hwnas.backends.openvino_session import OpenVinoSession
+
+        return OpenVinoSession(program, self.device, self.config(threads)).listed_kernels()

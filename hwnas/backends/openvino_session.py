@@ -140,6 +140,10 @@ class OpenVinoSession:
         self._bind_inputs()
         return compiled_kernels(self._compiled, self._model, times_in_place(self._request, self.run))
 
+    def listed_kernels(self) -> tuple[Kernel, ...]:
+        """The fused kernels of the execution graph, without times; nothing is run."""
+        return compiled_kernels(self._compiled, self._model, {})
+
     def dataflow(self) -> Dataflow:
         """Buffers and fused kernels of the execution graph."""
         return compiled_dataflow(self._compiled)

@@ -117,6 +117,17 @@ class Backend(Protocol):
         """
         ...
 
+    def list_kernels(self, program: Program, threads: int) -> tuple[Kernel, ...]:
+        """The kernels that :meth:`compile`'s session would run, without times and without running any.
+
+        The program's weights may be arbitrary: only shapes count.
+
+        Raises:
+            BackendUnavailable: The backend cannot tell them, or cannot run this program here.
+            CellError: This network's kernels cannot be told.
+        """
+        ...
+
 
 def computing_device(backend_id: str) -> str:
     """The device of a backend's id: ``cpu``, ``gpu`` or ``npu``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hwnas.backends.protocol import Availability, Program, Session
+from hwnas.core.kernel import Kernel
 
 
 class TorchArm:
@@ -14,6 +15,9 @@ class TorchArm:
     runs_files = False
     steady_heap = True
     needs_mkldnn = False
+    #: Whether oneDNN may have convolutions, and dilated ones.
+    onednn = True
+    dilated_onednn = True
 
     def availability(self) -> Availability:
         """Available wherever torch is installed with what the arm needs."""
@@ -36,3 +40,22 @@ class TorchArm:
         from hwnas.backends.torch_session import TorchSession, require_module
 
         return TorchSession(require_module(program, self.id), program.inputs, threads)
+
+    def list_kernels(self, program: Program, threads: int) -> tuple[Kernel, ...]:
+        """The operators of one inference, seen on tensors without data.
+
+        Raises:
+            BackendUnavailable: The program is a model file.
+            CellError: The network computes with values, so that its operators are known only when it runs.
+        """
+        import torch
+
+        from hwnas.backends.torch_convolutions import TorchConvolutions
+        from hwnas.backends.torch_listing import listed_operators
+        from hwnas.backends.torch_session import require_module
+
+        module = require_module(program, self.id)
+        onednn = self.onednn and torch.backends.mkldnn.is_available()
+        # Widths of vectors shape copies, not the choice of a kernel.
+        convolutions = TorchConvolutions(onednn, True, True, threads, 1, self.dilated_onednn)
+        return listed_operators(module, program.inputs, convolutions)

@@ -138,19 +138,36 @@ def executed_kernels(run: Callable[[], None]) -> tuple[Kernel, ...]:
     leaves = [_working_operator(o) for o in operators]
     named = _onednn_names(leaves, primitives)
     return tuple(
-        Kernel(
-            position=position,
-            name=operator.name,
-            type=operator.name.removeprefix("aten::"),
-            implementation=named.get(position, leaf),
-            precision="f32",
-            time_s=statistics.median(call[position].time_s for call in calls) if same else None,
-            attributes={
-                "input_shapes": [list(s) for s in operator.input_shapes if s],
-                **_convolution_attributes(operator),
-            },
+        kernel_of(
+            position,
+            operator,
+            named.get(position, leaf),
+            statistics.median(call[position].time_s for call in calls) if same else None,
         )
         for position, (operator, leaf) in enumerate(zip(operators, leaves, strict=True))
+    )
+
+
+def kernel_of(position: int, operator: Operator, implementation: str, time_s: float | None = None) -> Kernel:
+    """The kernel of an operator that the network calls.
+
+    Args:
+        position: In the order of calls.
+        operator: As the profiler saw it.
+        implementation: What does the work.
+        time_s: Its time [s], where it was taken.
+    """
+    return Kernel(
+        position=position,
+        name=operator.name,
+        type=operator.name.removeprefix("aten::"),
+        implementation=implementation,
+        precision="f32",
+        time_s=time_s,
+        attributes={
+            "input_shapes": [list(s) for s in operator.input_shapes if s],
+            **_convolution_attributes(operator),
+        },
     )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.backends.protocol import Program, Session
 from hwnas.backends.torch_arm import TorchArm
+from hwnas.core.errors import BackendUnavailable
+from hwnas.core.kernel import Kernel
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +51,17 @@ class TorchMkldnn(TorchArm):
             settings={"memory_format": "mkldnn", "dense_operators": sorted(dense_operators)},
             reorders=(False, False),
             traced=(skeleton, program.inputs),
+        )
+
+
+    def list_kernels(self, program: Program, threads: int) -> tuple[Kernel, ...]:
+        """Its operators are known only when they run: which ones oneDNN lacks shows then.
+
+        Raises:
+            BackendUnavailable: Always.
+        """
+        raise BackendUnavailable(
+            f"{self.id} cannot tell its kernels without running them", "Predict for another --backend"
         )
 
 

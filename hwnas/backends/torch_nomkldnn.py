@@ -11,6 +11,7 @@ class TorchNoMkldnn(TorchArm):
 
     id = "torch-nomkldnn:cpu:fp32"
     description = "PyTorch eager on the CPU, oneDNN off"
+    onednn = False
 
     def compile(self, program: Program, threads: int) -> Session:
         """Switch oneDNN off for the whole process, which is this arm's alone.

@@ -22,6 +22,7 @@ class TorchSlowDilated(TorchArm):
 
     id = "torch-slow-dilated:cpu:fp32"
     description = "PyTorch eager on the CPU, dilated convolutions without oneDNN"
+    dilated_onednn = False
 
     def compile(self, program: Program, threads: int) -> Session:
         """Wrap every dilated `nn.Conv2d`; convolutions that are called as functions stay as they are.

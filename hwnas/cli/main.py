@@ -22,6 +22,8 @@ COMMANDS = {
     "measure": ("hwnas.cli.measure:measure", "Measure a campaign or a model; the default is the quick study."),
     "report": ("hwnas.cli.report:report", "Show latencies, speedups and verdicts; draw the figures."),
     "claims": ("hwnas.cli.claims:claims", "Test every claim of the study on what was measured."),
+    "fit": ("hwnas.cli.fit:fit", "Learn a latency predictor from what was measured."),
+    "predict": ("hwnas.cli.predict:predict", "Predict the latency of a model without running it."),
     "db": ("hwnas.cli.db:db", "Look into, export, import and merge latency databases."),
 }
 

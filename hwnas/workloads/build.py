@@ -15,7 +15,7 @@ from hwnas.workloads.dry_run import run
 from hwnas.workloads.files import model_file
 from hwnas.workloads.initialisation import calibration, shift_norms, untrained_norms
 from hwnas.workloads.live import load_module
-from hwnas.workloads.models import model_name
+from hwnas.workloads.models import NAMED_KINDS, model_name
 from hwnas.workloads.patterns import PatternStack
 from hwnas.workloads.randomness import example_input
 from hwnas.workloads.stack_module import stack_module
@@ -67,6 +67,32 @@ def load_program(workload: Workload, blob: bytes = b"") -> LoadedProgram:
         return LoadedProgram(inputs, module)
     built = build(workload)
     return LoadedProgram(built.inputs, built.module)
+
+
+def load_untrained(workload: Workload, blob: bytes = b"") -> LoadedProgram:
+    """Like :func:`load_program`, for what depends on shapes alone: weights are the same number everywhere.
+
+    Args:
+        workload: What to load.
+        blob: :func:`hwnas.workloads.live.dump_module` of a ``module`` workload, else empty.
+
+    Raises:
+        OutOfMemory: It does not fit into memory.
+        UsageError: The model, its file, its code or its input cannot be used.
+    """
+    if workload.kind in ("file", "module"):
+        return load_program(workload, blob)
+    if workload.kind in NAMED_KINDS:
+        from hwnas.workloads.zoo import zoo_skeleton
+
+        module = zoo_skeleton(workload).to_empty(device="cpu")
+        with torch.no_grad():
+            for tensor in (*module.parameters(), *module.buffers()):
+                # Neither 0 nor 1, which a compiler would leave out.
+                tensor.fill_(0.5 if tensor.is_floating_point() else 0)
+    else:
+        module = _module(workload)
+    return LoadedProgram((example_input(workload),), module)
 
 
 def build(workload: Workload) -> BuiltModel:

@@ -1,0 +1,114 @@
+"""`hwnas fit`: learn a latency predictor from the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from hwnas.backends.registry import BACKENDS
+from hwnas.cli.options import db_option, environment_option
+from hwnas.core.environment import Environment
+from hwnas.core.errors import UsageError
+from hwnas.core.measurement import Status
+from hwnas.host.machine import probe_environment
+from hwnas.predicting.fitting import Accuracy, Fitted, fit_predictor
+from hwnas.predicting.locating import own_folder
+from hwnas.predicting.training_set import FEWEST_NETWORKS, TrainingSet, read_training_set
+from hwnas.store import LatencyStore
+
+
+@click.command()
+@click.option(
+    "--backend",
+    "backends",
+    multiple=True,
+    metavar="ID",
+    help="Backends to learn; may be given several times.  [default: every measured one]",
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the backend.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    help="Folder for the predictor of one backend.  [default: where hwnas predict looks for this host's]",
+)
+@db_option
+@environment_option
+def fit(
+    backends: tuple[str, ...], threads: int, out: str | None, db: str | None, environment: str | None
+) -> None:
+    """Learn a latency predictor from measured networks and their kernels.
+
+    Its errors are those on families of networks that it has not seen.
+    """
+    console = Console(markup=False, emoji=False, highlight=False)
+    with LatencyStore.open(db, create=False) as store:
+        fingerprint = (
+            store.find_environment(environment)
+            if environment
+            else store.sole_environment(probe_environment().fingerprint)
+        )
+        made_for = next(e for e, _ in store.environments() if e.fingerprint == fingerprint)
+        sets = _training_sets(store, fingerprint, backends, threads)
+    if out and len(sets) > 1:
+        raise UsageError(f"--out is for one backend, and {len(sets)} would be learned", "Name one with --backend")
+    table = _table()
+    for training in sets:
+        with console.status(f"{training.backend}: reading") as status:
+            fitted = fit_predictor(
+                training, made_for, told=lambda text, b=training.backend: status.update(f"{b}: {text}")
+            )
+        folder = Path(out) if out else own_folder(made_for, training.backend, training.threads)
+        fitted.predictor.save(folder)
+        _add_row(table, training, fitted)
+        console.print(f"{training.backend}: kept in {folder}", soft_wrap=True)
+    console.print(table)
+    console.print(_host(made_for), soft_wrap=True)
+
+
+def _training_sets(
+    store: LatencyStore, fingerprint: str, backends: tuple[str, ...], threads: int
+) -> list[TrainingSet]:
+    if backends:
+        names = dict.fromkeys(BACKENDS.resolve(b) for b in backends)
+        return [read_training_set(store, fingerprint, name, threads) for name in names]
+    measured = store.values("backend", environment=fingerprint, threads=threads, status=str(Status.OK))
+    found = []
+    for name in measured:
+        try:
+            found.append(read_training_set(store, fingerprint, name, threads))
+        except UsageError:
+            continue  # too few networks of an arm that nobody asked for by name
+    if not found:
+        raise UsageError(
+            f"{store.location} has no backend with {FEWEST_NETWORKS} networks and their kernels' times at "
+            f"{threads} thread(s)",
+            "Measure first: hwnas measure",
+        )
+    return found
+
+
+def _table() -> Table:
+    table = Table(title="On families of networks left out", title_justify="left")
+    for heading in ("backend", "networks", "kernels", "within 10 %", "RMSPE", "MAPE", "90 % intervals hold"):
+        table.add_column(heading, justify="left" if heading == "backend" else "right")
+    return table
+
+
+def _add_row(table: Table, training: TrainingSet, fitted: Fitted) -> None:
+    a = Accuracy.of(fitted.left_out)
+    table.add_row(
+        training.backend,
+        str(a.networks),
+        str(len(fitted.predictor.kernel_model.table)),
+        f"{a.within_10:.0%}",
+        f"{a.rmspe:.1%}",
+        f"{a.mape:.1%}",
+        f"{a.coverage:.0%}",
+    )
+
+
+def _host(environment: Environment) -> str:
+    return f"For {environment.cpu_model}, environment {environment.fingerprint}"

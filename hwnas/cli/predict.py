@@ -1,0 +1,101 @@
+"""`hwnas predict`: the latency of a model, without running it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from hwnas.backends.registry import BACKENDS
+from hwnas.core.units import format_seconds
+from hwnas.host.machine import probe_environment
+from hwnas.measuring.experiment import model_workload
+from hwnas.predicting.locating import find_predictor
+from hwnas.predicting.prediction import Prediction
+from hwnas.predicting.predictor import LatencyPredictor
+from hwnas.workloads.models import parse_shape
+
+#: Kernels that --explain shows.
+_SHOWN = 15
+
+
+@click.command()
+@click.argument("model")
+@click.option("--backend", default="openvino:cpu:fp32", show_default=True, metavar="ID", help="Where it would run.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the backend.")
+@click.option("--batch", type=click.IntRange(min=1), help="Batch size.  [default: 1]")
+@click.option("--input", "input_shape", metavar="SHAPE", help="Input of the model, such as 1x3x224x224.")
+@click.option("--predictor", "folder", metavar="DIR", help="A predictor that hwnas fit --out wrote.")
+@click.option("--explain", is_flag=True, help="Show the costliest kernels, against the host's limits.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object; with --explain, with every kernel.")
+def predict(
+    model: str,
+    backend: str,
+    threads: int,
+    batch: int | None,
+    input_shape: str | None,
+    folder: str | None,
+    explain: bool,
+    as_json: bool,
+) -> None:
+    """Predict the latency of MODEL on this host, with a 90 % interval; it is compiled, but not run.
+
+    MODEL is zoo:NAME, torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml.
+    """
+    backend_id = BACKENDS.resolve(backend)
+    workload = model_workload(model, parse_shape(input_shape) if input_shape else None, batch, seed=0)
+    environment = probe_environment()
+    if folder:
+        predictor, note = LatencyPredictor.load(folder), ""
+        if predictor.environment.fingerprint != environment.fingerprint:
+            note = f"made on another host, {predictor.environment.cpu_model}"
+    else:
+        predictor, note = find_predictor(environment, backend_id, threads)
+    found = predictor.predict(workload)
+    if as_json:
+        record = found.record(kernels=explain)
+        record["host_note"] = note or None
+        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
+        return
+    console = Console(markup=False, emoji=False, highlight=False)
+    _print(found, predictor, note, console)
+    if explain:
+        console.print(_kernels(found))
+
+
+def _print(found: Prediction, predictor: LatencyPredictor, note: str, console: Console) -> None:
+    interval = f"{format_seconds(found.low_s)} to {format_seconds(found.high_s)}"
+    console.print(
+        f"{found.workload.label} on {found.backend}, {found.threads} thread(s): "
+        f"{format_seconds(found.latency_s)}, with 90 % confidence {interval}",
+        soft_wrap=True,
+    )
+    parts = [f"{found.share(s):.0%} {s}" for s in ("measured", "learned", "borrowed") if found.share(s) >= 0.005]
+    console.print(
+        f"{'In' if found.in_range else 'OUT OF'} range; {', '.join(parts)} of the time, from "
+        f"{predictor.networks} networks",
+        soft_wrap=True,
+    )
+    for warning in found.warnings:
+        console.print(f"warning: {warning}", soft_wrap=True)
+    if note:
+        console.print(f"note: the predictor was {note}", soft_wrap=True)
+
+
+def _kernels(found: Prediction) -> Table:
+    table = Table(title="Costliest kernels", title_justify="left")
+    for heading in ("kernel", "shapes", "time", "share", "compute limit", "memory limit", "from"):
+        table.add_column(heading, justify="left" if heading in ("kernel", "shapes", "from") else "right")
+    for k in sorted(found.kernels, key=lambda k: -k.time_s)[:_SHOWN]:
+        table.add_row(
+            k.type,
+            k.shapes,
+            format_seconds(k.time_s),
+            f"{k.time_s / found.latency_s:.0%}",
+            format_seconds(k.compute_s),
+            format_seconds(k.memory_s),
+            k.source if k.in_range else f"{k.source}, out of range",
+        )
+    return table

@@ -1,0 +1,122 @@
+"""From the times of a network's kernels to its latency with an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwnas.predicting.kernel_model import KernelTimes
+
+#: Of the intervals that are reported.
+CONFIDENCE = 0.9
+#: Prior of the calibration: as if so many networks had been predicted perfectly.
+_PRIOR_NETWORKS = 5.0
+
+
+@dataclass(frozen=True)
+class Sum:
+    """What the kernels of one network come to.
+
+    Args:
+        time_s: Sum of their times [s].
+        count: Kernels that take time.
+        spread: Standard deviation of the logarithm of the sum, were errors of kernels of one category the same
+            and of different categories independent.
+        far: Share of the time in kernels that are out of range.
+    """
+
+    time_s: float
+    count: int
+    spread: float
+    far: float
+
+
+def add_up(times: KernelTimes, categories: Sequence[str]) -> Sum:
+    """Sum kernels.
+
+    Args:
+        times: Of ``n`` kernels.
+        categories: Of the same.
+    """
+    total = float(times.times_s.sum())
+    if total <= 0:
+        return Sum(0.0, 0, 1.0, 1.0)
+    shared: dict[str, float] = {}
+    for category, time_s, spread in zip(categories, times.times_s, times.spreads, strict=True):
+        shared[category] = shared.get(category, 0.0) + float(time_s * spread)
+    spread = float(np.sqrt(sum(v**2 for v in shared.values()))) / total
+    far = float(times.times_s[~times.in_range].sum()) / total
+    return Sum(total, int((times.times_s > 0).sum()), spread, far)
+
+
+@dataclass(frozen=True)
+class NetworkModel:
+    """Calibration on whole networks.
+
+    Args:
+        factor: Latency per predicted sum of kernels.
+        per_kernel_s: What each kernel adds [s].
+        floor: Smallest standard deviation of a latency's logarithm.
+        quantile: Half width of an interval in standard deviations, from networks that were left out.
+    """
+
+    factor: float
+    per_kernel_s: float
+    floor: float
+    quantile: float
+
+    def latency_s(self, total: Sum) -> float:
+        """Latency [s]."""
+        return self.factor * total.time_s + self.per_kernel_s * total.count
+
+    def interval_s(self, total: Sum) -> tuple[float, float]:
+        """Its interval of the confidence :data:`CONFIDENCE` [s]."""
+        latency = self.latency_s(total)
+        width = self.quantile * self.deviation(total)
+        return latency * float(np.exp(-width)), latency * float(np.exp(width))
+
+    def deviation(self, total: Sum) -> float:
+        """Standard deviation of the logarithm of a latency."""
+        return float(np.hypot(self.floor, total.spread))
+
+
+def fit_network_model(sums: Sequence[Sum], latencies_s: Sequence[float]) -> NetworkModel:
+    """Calibrate on predictions of networks that their kernels' model has not seen.
+
+    The quantile is conformal: of the scores of ``n`` networks the one of rank ``(n + 1) * confidence``.
+    Source: Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, Distribution-free predictive inference for
+    regression, Journal of the American Statistical Association 113, 2018, sections 2.2 and 5.2.
+
+    Args:
+        sums: Of ``n`` networks.
+        latencies_s: What was measured [s].
+    """
+    latency = np.asarray(latencies_s, dtype=float)
+    time_s = np.array([s.time_s for s in sums])
+    counts = np.array([s.count for s in sums], dtype=float)
+    factor, per_kernel_s = _calibration(time_s / latency, counts / latency)
+    raw = NetworkModel(factor, per_kernel_s, 0.0, 1.0)
+    errors = np.abs(np.log(latency / np.array([raw.latency_s(s) for s in sums])))
+    spreads = np.array([s.spread for s in sums])
+    # What the kernels' own spreads leave unexplained, in the middle.
+    floor = float(np.sqrt(max(1e-4, np.median(errors) ** 2 / 0.4549 - np.median(spreads) ** 2)))
+    scores = np.sort(errors / np.hypot(floor, spreads))
+    rank = int(np.ceil((len(scores) + 1) * CONFIDENCE))
+    quantile = float(scores[min(rank, len(scores)) - 1])
+    return NetworkModel(factor, per_kernel_s, floor, max(quantile, 0.5))
+
+
+def _calibration(time: np.ndarray, count: np.ndarray) -> tuple[float, float]:
+    """Factor and seconds a kernel, by least squares of relative errors with a prior at 1 and 0."""
+    scale = float(np.mean(count)) or 1.0
+    weight = np.sqrt(_PRIOR_NETWORKS)
+    # Columns: the sum, and kernels in units of their mean cost; rows: networks, then the prior.
+    columns = np.vstack([np.column_stack([time, count / scale]), weight * np.eye(2)])
+    target = np.concatenate([np.ones(len(time)), [weight, 0.0]])
+    factor, each = np.linalg.lstsq(columns, target, rcond=None)[0]
+    if each < 0:
+        each = 0.0
+        factor = float(columns[:, 0] @ target / (columns[:, 0] @ columns[:, 0]))
+    return float(factor), float(each / scale)

@@ -1,0 +1,225 @@
+"""The latency predictor: networks in, latencies with intervals out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwnas.core.environment import Environment
+from hwnas.core.errors import CellError, UsageError
+from hwnas.core.workload import Workload
+from hwnas.predicting.kernel_facts import KernelFacts
+from hwnas.predicting.kernel_model import KernelModel
+from hwnas.predicting.listing import list_kernels
+from hwnas.predicting.network_model import NetworkModel, add_up
+from hwnas.predicting.prediction import KernelPrediction, Prediction
+
+if TYPE_CHECKING:
+    import torch
+
+#: A network with more of its time than this in kernels unlike any in training is out of range,
+_MOST_FAR = 0.05
+#: and one with more than this in operators that were never seen is not predicted at all: it would be a guess.
+_MOST_BORROWED = 0.5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The best that a host's kernels reached in training.
+
+    Args:
+        macs_per_s: Multiply-adds a second.
+        bytes_per_s: Bytes a second, through whatever caches.
+    """
+
+    macs_per_s: float
+    bytes_per_s: float
+
+
+class LatencyPredictor:
+    """Predicts latencies of one backend on one host; :meth:`load` reads one, ``hwnas fit`` makes one.
+
+    Args:
+        backend: Full id.
+        threads: Threads of the backend.
+        environment: What it was made for.
+        kernel_model: Times of kernels.
+        network_model: Calibration on whole networks.
+        limits: What its kernels reached at best.
+        networks: How many networks it learned from.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        threads: int,
+        environment: Environment,
+        kernel_model: KernelModel,
+        network_model: NetworkModel,
+        limits: Limits,
+        networks: int,
+    ) -> None:
+        self.backend = backend
+        self.threads = threads
+        self.environment = environment
+        self.kernel_model = kernel_model
+        self.network_model = network_model
+        self.limits = limits
+        self.networks = networks
+        self._known: dict[str, tuple[KernelFacts, ...]] = {}
+
+    @classmethod
+    def load(cls, path: str | Path, *, environment: Environment | None = None) -> LatencyPredictor:
+        """Read a predictor.
+
+        Args:
+            path: Folder that :meth:`save` wrote.
+            environment: Refuse one that was made for another; None accepts any.
+
+        Raises:
+            UsageError: It is not there or damaged, has another schema, or was made for another host.
+        """
+        from hwnas.predicting.predictor_files import load_predictor
+
+        return load_predictor(Path(path), environment)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the predictor to a folder of its own, as JSON and NumPy arrays; returns the folder.
+
+        Raises:
+            UsageError: The folder cannot be written.
+        """
+        from hwnas.predicting.predictor_files import save_predictor
+
+        return save_predictor(self, Path(path))
+
+    def predict(
+        self,
+        model: Workload | str | torch.nn.Module,
+        example_input: torch.Tensor | None = None,
+        *,
+        kernels: Sequence[KernelFacts] | None = None,
+    ) -> Prediction:
+        """Latency of one network.
+
+        Args:
+            model: A workload, a name as ``hwnas measure --model`` takes it, or a module.
+            example_input: Float32, batch first; needed for a module.
+            kernels: Its kernels, where they are known already.
+
+        Raises:
+            BackendUnavailable: The backend cannot run here, which listing a network's kernels needs.
+            CellError: The backend cannot compile the network, or it would be a guess.
+            OutOfMemory: The network does not fit into memory.
+            UsageError: The model or its input cannot be used.
+        """
+        workload, blob = declared(model, example_input)
+        facts = tuple(kernels) if kernels is not None else self.kernels(workload, blob)
+        return self._predict(workload, facts)
+
+    def predict_many(self, models: Iterable[Workload | str]) -> list[Prediction]:
+        """:meth:`predict` for each, in order."""
+        return [self.predict(model) for model in models]
+
+    def kernels(self, workload: Workload, blob: bytes = b"") -> tuple[KernelFacts, ...]:
+        """The kernels of a network, listed once in the life of this predictor."""
+        if workload.key not in self._known:
+            listed = list_kernels(workload, self.backend, self.threads, blob)
+            self._known[workload.key] = tuple(KernelFacts.of(k) for k in listed)
+        return self._known[workload.key]
+
+    def kernel_times_s(self, kernels: Sequence[KernelFacts]) -> np.ndarray:
+        """Calibrated time of each kernel, shape ``(n,)`` [s]: they add up to a latency."""
+        found = self.kernel_model.predict(kernels)
+        return self._calibrated(found.times_s)
+
+    def _calibrated(self, times_s: np.ndarray) -> np.ndarray:
+        model = self.network_model
+        return np.asarray(model.factor * times_s + model.per_kernel_s * (times_s > 0))
+
+    def _predict(self, workload: Workload, facts: tuple[KernelFacts, ...]) -> Prediction:
+        found = self.kernel_model.predict(facts)
+        total = add_up(found, [k.category for k in facts])
+        if not total.time_s:
+            raise UsageError(f"{workload.label} has no kernel that takes time", "Give a network that computes")
+        times_s = self._calibrated(found.times_s)
+        kernels = tuple(
+            KernelPrediction(
+                position=place,
+                type=k.type,
+                shapes=_shapes(k),
+                time_s=float(time_s),
+                source=source,
+                in_range=bool(inside),
+                compute_s=k.macs / self.limits.macs_per_s,
+                memory_s=k.bytes / self.limits.bytes_per_s,
+            )
+            for place, (k, time_s, source, inside) in enumerate(
+                zip(facts, times_s, found.sources, found.in_range, strict=True)
+            )
+        )
+        low_s, high_s = self.network_model.interval_s(total)
+        prediction = Prediction(
+            workload=workload,
+            backend=self.backend,
+            threads=self.threads,
+            host=self.environment.fingerprint,
+            latency_s=self.network_model.latency_s(total),
+            low_s=low_s,
+            high_s=high_s,
+            in_range=total.far <= _MOST_FAR,
+            warnings=tuple(_warnings(facts, found.sources, total.far)),
+            kernels=kernels,
+        )
+        if prediction.share("borrowed") > _MOST_BORROWED:
+            unseen = sorted({k.type for k, s in zip(facts, found.sources, strict=True) if s == "borrowed"})
+            raise CellError(
+                f"{prediction.share('borrowed'):.0%} of {workload.label} would be in operators that the predictor "
+                f"has never seen ({', '.join(unseen)}): that would be a guess",
+                "Measure the network, and fit again: hwnas measure --model ..., hwnas fit",
+            )
+        return prediction
+
+
+def declared(
+    model: Workload | str | Any, example_input: torch.Tensor | None
+) -> tuple[Workload, bytes]:
+    """A model as a workload, with the live module's bytes where it is one.
+
+    Raises:
+        UsageError: The model or its input cannot be used.
+    """
+    if isinstance(model, Workload):
+        return model, b""
+    if isinstance(model, str):
+        from hwnas.workloads.models import parse_model
+
+        return parse_model(model), b""
+    from hwnas.workloads.live import dump_module, workload_of_module
+
+    if example_input is None:
+        raise UsageError("a module needs example_input", "Pass a float32 tensor, batch first")
+    inputs = (example_input,)
+    return workload_of_module(model, inputs), dump_module(model, inputs)
+
+
+def _shapes(kernel: KernelFacts) -> str:
+    def text(shape: tuple[int, ...]) -> str:
+        return "x".join(map(str, shape)) or "scalar"
+
+    window = f" {kernel.window[0]}x{kernel.window[1]}" if kernel.window != (1, 1) else ""
+    groups = f" groups {kernel.groups}" if kernel.groups > 1 else ""
+    first = text(kernel.inputs[0]) if kernel.inputs else ""
+    return f"{first} -> {text(kernel.output)}{window}{groups}"
+
+
+def _warnings(facts: Sequence[KernelFacts], sources: Sequence[str], far: float) -> Iterable[str]:
+    unseen = sorted({k.type for k, source in zip(facts, sources, strict=True) if source == "borrowed"})
+    if unseen:
+        yield f"never seen in training, and guessed from other kernels: {', '.join(unseen)}"
+    if far > _MOST_FAR:
+        yield f"{far:.0%} of the time is in kernels outside the range of those in training"

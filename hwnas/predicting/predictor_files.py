@@ -1,0 +1,167 @@
+"""A predictor on disk: JSON for what people may read, NumPy arrays for its forests; no pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwnas.core.environment import Environment
+from hwnas.core.errors import UsageError
+from hwnas.predicting.forest import Forest
+from hwnas.predicting.kernel_model import CategoryModel, KernelModel, Lookup
+from hwnas.predicting.network_model import NetworkModel
+from hwnas.predicting.predictor import LatencyPredictor, Limits
+
+#: Raised when older predictors must not be read any more.
+SCHEMA = 1
+_TEXT, _ARRAYS = "predictor.json", "forests.npz"
+
+
+def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
+    """Write a predictor; one that is there is replaced file by file.
+
+    Raises:
+        UsageError: The folder cannot be written.
+    """
+    k = predictor.kernel_model
+    models = {
+        **{f"category:{name}": m for name, m in k.categories.items()},
+        **{f"kind:{name}": m for name, m in k.kinds.items()},
+        "everything": k.everything,
+    }
+    text = {
+        "schema": SCHEMA,
+        "backend": predictor.backend,
+        "threads": predictor.threads,
+        "fingerprint": predictor.environment.fingerprint,
+        "environment": predictor.environment.to_dict(),
+        "networks": predictor.networks,
+        "units": {"time": "s", "size": "B"},
+        "limits": vars(predictor.limits),
+        "calibration": vars(predictor.network_model),
+        "geometries": list(k.geometries),
+        "free": sorted(k.free),
+        "models": {
+            name: {"limits": m.limits.tolist(), "spread": m.spread, "kernels": m.count}
+            for name, m in models.items()
+        },
+        "kernels": {key: [v.time_s, v.spread, v.count] for key, v in sorted(k.table.items())},
+    }
+    arrays = {
+        f"{number}/{name}": array
+        for number, m in enumerate(models.values())
+        for name, array in {**m.forest.arrays(), "low": m.low, "high": m.high}.items()
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _replacing(folder / _ARRAYS) as part:
+            with part.open("wb") as file:
+                np.savez_compressed(file, **arrays)
+        # Last, since its presence says that all is there.
+        with _replacing(folder / _TEXT) as part:
+            part.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write the predictor to {folder}: {error.strerror}", "Give another --out") from error
+    return folder
+
+
+class _replacing:  # noqa: N801 - reads as a verb
+    """A file beside the one it takes the place of when all went well."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        os.close(handle)
+        self._part = Path(name)
+
+    def __enter__(self) -> Path:
+        return self._part
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._part.chmod(0o644)
+            self._part.replace(self._path)
+        else:
+            self._part.unlink(missing_ok=True)
+
+
+def load_predictor(folder: Path, environment: Environment | None) -> LatencyPredictor:
+    """Read a predictor; see :meth:`LatencyPredictor.load`.
+
+    Raises:
+        UsageError: It is not there or damaged, has another schema, or was made for another host.
+    """
+    try:
+        text = json.loads((folder / _TEXT).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no predictor in {folder}", "Make one with hwnas fit") from error
+    except (OSError, ValueError) as error:
+        raise _damaged(folder, error) from error
+    schema = text.get("schema") if isinstance(text, dict) else None
+    if schema != SCHEMA:
+        raise UsageError(
+            f"the predictor in {folder} has the schema {schema!r}, and this hwnas reads {SCHEMA}",
+            "Make it again with hwnas fit",
+        )
+    try:
+        with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+            predictor = _rebuilt(text, arrays)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise _damaged(folder, error) from error
+    if environment is not None and predictor.environment.fingerprint != environment.fingerprint:
+        raise UsageError(
+            f"the predictor in {folder} was made for another host or other versions: "
+            f"{predictor.environment.cpu_model} ({predictor.environment.fingerprint}), and this is "
+            f"{environment.cpu_model} ({environment.fingerprint})",
+            "Make one here with hwnas fit, or adapt it with hwnas fit --from",
+        )
+    return predictor
+
+
+def _damaged(folder: Path, error: Exception) -> UsageError:
+    return UsageError(f"the predictor in {folder} cannot be read: {error}", "Make it again with hwnas fit")
+
+
+def _rebuilt(text: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> LatencyPredictor:
+    models: dict[str, CategoryModel] = {}
+    for number, (name, told) in enumerate(text["models"].items()):
+        columns = len(arrays[f"{number}/low"])
+        own = {n: arrays[f"{number}/{n}"] for n in Forest.__dataclass_fields__}
+        forest = Forest.of_arrays(own)
+        if int(forest.feature.max()) >= columns:
+            raise ValueError("a node asks for a feature that there is not")
+        models[name] = CategoryModel(
+            limits=np.array(told["limits"], dtype=float),
+            forest=forest,
+            low=arrays[f"{number}/low"],
+            high=arrays[f"{number}/high"],
+            spread=float(told["spread"]),
+            count=int(told["kernels"]),
+        )
+
+    def named(level: str) -> dict[str, CategoryModel]:
+        return {n.removeprefix(level): m for n, m in models.items() if n.startswith(level)}
+
+    return LatencyPredictor(
+        backend=text["backend"],
+        threads=int(text["threads"]),
+        environment=Environment.from_dict(text["environment"]),
+        kernel_model=KernelModel(
+            categories=named("category:"),
+            kinds=named("kind:"),
+            everything=models["everything"],
+            table={k: Lookup(float(t), float(s), int(n)) for k, (t, s, n) in text["kernels"].items()},
+            free=frozenset(text["free"]),
+            geometries=tuple(text["geometries"]),
+        ),
+        network_model=NetworkModel(**text["calibration"]),
+        limits=Limits(**text["limits"]),
+        networks=int(text["networks"]),
+    )

@@ -1,0 +1,146 @@
+"""What a predictor learns from: measured networks with their kernels, out of the latency database."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hwnas.core.errors import UsageError
+from hwnas.core.measurement import PROTOCOL_VERSION, Measurement, Status
+from hwnas.core.workload import Workload
+from hwnas.measuring.statistics import estimate
+from hwnas.predicting.kernel_facts import KernelFacts
+from hwnas.store import LatencyStore
+
+#: Fewer networks teach nothing that could be checked.
+FEWEST_NETWORKS = 5
+
+
+@dataclass(frozen=True)
+class MeasuredNetwork:
+    """One network on one backend.
+
+    Args:
+        workload: What ran.
+        latency_s: Drift-corrected latency [s].
+        low_s: Lower end of its 95 % interval [s].
+        high_s: Upper end [s].
+        kernels: What ran, in order.
+        times_s: Time of each in place, as the runtime's own profiler told it [s]; None where it did not.
+        macs: Multiply-adds of one inference, where they were counted.
+    """
+
+    workload: Workload
+    latency_s: float
+    low_s: float
+    high_s: float
+    kernels: tuple[KernelFacts, ...]
+    times_s: tuple[float | None, ...]
+    macs: int | None = None
+
+    @property
+    def family(self) -> str:
+        """Networks that are variants of one design."""
+        return family_of(self.workload)
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Every measured network of one backend in one environment.
+
+    Args:
+        backend: Full id.
+        environment: Fingerprint.
+        threads: Threads of the backend.
+        networks: In the order in which they were added.
+    """
+
+    backend: str
+    environment: str
+    threads: int
+    networks: tuple[MeasuredNetwork, ...]
+
+    @property
+    def geometries(self) -> tuple[str, ...]:
+        """Caches for which most kernels that take time have modelled misses."""
+        told: dict[str, int] = defaultdict(int)
+        timed = 0
+        for network in self.networks:
+            for kernel, time_s in zip(network.kernels, network.times_s, strict=True):
+                if time_s is not None:
+                    timed += 1
+                    for geometry in kernel.misses or {}:
+                        told[geometry] += 1
+        return tuple(sorted(g for g, count in told.items() if count > timed / 2))
+
+
+def family_of(workload: Workload) -> str:
+    """The family that a network is left out with when the predictor is checked.
+
+    A pattern is a family; so are the networks of one space, and those whose names begin alike: ``resnet18`` and
+    ``resnet50``, but not ``resnext50_32x4d``.
+    """
+    if workload.kind in ("pattern", "space"):
+        return f"{workload.kind}:{workload.name}"
+    name = workload.name.lower().removeprefix("legacy_").removeprefix("tf_")
+    match = re.match(r"[a-z]+(?:_[a-z]{3,})*", name)
+    return match[0] if match else name
+
+
+def read_training_set(
+    store: LatencyStore, environment: str, backend: str, threads: int
+) -> TrainingSet:
+    """The networks of a database that have a latency and kernels with times.
+
+    A network that several campaigns measured is taken from the one with the most passes, the newest of them.
+
+    Args:
+        store: Where they are.
+        environment: Fingerprint.
+        backend: Full id.
+        threads: Threads of the backend.
+
+    Raises:
+        UsageError: There are too few.
+    """
+    passes: dict[str, dict[str | None, list[Measurement]]] = defaultdict(lambda: defaultdict(list))
+    macs: dict[str, int | None] = {}
+    for stored in store.measurements(
+        environment=environment, backend=backend, threads=threads, status=str(Status.OK)
+    ):
+        m = stored.measurement
+        passes[m.workload.key][stored.campaign_uid].append(m)
+        macs[m.workload.key] = stored.macs
+    reference = store.canary_reference(environment, PROTOCOL_VERSION)
+    networks = []
+    for key, campaigns in passes.items():
+        best = max(campaigns.values(), key=lambda found: (len(found), found[-1].created_at))
+        listed = _kernels([*best, *(m for found in campaigns.values() for m in found)])
+        if listed is None:
+            continue
+        found = estimate(best, reference)
+        networks.append(
+            MeasuredNetwork(
+                workload=best[0].workload,
+                latency_s=found.latency_s,
+                low_s=found.low_s,
+                high_s=found.high_s,
+                kernels=tuple(KernelFacts.of(k) for k in listed.kernels),
+                times_s=tuple(k.time_s for k in listed.kernels),
+                macs=macs[key],
+            )
+        )
+    if len(networks) < FEWEST_NETWORKS:
+        raise UsageError(
+            f"{store.location} has {len(networks)} networks with kernel times of {backend} at {threads} thread(s) "
+            f"in this environment, and a predictor needs {FEWEST_NETWORKS}",
+            "Measure more first: hwnas measure, or hwnas fit --measure 30m",
+        )
+    return TrainingSet(backend, environment, threads, tuple(networks))
+
+
+def _kernels(passes: Sequence[Measurement]) -> Measurement | None:
+    """The first pass whose kernels have times."""
+    return next((m for m in passes if any(k.time_s is not None for k in m.kernels)), None)
