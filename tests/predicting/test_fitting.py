@@ -1,0 +1,184 @@
+"""A predictor learned from a made-up runtime, whose law is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up_kernels import convolution, network, pooling, training_set, true_time_s, view
+
+from hwnas.core.environment import Environment
+from hwnas.core.errors import CellError, UsageError
+from hwnas.core.kernel import Kernel
+from hwnas.core.workload import Workload
+from hwnas.predicting.fitting import Accuracy, Fitted, fit_predictor, grouped_by_family
+from hwnas.predicting.kernel_facts import KernelFacts
+from hwnas.predicting.kernel_times import attributed_times
+from hwnas.predicting.network_model import Sum, fit_network_model
+from hwnas.predicting.predictor import LatencyPredictor
+from hwnas.predicting.training_set import family_of
+
+HERE = Environment("A processor", "x86_64", 2, 2**34)
+NEW = Workload("torchvision", "new", (1, 3, 56, 56))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    return fit_predictor(training_set(noise=0.05), HERE, trees=30)
+
+
+def facts(*kernels: Kernel) -> tuple[KernelFacts, ...]:
+    return tuple(KernelFacts.of(k) for k in kernels)
+
+
+def test_networks_of_unseen_families_are_predicted(fitted: Fitted) -> None:
+    found = Accuracy.of(fitted.left_out)
+    assert found.networks == 48
+    assert found.rmspe < 0.10
+    assert found.within_10 > 0.75
+    assert found.coverage > 0.75
+
+
+def test_a_new_network_gets_a_latency_with_an_interval(fitted: Fitted) -> None:
+    kernels = (convolution(64, 128, 28), convolution(128, 128, 14, 1), pooling(128, 7), view())
+    found = fitted.predictor.predict(NEW, kernels=facts(*kernels))
+    true_s = sum(map(true_time_s, kernels))
+    assert found.latency_s == pytest.approx(true_s, rel=0.25)
+    assert found.low_s < found.latency_s < found.high_s
+    assert found.in_range
+    assert not found.warnings
+    assert [k.source for k in found.kernels][-1] == "free"
+    assert sum(k.time_s for k in found.kernels) == pytest.approx(found.latency_s)
+
+
+def test_a_kernel_that_was_measured_is_looked_up(fitted: Fitted) -> None:
+    known = training_set(noise=0.05).networks[0].kernels
+    found = fitted.predictor.predict(NEW, kernels=known)
+    assert {k.source for k in found.kernels} == {"measured", "free"}
+    assert found.share("measured") == pytest.approx(1.0)
+
+
+def test_a_kernel_larger_than_any_in_training_is_out_of_range_and_still_grows_with_its_work(
+    fitted: Fitted,
+) -> None:
+    sizes = [fitted.predictor.predict(NEW, kernels=facts(convolution(512, 512, s))) for s in (112, 224)]
+    assert not sizes[1].in_range
+    assert "outside the range" in sizes[1].warnings[0]
+    assert 2.5 < sizes[1].latency_s / sizes[0].latency_s < 6
+    usual = fitted.predictor.predict(NEW, kernels=facts(convolution(64, 128, 28)))
+    assert math.log(sizes[1].high_s / sizes[1].low_s) > math.log(usual.high_s / usual.low_s)
+
+
+def test_an_operator_never_seen_is_named(fitted: Fitted) -> None:
+    odd = Kernel.from_dict({**pooling(64, 7).to_dict(), "type": "FancyAttention", "implementation": "ref"})
+    found = fitted.predictor.predict(NEW, kernels=facts(convolution(256, 256, 28), odd))
+    assert "FancyAttention" in found.warnings[0]
+
+
+def test_a_network_of_operators_never_seen_is_refused(fitted: Fitted) -> None:
+    odd = Kernel.from_dict({**pooling(64, 7).to_dict(), "type": "FancyAttention", "implementation": "ref"})
+    with pytest.raises(CellError, match=r"FancyAttention.*guess"):
+        fitted.predictor.predict(NEW, kernels=facts(odd, odd))
+
+
+def test_a_network_without_kernels_is_refused(fitted: Fitted) -> None:
+    with pytest.raises(UsageError, match="takes time"):
+        fitted.predictor.predict(NEW, kernels=facts(view()))
+
+
+def test_it_is_the_same_after_the_disk(fitted: Fitted, tmp_path: Path) -> None:
+    folder = fitted.predictor.save(tmp_path / "predictor")
+    again = LatencyPredictor.load(folder, environment=HERE)
+    kernels = facts(convolution(64, 128, 28), pooling(128, 7))
+    assert again.predict(NEW, kernels=kernels) == fitted.predictor.predict(NEW, kernels=kernels)
+    assert sorted(p.name for p in folder.iterdir()) == ["forests.npz", "predictor.json"]
+
+
+def test_one_of_another_host_is_refused(fitted: Fitted, tmp_path: Path) -> None:
+    folder = fitted.predictor.save(tmp_path / "predictor")
+    with pytest.raises(UsageError, match="A processor .* Another"):
+        LatencyPredictor.load(folder, environment=replace(HERE, cpu_model="Another"))
+    assert LatencyPredictor.load(folder).environment == HERE
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("predictor.json", "{", "cannot be read"),
+        ("predictor.json", "[]", "schema None"),
+        ("predictor.json", '{"schema": 99}', "schema 99"),
+        ("forests.npz", "no archive", "cannot be read"),
+    ],
+)
+def test_a_damaged_one_is_refused(
+    fitted: Fitted, tmp_path: Path, file: str, text: str, message: str
+) -> None:
+    folder = fitted.predictor.save(tmp_path / "predictor")
+    (folder / file).write_text(text)
+    with pytest.raises(UsageError, match=message):
+        LatencyPredictor.load(folder)
+
+
+def test_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no predictor"):
+        LatencyPredictor.load(tmp_path / "nothing")
+
+
+def test_times_in_place_are_brought_to_the_latency() -> None:
+    """The host was 30 % slower while the kernels were profiled."""
+    networks = [network("alpha", seed, factor=1.3) for seed in range(6)]
+    times, _ = attributed_times(networks)
+    for one, own in zip(networks, times, strict=True):
+        assert own.sum() == pytest.approx(one.latency_s)
+        assert own[-1] == 0.0
+
+
+def test_what_a_profiler_adds_to_each_kernel_is_found() -> None:
+    networks = []
+    for seed in range(20):
+        one = network("alpha", seed)
+        networks.append(replace(one, times_s=tuple(t and t + 2e-6 for t in one.times_s)))
+    times, overhead_s = attributed_times(networks)
+    assert overhead_s == pytest.approx(2e-6, rel=0.3)
+    true = [t for t in network("alpha", 3).times_s if t]
+    np.testing.assert_allclose(times[3][:-1], true, rtol=0.1)
+
+
+def test_families_stay_together() -> None:
+    networks = training_set().networks
+    groups = grouped_by_family(networks, groups=4)
+    by_family = {n.family: {g for m, g in zip(networks, groups, strict=True) if m.family == n.family} for n in networks}
+    assert all(len(found) == 1 for found in by_family.values())
+    assert set(groups) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("resnet18", "resnet152", True),
+        ("resnet50", "resnext50_32x4d", False),
+        ("wide_resnet50_2", "resnet50", False),
+        ("mobilenet_v2", "mobilenet_v3_small", True),
+        ("efficientnet_b0", "efficientnet_b7", True),
+    ],
+)
+def test_families_are_told_by_names(one: str, other: str, same: bool) -> None:
+    first, second = (family_of(Workload("torchvision", n, (1, 3, 224, 224))) for n in (one, other))
+    assert (first == second) is same
+
+
+def test_calibration_brings_predictions_to_what_was_measured() -> None:
+    rng = np.random.default_rng(0)
+    sums = [Sum(t, 50, 0.02, 0.0) for t in rng.uniform(1e-3, 1e-2, 60)]
+    latencies = [1.1 * s.time_s * math.exp(rng.normal(0, 0.03)) for s in sums]
+    model = fit_network_model(sums, latencies)
+    ratios = [model.latency_s(s) / latency for s, latency in zip(sums, latencies, strict=True)]
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.03)
+    covered = [
+        low <= latency <= high
+        for (low, high), latency in zip(map(model.interval_s, sums), latencies, strict=True)
+    ]
+    assert 0.85 <= np.mean(covered) <= 0.97

@@ -1,0 +1,82 @@
+"""What is read from the kernels of both runtimes."""
+
+from __future__ import annotations
+
+import pytest
+from made_up_kernels import convolution, pooling
+
+from hwnas.core.kernel import Kernel
+from hwnas.predicting.features import FEATURES, feature_matrix, feature_names, range_slack
+from hwnas.predicting.kernel_facts import KernelFacts
+
+
+def torch_convolution(implementation: str, **attributes: object) -> Kernel:
+    given = {"stride": [2, 2], "padding": [3, 3], "dilation": [1, 1], "groups": 1, **attributes}
+    shapes = {"input_shapes": [[1, 3, 224, 224], [64, 3, 7, 7]]}
+    return Kernel(0, "aten::conv2d", "conv2d", implementation, "f32", attributes={**shapes, **given})
+
+
+def test_macs_and_bytes_of_a_convolution() -> None:
+    facts = KernelFacts.of(convolution(16, 32, 14))
+    assert facts.macs == 32 * 14 * 14 * 16 * 9
+    assert facts.weight_bytes == 4 * 32 * 16 * 9
+    assert facts.output_bytes == 4 * 32 * 14 * 14
+    # The bias is an input as well.
+    assert facts.input_bytes == 4 * (16 * 14 * 14 + 32)
+    assert facts.window == (3, 3)
+
+
+def test_groups_divide_the_work() -> None:
+    grouped = KernelFacts.of(convolution(32, 32, 14, groups=32))
+    assert grouped.macs == 32 * 14 * 14 * 9
+    assert grouped.depthwise
+    assert "depthwise" in grouped.category
+
+
+def test_the_output_of_a_torch_convolution_follows_from_its_arguments() -> None:
+    facts = KernelFacts.of(torch_convolution("onednn:jit:avx512_core"))
+    assert facts.output == (1, 64, 112, 112)
+    assert facts.macs == 64 * 112 * 112 * 3 * 49
+
+
+@pytest.mark.parametrize(
+    ("implementation", "route"),
+    [
+        ("onednn:jit:avx512_core", "onednn"),
+        ("aten::mkldnn_convolution", "onednn"),
+        ("aten::_slow_conv2d_forward", "native"),
+        ("onednn:", "onednn"),
+        ("aten::native", "native"),
+    ],
+)
+def test_a_listed_convolution_takes_the_route_of_one_that_ran(implementation: str, route: str) -> None:
+    assert KernelFacts.of(torch_convolution(implementation)).route == route
+
+
+def test_equal_work_has_equal_keys_whatever_its_name_and_place() -> None:
+    one = convolution(16, 32, 14)
+    other = Kernel.from_dict({**one.to_dict(), "name": "another", "position": 9, "time_s": 1.0})
+    assert KernelFacts.of(one).key == KernelFacts.of(other).key
+    assert KernelFacts.of(one).key != KernelFacts.of(convolution(16, 32, 28)).key
+
+
+def test_in_place_variants_are_the_same_operator() -> None:
+    shapes = {"input_shapes": [[1, 8, 4, 4]]}
+    plain, in_place = (Kernel(0, f"aten::{n}", n, "aten::clamp_min", "f32", attributes=shapes) for n in ("relu", "relu_"))
+    assert KernelFacts.of(plain).category == KernelFacts.of(in_place).category
+
+
+def test_a_kernel_that_tells_nothing_has_neutral_facts() -> None:
+    facts = KernelFacts.of(Kernel(0, "x", "Something", "", ""))
+    assert (facts.macs, facts.bytes, facts.output) == (0, 0, ())
+    assert feature_matrix([facts]).shape == (1, len(FEATURES))
+
+
+def test_misses_are_features_only_where_they_are_asked_for() -> None:
+    kernel = pooling(8, 7)
+    told = Kernel.from_dict({**kernel.to_dict(), "attributes": {**kernel.attributes, "llc_misses": {"4M": 10.0}}})
+    both = feature_matrix([KernelFacts.of(told), KernelFacts.of(kernel)], ["4M"])
+    assert both.shape == (2, len(feature_names(["4M"])))
+    assert both[0, -1] == pytest.approx(2.398, abs=1e-3)
+    assert both[1, -1] == -1.0
+    assert range_slack(both.shape[1]).shape == (both.shape[1],)
