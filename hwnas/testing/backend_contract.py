@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from hwnas.backends.protocol import Backend, Program
+from hwnas.core.errors import BackendUnavailable
 
 
 def small_network() -> torch.nn.Module:
@@ -143,3 +144,20 @@ class BackendContract:
         assert {"weight", "input"} <= read
         assert all(flow.buffers[i].role == "temporary" for s in flow.steps for i in s.frees)
         assert sum("conv" in s.type for s in flow.steps) >= 3
+
+    def test_lists_the_kernels_that_would_run(self, available: Backend) -> None:
+        """The same types on the same shapes as those that ran, from weights that mean nothing."""
+        unlike = small_network()
+        with torch.no_grad():
+            for parameter in unlike.parameters():
+                parameter.fill_(0.5)
+        try:
+            listed = available.list_kernels(Program((small_input(1),), unlike), 1)
+        except BackendUnavailable as error:
+            pytest.skip(str(error))
+        session = available.compile(Program((small_input(1),), small_network()), threads=1)
+        session.run()
+        ran = session.kernels()
+        assert [k.type for k in listed] == [k.type for k in ran]
+        assert [k.attributes["input_shapes"] for k in listed] == [k.attributes["input_shapes"] for k in ran]
+        assert all(k.time_s is None for k in listed)
