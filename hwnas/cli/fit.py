@@ -10,14 +10,22 @@ from rich.table import Table
 
 from hwnas.backends.registry import BACKENDS
 from hwnas.cli.options import db_option, environment_option
+from hwnas.cli.progress import watcher_for
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Status
+from hwnas.core.units import parse_seconds
+from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
+from hwnas.measuring.experiment import check_threads
 from hwnas.predicting.fitting import Accuracy, Fitted, fit_predictor
 from hwnas.predicting.locating import own_folder
+from hwnas.predicting.measuring_more import measure_more
 from hwnas.predicting.training_set import FEWEST_NETWORKS, TrainingSet, read_training_set
 from hwnas.store import LatencyStore
+
+#: Backends that --measure measures where none is named.
+_MEASURED = ("torch:cpu:fp32", "openvino:cpu:fp32")
 
 
 @click.command()
@@ -34,16 +42,31 @@ from hwnas.store import LatencyStore
     metavar="DIR",
     help="Folder for the predictor of one backend.  [default: where hwnas predict looks for this host's]",
 )
+@click.option(
+    "--measure",
+    "budget",
+    metavar="TIME",
+    help="First measure, for so long, networks that it would learn most from: 30m. The same command goes on.",
+)
 @db_option
 @environment_option
 def fit(
-    backends: tuple[str, ...], threads: int, out: str | None, db: str | None, environment: str | None
+    backends: tuple[str, ...],
+    threads: int,
+    out: str | None,
+    budget: str | None,
+    db: str | None,
+    environment: str | None,
 ) -> None:
     """Learn a latency predictor from measured networks and their kernels.
 
     Its errors are those on families of networks that it has not seen.
     """
     console = Console(markup=False, emoji=False, highlight=False)
+    if budget is not None:
+        if environment:
+            raise UsageError("--measure measures this host", "Leave out --environment")
+        _measure_more(backends, threads, parse_seconds(budget), db, console)
     with LatencyStore.open(db, create=False) as store:
         fingerprint = (
             store.find_environment(environment)
@@ -66,6 +89,25 @@ def fit(
         console.print(f"{training.backend}: kept in {folder}", soft_wrap=True)
     console.print(table)
     console.print(_host(made_for), soft_wrap=True)
+
+
+def _measure_more(
+    backends: tuple[str, ...], threads: int, budget_s: float, db: str | None, console: Console
+) -> None:
+    """Fill the database with what a predictor needs."""
+    names = tuple(dict.fromkeys(BACKENDS.resolve(b) for b in backends or _MEASURED))
+    check_threads(threads)
+    with measuring_lock("hwnas fit --measure"), LatencyStore.open(db) as store:
+        try:
+            with watcher_for(console) as watcher:
+                cells = measure_more(store, probe_environment(), names, threads, budget_s, watcher)
+        except KeyboardInterrupt:
+            console.print(
+                f"Stopped. What was measured is kept in {store.location}; the same command goes on.",
+                soft_wrap=True,
+            )
+            raise
+        console.print(f"Measured {cells} cells more. Kept in {store.location}", soft_wrap=True)
 
 
 def _training_sets(

@@ -14,9 +14,10 @@ from hwnas.core.errors import UsageError
 
 Scalar = str | int | float | bool
 
-#: Where a workload's definition lives. ``zoo`` are networks that hwnas has written itself. ``module`` is a live
+#: Where a workload's definition lives. ``zoo`` are networks that hwnas has written itself; ``layers`` are chains of
+#: layers that serve to measure kernels. ``module`` is a live
 #: object passed to :func:`hwnas.measure`; only its digest is stored, so it cannot be rebuilt later.
-KINDS = ("pattern", "torchvision", "timm", "zoo", "factory", "file", "module")
+KINDS = ("pattern", "torchvision", "timm", "zoo", "layers", "factory", "file", "module")
 
 
 def canonical_json(value: Any) -> str:
@@ -81,6 +82,8 @@ class Workload:
     def label(self) -> str:
         """A short name for people, such as ``standard d10 w64 56x56 b1``."""
         size = "x".join(str(d) for d in self.input_shape[2:]) or str(self.input_shape[1:])
+        if self.kind == "layers":
+            return f"{self.params.get('layers', self.name)} on {self.input_shape[1]}x{size} b{self.batch}"
         if self.kind == "pattern":
             depth, width = self.params.get("depth"), self.params.get("width")
             return f"{self.name} d{depth} w{width} {size} b{self.batch}"

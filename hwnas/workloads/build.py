@@ -134,6 +134,10 @@ def _module(workload: Workload) -> nn.Module:
             from hwnas.workloads.zoo import zoo_module
 
             return zoo_module(workload)
+        case "layers":
+            from hwnas.workloads.layer_chain import initialised_chain
+
+            return initialised_chain(workload)
         case "factory":
             from hwnas.workloads.factory import factory_module
 

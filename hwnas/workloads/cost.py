@@ -65,6 +65,11 @@ def workload_cost(workload: Workload) -> WorkloadCost:
             )
         case "torchvision" | "timm" | "zoo":
             return _zoo_cost(workload)
+        case "layers":
+            from hwnas.workloads.layer_chain import chain_module, initialised_chain
+
+            chain = chain_module(workload)
+            return _built_cost(workload, lambda: chain, lambda: initialised_chain(workload))
         case "factory":
             from hwnas.workloads.factory import factory_module
 

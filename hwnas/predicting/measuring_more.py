@@ -1,0 +1,124 @@
+"""More training data where it is needed: draw networks, measure those that tell most, learn, and go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from hwnas.core.environment import Environment
+from hwnas.core.errors import UsageError
+from hwnas.core.measurement import Status
+from hwnas.core.workload import Workload
+from hwnas.measuring.campaign import Campaign
+from hwnas.measuring.counting import CacheMisses
+from hwnas.measuring.events import Watcher
+from hwnas.measuring.experiment import Experiment
+from hwnas.measuring.plan import Plan
+from hwnas.measuring.settings import Settings
+from hwnas.predicting.fitting import fit_predictor
+from hwnas.predicting.predictor import LatencyPredictor
+from hwnas.predicting.sampling import informative, random_workload
+from hwnas.predicting.training_set import read_training_set
+from hwnas.store import LatencyStore
+
+#: Name of the campaigns that hold what was measured for the predictor's sake.
+CAMPAIGN = "fit"
+
+#: Networks between two fits: worth the start of the processes that measure them.
+_AT_ONCE = 12
+#: Trees of the fits in between, which only choose.
+_FEW_TREES = 25
+#: A kernel table needs many networks more than it needs each to a percent.
+_SETTINGS = Settings(passes=1, max_passes=1, budget_s=0.4, min_rounds=4, warmup_s=0.1, warmup_cap_s=0.5)
+
+
+def measure_more(
+    store: LatencyStore,
+    environment: Environment,
+    backends: Sequence[str],
+    threads: int,
+    budget_s: float,
+    watcher: Watcher,
+    *,
+    settings: Settings = _SETTINGS,
+    at_once: int = _AT_ONCE,
+    told: Callable[[str], None] = lambda text: None,
+) -> int:
+    """Measure networks that predictors would learn most from, until the time is over.
+
+    Every network is stored when it is measured, so that whatever ends this loses nothing, and another call goes
+    on with what is known by then. The caller holds the measuring lock.
+
+    Args:
+        store: Where they go, and what predictors learn from.
+        environment: This host.
+        backends: Full ids.
+        threads: Threads of each.
+        budget_s: Time [s]; the last few networks may end a little later.
+        watcher: Told of progress.
+        settings: How each is measured.
+        at_once: Networks between two fits.
+        told: Called with what is being done besides.
+
+    Returns:
+        How many cells were measured.
+
+    Raises:
+        DatabaseError: A measurement could not be stored; those before it are.
+    """
+    until = time.monotonic() + budget_s
+    measured = 0
+    while time.monotonic() < until:
+        so_far = store.count(environment=environment.fingerprint, status=str(Status.OK))
+        rng = np.random.default_rng(so_far)
+        told("choosing what to measure next")
+        predictors = _predictors(store, environment, backends, threads)
+        chosen = (
+            informative(predictors, rng, at_once)
+            if predictors
+            else [random_workload(rng) for _ in range(at_once)]
+        )
+        measured += _measure(store, environment, chosen, backends, threads, watcher, settings, until)
+    return measured
+
+
+def _predictors(
+    store: LatencyStore, environment: Environment, backends: Sequence[str], threads: int
+) -> list[LatencyPredictor]:
+    """Of the backends that have enough to learn from."""
+    found = []
+    for name in backends:
+        try:
+            training = read_training_set(store, environment.fingerprint, name, threads)
+        except UsageError:
+            continue
+        found.append(fit_predictor(training, environment, trees=_FEW_TREES).predictor)
+    return found
+
+
+def _measure(
+    store: LatencyStore,
+    environment: Environment,
+    chosen: Sequence[Workload],
+    backends: Sequence[str],
+    threads: int,
+    watcher: Watcher,
+    settings: Settings,
+    until: float,
+) -> int:
+    experiment = Experiment(
+        name=CAMPAIGN,
+        title="Networks that a predictor learns from",
+        workloads=tuple(dict.fromkeys(chosen)),
+        backends=tuple(backends),
+        threads=threads,
+        settings=settings,
+        cache_misses=CacheMisses("model"),
+    )
+    campaign = Campaign(Plan.of(experiment), store, environment, watcher)
+    with campaign.opened() as outcome:
+        campaign.measure(campaign.plan.groups(0), until)
+        campaign.count()
+    return outcome.counts.get(Status.OK, 0)

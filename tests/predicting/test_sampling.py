@@ -1,0 +1,95 @@
+"""Networks are drawn from what convolutional networks are made of, and every one of them runs."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hwnas
+from hwnas.core.errors import UsageError
+from hwnas.core.workload import Workload
+from hwnas.host.machine import probe_environment
+from hwnas.measuring.events import Silent
+from hwnas.measuring.settings import Settings
+from hwnas.predicting.measuring_more import CAMPAIGN, measure_more
+from hwnas.predicting.sampling import informative, random_workload
+from hwnas.store import LatencyStore
+from hwnas.workloads.build import load_program
+from hwnas.workloads.cost import workload_cost
+from hwnas.workloads.layer_chain import chain_module, chain_workload
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=40, deadline=None)
+def test_every_draw_runs_on_shapes_and_stays_affordable(seed: int) -> None:
+    workload = random_workload(np.random.default_rng(seed))
+    cost = workload_cost(workload)
+    assert cost.macs is not None
+    assert cost.macs < 8e9
+    assert Workload.from_dict(workload.to_dict()).key == workload.key
+
+
+def test_draws_differ_and_repeat() -> None:
+    keys = [random_workload(np.random.default_rng(seed)).key for seed in range(50)]
+    assert len(set(keys)) > 45
+    assert keys == [random_workload(np.random.default_rng(seed)).key for seed in range(50)]
+
+
+def test_a_chain_is_what_its_text_says() -> None:
+    workload = chain_workload("c16k3s2,n,r|c16k3g16,n,h|+|m3s2|p|l10", 3, 32)
+    module = chain_module(workload)
+    kinds = [type(m).__name__ for m in module.modules() if not list(m.children())]
+    expected = ["Conv2d", "BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d", "Hardswish", "MaxPool2d"]
+    assert kinds == [*expected, "AdaptiveAvgPool2d", "Flatten", "Linear"]
+    loaded = load_program(workload)
+    assert loaded.module is not None
+    out = loaded.module(*loaded.inputs)
+    assert out.shape == (1, 10)
+    assert torch.isfinite(out).all()
+    # Neither the same everywhere nor silent.
+    assert out.std() > 0
+
+
+@pytest.mark.parametrize("text", ["", "c8", "c8k3g3", "x", "+", "c8k3|q"])
+def test_text_that_is_no_chain_is_refused_by_name(text: str) -> None:
+    with pytest.raises(UsageError, match="layer|residual"):
+        chain_workload(text, 8, 8)
+
+
+def test_the_most_doubtful_are_chosen() -> None:
+    class Doubter:
+        """Doubts networks by their input's size."""
+
+        def predict(self, workload: Workload) -> SimpleNamespace:
+            return SimpleNamespace(low_s=1.0, high_s=math.exp(workload.input_shape[2]))
+
+    chosen = informative([Doubter()], np.random.default_rng(0), 5)  # type: ignore[list-item]
+    assert len(chosen) == 5
+    sizes = [w.input_shape[2] for w in chosen]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_measuring_more_goes_on_where_it_stopped(tmp_path: object) -> None:
+    """Two rounds of real measurements on OpenVINO; the second one chooses by a predictor."""
+    quick = Settings(passes=1, max_passes=1, budget_s=0.05, min_rounds=2, warmup_s=0.02, warmup_cap_s=0.05)
+    here = probe_environment()
+    with LatencyStore.open("sqlite://") as store:
+        for _ in range(2):
+            cells = measure_more(
+                store, here, ["openvino:cpu:fp32"], 1, 1e-3, Silent(), settings=quick, at_once=6
+            )
+            assert cells >= 1
+        found = list(store.measurements(with_samples=False))
+        assert {s.campaign for s in found} == {CAMPAIGN}
+        assert len({s.measurement.workload.key for s in found}) == len(found)
+        assert any(k.time_s for k in found[0].measurement.kernels)
+
+
+def test_the_predictor_is_part_of_the_library() -> None:
+    assert hwnas.LatencyPredictor.__name__ == "LatencyPredictor"
