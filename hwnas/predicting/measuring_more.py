@@ -56,7 +56,7 @@ def measure_more(
         environment: This host.
         backends: Full ids.
         threads: Threads of each.
-        budget_s: Time [s]; the last few networks may end a little later.
+        budget_s: Time [s]; the networks that are under way when it is over are finished.
         watcher: Told of progress.
         settings: How each is measured.
         at_once: Networks between two fits.
@@ -80,7 +80,7 @@ def measure_more(
             if predictors
             else [random_workload(rng) for _ in range(at_once)]
         )
-        measured += _measure(store, environment, chosen, backends, threads, watcher, settings, until)
+        measured += _measure(store, environment, chosen, backends, threads, watcher, settings)
     return measured
 
 
@@ -106,7 +106,6 @@ def _measure(
     threads: int,
     watcher: Watcher,
     settings: Settings,
-    until: float,
 ) -> int:
     experiment = Experiment(
         name=CAMPAIGN,
@@ -119,6 +118,6 @@ def _measure(
     )
     campaign = Campaign(Plan.of(experiment), store, environment, watcher)
     with campaign.opened() as outcome:
-        campaign.measure(campaign.plan.groups(0), until)
+        campaign.measure(campaign.plan.groups(0))
         campaign.count()
     return outcome.counts.get(Status.OK, 0)

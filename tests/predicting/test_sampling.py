@@ -75,7 +75,7 @@ def test_the_most_doubtful_are_chosen() -> None:
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_measuring_more_goes_on_where_it_stopped(tmp_path: object) -> None:
+def test_measuring_more_goes_on_where_it_stopped() -> None:
     """Two rounds of real measurements on OpenVINO; the second one chooses by a predictor."""
     quick = Settings(passes=1, max_passes=1, budget_s=0.05, min_rounds=2, warmup_s=0.02, warmup_cap_s=0.05)
     here = probe_environment()
