@@ -48,6 +48,17 @@ _MEASURED = ("torch:cpu:fp32", "openvino:cpu:fp32")
     metavar="TIME",
     help="First measure, for so long, networks that it would learn most from: 30m. The same command goes on.",
 )
+@click.option(
+    "--from",
+    "source",
+    metavar="DIR",
+    help="Adapt the predictor of another host in this folder, with --samples measurements of this one.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    help="Networks to measure for --from; which ones is chosen by where their time goes.  [default: 20]",
+)
 @db_option
 @environment_option
 def fit(
@@ -55,6 +66,8 @@ def fit(
     threads: int,
     out: str | None,
     budget: str | None,
+    source: str | None,
+    samples: int | None,
     db: str | None,
     environment: str | None,
 ) -> None:
@@ -63,6 +76,18 @@ def fit(
     Its errors are those on families of networks that it has not seen.
     """
     console = Console(markup=False, emoji=False, highlight=False)
+    if samples is not None and source is None:
+        raise UsageError("--samples goes with --from", "Name the predictor to adapt with --from DIR")
+    if source is not None:
+        if backends or budget or environment:
+            raise UsageError(
+                "--from takes backend and threads from the predictor, and measures this host",
+                "Leave out --backend, --measure and --environment",
+            )
+        from hwnas.cli.adapted import fit_from
+
+        fit_from(Path(source), samples or 20, Path(out) if out else None, db, console)
+        return
     if budget is not None:
         if environment:
             raise UsageError("--measure measures this host", "Leave out --environment")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,8 @@ from hwnas.core.kernel import Kernel
 from hwnas.core.workload import canonical_json
 
 _FLOAT_BYTES = 4
+#: As OpenVINO writes them into the names of primitives.
+_INSTRUCTION_SETS = re.compile(r"_(sse41|sse42|avx2|avx512|avx|amx|sve|asimd|neon)(_core)?(?=_|$)")
 _MATRIX_PRODUCT = "matrix product"
 
 #: Types that differ in that their result goes where their input was, and so in nothing that takes time.
@@ -101,13 +104,13 @@ class KernelFacts:
 
     @property
     def category(self) -> str:
-        """Kernels that are learned together."""
+        """Kernels that are learned together; another host's run them on other instruction sets."""
         shape = ""
         if self.kind == CONVOLUTION:
             form = "depthwise" if self.depthwise else "grouped" if self.groups > 1 else ""
             form = form or ("pointwise" if self.window == (1, 1) else "spatial")
             shape = f" {form}"
-        return f"{self.type}{shape} {self.route}".strip()
+        return f"{self.type}{shape} {_INSTRUCTION_SETS.sub('', self.route)}".strip()
 
     @property
     def batch(self) -> int:

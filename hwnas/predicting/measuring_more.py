@@ -80,7 +80,7 @@ def measure_more(
             if predictors
             else [random_workload(rng) for _ in range(at_once)]
         )
-        measured += _measure(store, environment, chosen, backends, threads, watcher, settings)
+        measured += measure_workloads(store, environment, chosen, backends, threads, watcher, settings)
     return measured
 
 
@@ -98,19 +98,27 @@ def _predictors(
     return found
 
 
-def _measure(
+def measure_workloads(
     store: LatencyStore,
     environment: Environment,
-    chosen: Sequence[Workload],
+    workloads: Sequence[Workload],
     backends: Sequence[str],
     threads: int,
     watcher: Watcher,
-    settings: Settings,
+    settings: Settings = _SETTINGS,
 ) -> int:
+    """Measure some networks for a predictor's sake; those that were are not measured again.
+
+    Returns:
+        How many cells were measured.
+
+    Raises:
+        DatabaseError: A measurement could not be stored; those before it are.
+    """
     experiment = Experiment(
         name=CAMPAIGN,
         title="Networks that a predictor learns from",
-        workloads=tuple(dict.fromkeys(chosen)),
+        workloads=tuple(dict.fromkeys(workloads)),
         backends=tuple(backends),
         threads=threads,
         settings=settings,

@@ -90,7 +90,7 @@ def family_of(workload: Workload) -> str:
 
 
 def read_training_set(
-    store: LatencyStore, environment: str, backend: str, threads: int
+    store: LatencyStore, environment: str, backend: str, threads: int, *, fewest: int = FEWEST_NETWORKS
 ) -> TrainingSet:
     """The networks of a database that have a latency and kernels with times.
 
@@ -101,9 +101,10 @@ def read_training_set(
         environment: Fingerprint.
         backend: Full id.
         threads: Threads of the backend.
+        fewest: Networks that there must be.
 
     Raises:
-        UsageError: There are too few.
+        UsageError: There are fewer.
     """
     passes: dict[str, dict[str | None, list[Measurement]]] = defaultdict(lambda: defaultdict(list))
     macs: dict[str, int | None] = {}
@@ -132,10 +133,10 @@ def read_training_set(
                 macs=macs[key],
             )
         )
-    if len(networks) < FEWEST_NETWORKS:
+    if len(networks) < fewest:
         raise UsageError(
             f"{store.location} has {len(networks)} networks with kernel times of {backend} at {threads} thread(s) "
-            f"in this environment, and a predictor needs {FEWEST_NETWORKS}",
+            f"in this environment, and a predictor needs {fewest}",
             "Measure more first: hwnas measure, or hwnas fit --measure 30m",
         )
     return TrainingSet(backend, environment, threads, tuple(networks))

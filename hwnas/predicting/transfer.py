@@ -1,0 +1,212 @@
+"""A predictor of another host, adapted to this one with a few measurements."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hwnas.core.environment import Environment
+from hwnas.core.errors import CellError, UsageError
+from hwnas.core.workload import Workload
+from hwnas.predicting.fitting import fit_predictor
+from hwnas.predicting.kernel_model import CategoryModel, KernelModel, Lookup
+from hwnas.predicting.kernel_times import attributed_times
+from hwnas.predicting.network_model import NetworkModel, add_up, fit_network_model
+from hwnas.predicting.predictor import LatencyPredictor, Limits
+from hwnas.predicting.training_set import FEWEST_NETWORKS, MeasuredNetwork, TrainingSet
+
+#: Prior of a category's own factor: as if it had so many seconds of evidence for the factor of all kernels,
+#: in parts of all time measured.
+_PRIOR_SHARE = 0.02
+#: Smallest spread of a kernel's time on a host where it was not measured.
+_SPREAD = 0.15
+#: Fewest networks for a calibration of their own.
+_CALIBRATED = 4
+
+
+def adapt(
+    source: LatencyPredictor, networks: Sequence[MeasuredNetwork], environment: Environment
+) -> LatencyPredictor:
+    """Bring another host's predictor to this one.
+
+    The hosts differ by a factor of all kernels and, where there is evidence, by one of each category: the mean of
+    the logarithms of measured / predicted time, weighted by time and drawn towards the common one. Kernels that
+    were measured here are looked up.
+
+    Args:
+        source: Of the same backend.
+        networks: Measured on this host.
+        environment: This host's.
+
+    Raises:
+        UsageError: No network was given.
+    """
+    if not networks:
+        raise UsageError("no network was measured on this host", "Measure some: hwnas fit --from ... --samples 20")
+    times, _ = attributed_times(networks)
+    common, own = _factors(source, networks, times)
+    kernel_model = _scaled(source.kernel_model, common, own)
+    # What is looked up must not calibrate itself.
+    sums = [add_up(kernel_model.predict(n.kernels, lookup=False), [k.category for k in n.kernels]) for n in networks]
+    if len(networks) >= _CALIBRATED:
+        network_model = fit_network_model(sums, [n.latency_s for n in networks])
+    else:
+        old = source.network_model
+        network_model = NetworkModel(1.0, 0.0, max(old.floor, _SPREAD), old.quantile)
+    scale = float(np.exp(-common))
+    return LatencyPredictor(
+        backend=source.backend,
+        threads=source.threads,
+        environment=environment,
+        kernel_model=replace(kernel_model, table=_measured(networks, times)),
+        network_model=network_model,
+        limits=Limits(source.limits.macs_per_s * scale, source.limits.bytes_per_s * scale),
+        networks=len(networks),
+    )
+
+
+def _factors(
+    source: LatencyPredictor, networks: Sequence[MeasuredNetwork], times: Sequence[np.ndarray]
+) -> tuple[float, dict[str, float]]:
+    """Logarithms of the factor of all kernels, and of those of categories."""
+    weight: dict[str, float] = defaultdict(float)
+    total: dict[str, float] = defaultdict(float)
+    for network, measured in zip(networks, times, strict=True):
+        predicted = source.kernel_model.predict(network.kernels, lookup=False).times_s
+        for kernel, here, there in zip(network.kernels, measured, predicted, strict=True):
+            if here > 0 and there > 0:
+                weight[kernel.category] += here
+                total[kernel.category] += here * float(np.log(here / there))
+    everything = sum(weight.values())
+    if not everything:
+        return 0.0, {}
+    common = sum(total.values()) / everything
+    prior = _PRIOR_SHARE * everything
+    return common, {c: (total[c] + prior * common) / (weight[c] + prior) for c in weight}
+
+
+def _scaled(model: KernelModel, common: float, own: Mapping[str, float]) -> KernelModel:
+    def scaled(one: CategoryModel, factor: float) -> CategoryModel:
+        return replace(one, limits=one.limits * np.exp(factor), spread=float(np.hypot(one.spread, _SPREAD)))
+
+    return KernelModel(
+        categories={c: scaled(m, own.get(c, common)) for c, m in model.categories.items()},
+        kinds={k: scaled(m, common) for k, m in model.kinds.items()},
+        everything=scaled(model.everything, common),
+        table={},
+        free=model.free,
+        geometries=model.geometries,
+    )
+
+
+def _measured(networks: Sequence[MeasuredNetwork], times: Sequence[np.ndarray]) -> dict[str, Lookup]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for network, own in zip(networks, times, strict=True):
+        for kernel, time_s in zip(network.kernels, own, strict=True):
+            if time_s > 0:
+                found[kernel.key].append(float(np.log(time_s)))
+    return {
+        key: Lookup(float(np.exp(np.mean(logs))), float(max(0.05, np.std(logs))), len(logs))
+        for key, logs in found.items()
+    }
+
+
+def choose_samples(
+    source: LatencyPredictor,
+    candidates: Sequence[Workload],
+    count: int,
+    told: Callable[[str], None] = lambda text: None,
+) -> list[Workload]:
+    """The networks whose measurement tells most about a new host: those that differ most in where time goes.
+
+    Each next one is the farthest from those chosen, in shares of the predicted time by category of kernels.
+    Source: Gonzalez, Clustering to minimize the maximum intercluster distance, Theoretical Computer Science 38,
+    1985.
+
+    Args:
+        source: A predictor of another host.
+        candidates: What may be measured.
+        count: How many are wanted.
+        told: Called with what is being done.
+
+    Raises:
+        UsageError: There are fewer that can be predicted.
+    """
+    shares: list[dict[str, float]] = []
+    known: list[Workload] = []
+    for number, workload in enumerate(candidates):
+        told(f"compiling candidate {number + 1} of {len(candidates)}")
+        try:
+            kernels = source.kernels(workload)
+        except (CellError, UsageError):
+            continue
+        times_s = source.kernel_model.predict(kernels).times_s
+        if not times_s.sum():
+            continue
+        own: dict[str, float] = defaultdict(float)
+        for kernel, time_s in zip(kernels, times_s, strict=True):
+            own[kernel.category] += float(time_s / times_s.sum())
+        shares.append(own)
+        known.append(workload)
+    if len(known) < count:
+        raise UsageError(f"only {len(known)} networks can be listed here", f"Give --samples {len(known)} or fewer")
+    names = sorted({c for own in shares for c in own})
+    places = np.array([[own.get(c, 0.0) for c in names] for own in shares])
+    # The most usual one first.
+    first = int(np.argmin(np.abs(places - places.mean(axis=0)).sum(axis=1)))
+    chosen = [first]
+    nearest = np.abs(places - places[first]).sum(axis=1)
+    while len(chosen) < count:
+        nearest[chosen] = -1.0
+        chosen.append(int(np.argmax(nearest)))
+        nearest = np.minimum(nearest, np.abs(places - places[chosen[-1]]).sum(axis=1))
+    return [known[i] for i in chosen]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How an adapted predictor does against one that was trained on the same samples alone.
+
+    Args:
+        networks: Networks of this host that neither has seen.
+        adapted: Mean absolute relative error of the adapted one.
+        scratch: Of the other; None where the samples are too few to train on.
+        source: Of the other host's predictor as it was.
+    """
+
+    networks: int
+    adapted: float
+    scratch: float | None
+    source: float
+
+
+def gain(
+    source: LatencyPredictor, training: TrainingSet, samples: Sequence[str], environment: Environment
+) -> Gain | None:
+    """Compare on the networks of a training set that are no samples; None where there are none.
+
+    Args:
+        source: The other host's predictor.
+        training: Measured on this host.
+        samples: Keys of the workloads that both may learn from.
+        environment: This host's.
+    """
+    used = [n for n in training.networks if n.workload.key in samples]
+    rest = [n for n in training.networks if n.workload.key not in samples]
+    if not rest or not used:
+        return None
+    scratch = None
+    if len(used) >= FEWEST_NETWORKS:
+        scratch = _error(fit_predictor(replace(training, networks=tuple(used)), environment).predictor, rest)
+    return Gain(len(rest), _error(adapt(source, used, environment), rest), scratch, _error(source, rest))
+
+
+def _error(predictor: LatencyPredictor, networks: Sequence[MeasuredNetwork]) -> float:
+    errors = []
+    for network in networks:
+        total = add_up(predictor.kernel_model.predict(network.kernels), [k.category for k in network.kernels])
+        errors.append(abs(predictor.network_model.latency_s(total) / network.latency_s - 1.0))
+    return float(np.mean(errors))

@@ -1,0 +1,82 @@
+"""A predictor of a made-up host, brought to a slower one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from made_up_kernels import training_set
+
+from hwnas.core.environment import Environment
+from hwnas.core.errors import UsageError
+from hwnas.core.workload import Workload
+from hwnas.predicting.fitting import fit_predictor
+from hwnas.predicting.kernel_facts import KernelFacts
+from hwnas.predicting.predictor import LatencyPredictor
+from hwnas.predicting.training_set import MeasuredNetwork, TrainingSet
+from hwnas.predicting.transfer import adapt, choose_samples, gain
+
+THERE = Environment("A processor", "x86_64", 2, 2**34)
+HERE = Environment("A slower processor", "x86_64", 2, 2**34)
+
+
+@pytest.fixture(scope="module")
+def source() -> LatencyPredictor:
+    return fit_predictor(training_set(noise=0.03), THERE, trees=30).predictor
+
+
+def slower(network: MeasuredNetwork) -> MeasuredNetwork:
+    """On a host whose pointwise convolutions take twice the time, and everything else three times."""
+    factors = [2.0 if "pointwise" in k.category else 3.0 for k in network.kernels]
+    times = [t and t * f for t, f in zip(network.times_s, factors, strict=True)]
+    return replace(network, times_s=tuple(times), latency_s=sum(t for t in times if t))
+
+
+@pytest.fixture(scope="module")
+def here() -> TrainingSet:
+    known = training_set(noise=0.03)
+    return replace(known, networks=tuple(map(slower, known.networks)))
+
+
+def test_a_few_samples_bring_it_near(source: LatencyPredictor, here: TrainingSet) -> None:
+    samples = [n.workload.key for n in here.networks[::7]]
+    found = gain(source, here, samples, HERE)
+    assert found is not None
+    assert found.networks == len(here.networks) - len(samples)
+    assert found.source > 0.5
+    assert found.adapted < 0.15
+    assert found.scratch is not None
+    assert found.adapted < found.scratch
+
+
+def test_it_belongs_to_this_host_and_looks_up_what_was_measured_here(
+    source: LatencyPredictor, here: TrainingSet
+) -> None:
+    adapted = adapt(source, here.networks[:6], HERE)
+    assert adapted.environment == HERE
+    found = adapted.predict(here.networks[0].workload, kernels=here.networks[0].kernels)
+    assert found.share("measured") == pytest.approx(1.0)
+    assert found.latency_s == pytest.approx(here.networks[0].latency_s, rel=0.15)
+    assert adapted.limits.macs_per_s < source.limits.macs_per_s
+
+
+def test_without_samples_it_says_how_to_get_some(source: LatencyPredictor) -> None:
+    with pytest.raises(UsageError, match="--samples"):
+        adapt(source, [], HERE)
+
+
+def test_samples_differ_in_where_their_time_goes(
+    source: LatencyPredictor, here: TrainingSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernels = {n.workload.key: n.kernels for n in here.networks}
+
+    def listed(self: LatencyPredictor, workload: Workload, blob: bytes = b"") -> tuple[KernelFacts, ...]:
+        return kernels[workload.key]
+
+    monkeypatch.setattr(LatencyPredictor, "kernels", listed)
+    workloads = [n.workload for n in here.networks]
+    # Copies of one network tell nothing new.
+    chosen = choose_samples(source, [*workloads, *([workloads[0]] * 5)], 8)
+    assert len({w.key for w in chosen}) == 8
+    with pytest.raises(UsageError, match="--samples 48"):
+        choose_samples(source, workloads, 50)
