@@ -17,6 +17,9 @@ from hwnas.core.workload import Workload
 #: Raised when samples taken before and after a change must not be compared.
 PROTOCOL_VERSION = "3"
 
+#: Campaigns that were measured for a predictor to learn from: reports leave them out unless they are named.
+TRAINING_CAMPAIGN = "fit"
+
 
 class Status(StrEnum):
     """What became of a cell."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
-from hwnas.core.measurement import Status
+from hwnas.core.measurement import TRAINING_CAMPAIGN, Status
 from hwnas.core.workload import Workload
 from hwnas.measuring.campaign import Campaign
 from hwnas.measuring.counting import CacheMisses
@@ -22,9 +22,6 @@ from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.sampling import informative, random_workload
 from hwnas.predicting.training_set import read_training_set
 from hwnas.store import LatencyStore
-
-#: Name of the campaigns that hold what was measured for the predictor's sake.
-CAMPAIGN = "fit"
 
 #: Networks between two fits: worth the start of the processes that measure them.
 _AT_ONCE = 12
@@ -116,7 +113,7 @@ def measure_workloads(
         DatabaseError: A measurement could not be stored; those before it are.
     """
     experiment = Experiment(
-        name=CAMPAIGN,
+        name=TRAINING_CAMPAIGN,
         title="Networks that a predictor learns from",
         workloads=tuple(dict.fromkeys(workloads)),
         backends=tuple(backends),

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 import hwnas
 from hwnas.core.errors import UsageError
+from hwnas.core.measurement import TRAINING_CAMPAIGN
 from hwnas.core.workload import Workload
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.events import Silent
 from hwnas.measuring.settings import Settings
-from hwnas.predicting.measuring_more import CAMPAIGN, measure_more
+from hwnas.predicting.measuring_more import measure_more
 from hwnas.predicting.sampling import informative, random_workload
 from hwnas.store import LatencyStore
 from hwnas.workloads.build import load_program
@@ -86,7 +87,7 @@ def test_measuring_more_goes_on_where_it_stopped() -> None:
             )
             assert cells >= 1
         found = list(store.measurements(with_samples=False))
-        assert {s.campaign for s in found} == {CAMPAIGN}
+        assert {s.campaign for s in found} == {TRAINING_CAMPAIGN}
         assert len({s.measurement.workload.key for s in found}) == len(found)
         assert any(k.time_s for k in found[0].measurement.kernels)
 
