@@ -79,10 +79,13 @@ class TrainingSet:
 def family_of(workload: Workload) -> str:
     """The family that a network is left out with when the predictor is checked.
 
-    A pattern is a family; so are the networks of one space, and those whose names begin alike: ``resnet18`` and
-    ``resnet50``, but not ``resnext50_32x4d``.
+    A pattern is a family, and so are networks whose names begin alike: ``resnet18`` and ``resnet50``, but not
+    ``resnext50_32x4d``. Random chains of layers and random architectures of a space are drawn one by one: each
+    is a family of its own.
     """
-    if workload.kind in ("pattern", "space"):
+    if workload.kind in ("layers", "space"):
+        return f"{workload.kind}:{workload.key}"
+    if workload.kind == "pattern":
         return f"{workload.kind}:{workload.name}"
     name = workload.name.lower().removeprefix("legacy_").removeprefix("tf_")
     match = re.match(r"[a-z]+(?:_[a-z]{3,})*", name)
