@@ -1,0 +1,60 @@
+"""Which of fifty timm networks are fast on this host? Predicted, without running any.
+
+    hwnas measure width && hwnas fit        # once: a predictor of this host
+    python examples/rank_networks.py
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from hwnas import HwnasError, LatencyPredictor
+from hwnas.host.machine import probe_environment
+from hwnas.predicting.locating import find_predictor
+from hwnas.predicting.prediction import Prediction
+
+NETWORKS = (
+    "resnet18 resnet26 resnet34 resnet50 resnet50d resnet101 seresnet50 ecaresnet26t resnext50_32x4d "
+    "wide_resnet50_2 res2net50_26w_4s densenet121 densenet169 dla34 dla60 dpn68 darknet53 cspresnet50 cspdarknet53 "
+    "vovnet39a ese_vovnet19b_dw selecsls42b hrnet_w18_small repvgg_a0 repvgg_b0 regnetx_002 regnetx_008 regnetx_016 "
+    "regnety_002 regnety_008 regnety_016 mobilenetv2_100 mobilenetv2_050 mobilenetv3_small_100 mobilenetv3_large_100 "
+    "mobilenetv4_conv_small mnasnet_100 semnasnet_100 spnasnet_100 fbnetc_100 efficientnet_b0 efficientnet_lite0 "
+    "tinynet_a tinynet_c mixnet_s ghostnet_100 lcnet_050 lcnet_100 hardcorenas_a rexnet_100"
+).split()
+
+
+def rank(predictor: LatencyPredictor, names: Sequence[str] = NETWORKS) -> list[tuple[str, Prediction | str]]:
+    """Names with their predictions, the fastest first; those that cannot be predicted last, with the reason."""
+    found: list[tuple[str, Prediction | str]] = []
+    for name in names:
+        try:
+            found.append((name, predictor.predict(f"timm:{name}")))
+        except HwnasError as error:
+            found.append((name, str(error)))
+    return sorted(found, key=lambda one: one[1].latency_s if isinstance(one[1], Prediction) else float("inf"))
+
+
+def main() -> None:
+    """Print the ranking."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backend", default="openvino:cpu:fp32")
+    parser.add_argument("--predictor", help="folder of a predictor; by default this host's, else a shipped one")
+    options = parser.parse_args()
+    if options.predictor:
+        predictor = LatencyPredictor.load(options.predictor)
+    else:
+        predictor, note = find_predictor(probe_environment(), options.backend, 1)
+        if note:
+            print(f"The predictor was {note}")
+    for place, (name, found) in enumerate(rank(predictor), 1):
+        if isinstance(found, str):
+            print(f" -  {name:24} {found}")
+        else:
+            interval = f"{1e3 * found.low_s:7.2f} to {1e3 * found.high_s:7.2f}"
+            far = "" if found.in_range else "  out of range"
+            print(f"{place:2}  {name:24} {1e3 * found.latency_s:8.2f} ms  {interval}{far}")
+
+
+if __name__ == "__main__":
+    main()
