@@ -51,7 +51,9 @@ def _backend(training: TrainingSet, keys: set[str], here: Any) -> dict[str, Any]
     all_networks = training.networks
     times, _ = attributed_times(all_networks)
     groups = grouped_by_family(all_networks)
-    predicted = {n: np.zeros(len(all_networks)) for n in ("MACs alone", "operator counts", "nn-Meter's features")}
+    predicted = {
+        n: np.zeros(len(all_networks)) for n in ("MACs alone", "operator counts", "nn-Meter's features")
+    }
     for group in range(max(groups) + 1):
         kept = [i for i, g in enumerate(groups) if g != group]
         out = [i for i, g in enumerate(groups) if g == group]

@@ -35,7 +35,9 @@ def main(options: Namespace) -> dict[str, Any]:
     for device in ("gold_6226", "silver_4210r"):
         y = nas[_column(nas, device)].to_numpy(float)
         for count in (10, 20, 900):
-            rows[f"nasbench201 {device} {count}"] = _compare(encoding, codes, y, count, codes_work=_WORK[codes].sum(axis=1))
+            rows[f"nasbench201 {device} {count}"] = _compare(
+                encoding, codes, y, count, codes_work=_WORK[codes].sum(axis=1)
+            )
             print(f"nasbench201 {device} {count}", rows[f"nasbench201 {device} {count}"], flush=True)
     fb = pd.read_csv(folder / "fbnet.csv.gz")
     gold, silver = _column(fb, "gold_6226"), _column(fb, "silver_4210r")
@@ -53,7 +55,8 @@ def main(options: Namespace) -> dict[str, Any]:
         print("timm", rows["timm i7-12700H"], flush=True)
     bars = {
         "nasbench201 gold_6226 10: rho": rows["nasbench201 gold_6226 10"]["ours, chosen"]["rho"] >= 0.989,
-        "nasbench201 gold_6226 900: within 10 %": rows["nasbench201 gold_6226 900"]["ours"]["within_10"] >= 95.2,
+        "nasbench201 gold_6226 900: within 10 %": rows["nasbench201 gold_6226 900"]["ours"]["within_10"]
+        >= 95.2,
         "nasbench201 silver_4210r 900: within 10 %": rows["nasbench201 silver_4210r 900"]["ours"]["within_10"]
         >= 98.2,
         f"fbnet {gold} 800: rho": rows[f"fbnet {gold} 800"]["ours"]["rho"] >= 0.973,
@@ -93,7 +96,9 @@ def _compare(
         "linear on operator counts": lambda t: LinearRegression().fit(counts[t], y[t]).predict(counts),
         "additive one-hot ridge": lambda t: Ridge(1.0).fit(places[t], y[t]).predict(places),
         "boosted trees": lambda t: _trees(places, y, t),
-        "random forest": lambda t: RandomForestRegressor(200, random_state=0).fit(places[t], y[t]).predict(places),
+        "random forest": lambda t: (
+            RandomForestRegressor(200, random_state=0).fit(places[t], y[t]).predict(places)
+        ),
         "ours": lambda t: EncodedPredictor(encoding).fit(x[t], y[t]).predict(x)[0],
     }
     if codes_work is not None:
@@ -152,6 +157,9 @@ if __name__ == "__main__":
     run(
         main,
         ("--tables", {"required": True, "help": "folder with the public tables"}),
-        ("--listings", {"default": "timm-listings.jsonl", "help": "file that keeps listed kernels between runs"}),
+        (
+            "--listings",
+            {"default": "timm-listings.jsonl", "help": "file that keeps listed kernels between runs"},
+        ),
         ("--without-timm", {"action": "store_true", "help": "leave out the table of timm networks"}),
     )

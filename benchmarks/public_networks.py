@@ -82,9 +82,7 @@ class NetworkTable:
                 scalars[test]
             )
             found["ours"][test] = _ours(full, costs, log_y, train, test)
-        result: dict[str, Any] = {
-            name: _errors(np.exp(predicted), self.y) for name, predicted in found.items()
-        }
+        result: dict[str, Any] = {name: _errors(np.exp(predicted), self.y) for name, predicted in found.items()}
         result["networks"] = len(self.y)
         result["listed"] = sum(one is not None for one in self.listings)
         return result
@@ -117,7 +115,9 @@ def _ours(
     limit = np.log(np.maximum(columns @ weights, 1e-3))
     x = np.hstack([full, limit[:, None]])
     rest = log_y[train] - limit[train]
-    boosted = HistGradientBoostingRegressor(max_iter=400, learning_rate=0.05, l2_regularization=1.0, random_state=0)
+    boosted = HistGradientBoostingRegressor(
+        max_iter=400, learning_rate=0.05, l2_regularization=1.0, random_state=0
+    )
     trees = ExtraTreesRegressor(400, min_samples_leaf=2, max_features=0.3, random_state=0)
     found = [m.fit(x[train], rest).predict(x[test]) for m in (boosted, trees)]
     return np.asarray(limit[test] + np.mean(found, axis=0))
@@ -125,7 +125,10 @@ def _ours(
 
 def _errors(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
     error = np.abs(predicted / true - 1)
-    return {"mape": round(float(100 * error.mean()), 2), "within_10": round(float(100 * (error <= 0.1).mean()), 1)}
+    return {
+        "mape": round(float(100 * error.mean()), 2),
+        "within_10": round(float(100 * (error <= 0.1).mean()), 1),
+    }
 
 
 def _prefix(model: str) -> str:

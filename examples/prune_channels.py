@@ -1,7 +1,7 @@
 """Channels pruned until a predicted latency is reached, those first that buy most time for least weight.
 
-    hwnas measure width && hwnas fit        # once: a predictor of this host
-    python examples/prune_channels.py --target 0.6
+hwnas measure width && hwnas fit        # once: a predictor of this host
+python examples/prune_channels.py --target 0.6
 """
 
 from __future__ import annotations

@@ -53,7 +53,6 @@ class TorchMkldnn(TorchArm):
             traced=(skeleton, program.inputs),
         )
 
-
     def list_kernels(self, program: Program, threads: int) -> tuple[Kernel, ...]:
         """Its operators are known only when they run: which ones oneDNN lacks shows then.
 

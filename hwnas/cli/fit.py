@@ -36,7 +36,9 @@ _MEASURED = ("torch:cpu:fp32", "openvino:cpu:fp32")
     metavar="ID",
     help="Backends to learn; may be given several times.  [default: every measured one]",
 )
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the backend.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the backend."
+)
 @click.option(
     "--out",
     metavar="DIR",
@@ -101,7 +103,9 @@ def fit(
         made_for = next(e for e, _ in store.environments() if e.fingerprint == fingerprint)
         sets = _training_sets(store, fingerprint, backends, threads)
     if out and len(sets) > 1:
-        raise UsageError(f"--out is for one backend, and {len(sets)} would be learned", "Name one with --backend")
+        raise UsageError(
+            f"--out is for one backend, and {len(sets)} would be learned", "Name one with --backend"
+        )
     table = _table()
     for training in sets:
         with console.status(f"{training.backend}: reading") as status:

@@ -23,8 +23,12 @@ _SHOWN = 15
 
 @click.command()
 @click.argument("model")
-@click.option("--backend", default="openvino:cpu:fp32", show_default=True, metavar="ID", help="Where it would run.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the backend.")
+@click.option(
+    "--backend", default="openvino:cpu:fp32", show_default=True, metavar="ID", help="Where it would run."
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the backend."
+)
 @click.option("--batch", type=click.IntRange(min=1), help="Batch size.  [default: 1]")
 @click.option("--input", "input_shape", metavar="SHAPE", help="Input of the model, such as 1x3x224x224.")
 @click.option("--predictor", "folder", metavar="DIR", help="A predictor that hwnas fit --out wrote.")
@@ -72,7 +76,9 @@ def _print(found: Prediction, predictor: LatencyPredictor, note: str, console: C
         f"{format_seconds(found.latency_s)}, with 90 % confidence {interval}",
         soft_wrap=True,
     )
-    parts = [f"{found.share(s):.0%} {s}" for s in ("measured", "learned", "borrowed") if found.share(s) >= 0.005]
+    parts = [
+        f"{found.share(s):.0%} {s}" for s in ("measured", "learned", "borrowed") if found.share(s) >= 0.005
+    ]
     console.print(
         f"{'In' if found.in_range else 'OUT OF'} range; {', '.join(parts)} of the time, from "
         f"{predictor.networks} networks",

@@ -7,7 +7,6 @@ of choices. How large each part is follows from the data. A predictor of another
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +45,8 @@ class ChoiceEncoding:
         chosen = np.atleast_2d(np.asarray(architectures, dtype=int))
         if chosen.shape[1] != len(self.options):
             raise UsageError(
-                f"an architecture has {chosen.shape[1]} choices", f"Give one number for each of {len(self.options)}"
+                f"an architecture has {chosen.shape[1]} choices",
+                f"Give one number for each of {len(self.options)}",
             )
         if (chosen < 0).any() or (chosen >= np.array(self.options)).any():
             raise UsageError("an option's number is out of range", "Count options from 0")
@@ -58,7 +58,9 @@ class ChoiceEncoding:
     def counts(self, architectures: np.ndarray) -> np.ndarray:
         """How often each option was chosen, shape ``(n, most options)``."""
         chosen = np.atleast_2d(np.asarray(architectures, dtype=int))
-        return np.stack([(chosen == option).sum(axis=1) for option in range(max(self.options))], axis=1).astype(float)
+        return np.stack([(chosen == option).sum(axis=1) for option in range(max(self.options))], axis=1).astype(
+            float
+        )
 
 
 class EncodedPredictor:
@@ -86,7 +88,9 @@ class EncodedPredictor:
         """
         y = np.asarray(latencies_s, dtype=float)
         if len(y) < 2 or not np.isfinite(y).all() or (y <= 0).any():
-            raise UsageError("latencies must be two or more positive numbers", "Leave out what was not measured")
+            raise UsageError(
+                "latencies must be two or more positive numbers", "Leave out what was not measured"
+            )
         self._x = np.asarray(architectures, dtype=int)
         self._with_mean = mean_s is not None
         basis = self._basis(len(y), mean_s)
@@ -115,7 +119,9 @@ class EncodedPredictor:
             UsageError: `mean_s` is missing or not wanted.
         """
         if self._with_mean != (mean_s is not None):
-            raise UsageError("the mean must be given to both fit and predict, or to neither", "Pass mean_s to both")
+            raise UsageError(
+                "the mean must be given to both fit and predict, or to neither", "Pass mean_s to both"
+            )
         x = np.atleast_2d(np.asarray(architectures, dtype=int))
         variances = np.exp(self._logs)
         cross = sum(v * k for v, k in zip(variances[:-1], self._kernels(x, self._x), strict=True))
@@ -162,7 +168,9 @@ class EncodedPredictor:
         inverse = cho_solve(factor, np.eye(len(self._rest)))
         difference = inverse - np.outer(solved, solved)
         parts = [*self._parts, np.eye(len(self._rest))]
-        gradient = np.array([0.5 * np.exp(log) * np.sum(difference * k) for log, k in zip(logs, parts, strict=True)])
+        gradient = np.array(
+            [0.5 * np.exp(log) * np.sum(difference * k) for log, k in zip(logs, parts, strict=True)]
+        )
         away = (logs - _START) / _SLACK
         return float(loss + 0.5 * away @ away), gradient + away / _SLACK
 

@@ -163,9 +163,7 @@ def _sum(model: KernelModel, kernels: Sequence[KernelFacts]) -> Sum:
     return add_up(model.predict(kernels), [k.category for k in kernels])
 
 
-def _left_out(
-    networks: Sequence[MeasuredNetwork], sums: Sequence[Sum], groups: Sequence[int]
-) -> list[LeftOut]:
+def _left_out(networks: Sequence[MeasuredNetwork], sums: Sequence[Sum], groups: Sequence[int]) -> list[LeftOut]:
     """Each network by a calibration that has not seen its group either."""
     found = []
     calibrations: dict[int, NetworkModel] = {}
@@ -173,7 +171,9 @@ def _left_out(
         group = groups[place]
         if group not in calibrations:
             kept = [i for i, g in enumerate(groups) if g != group] or list(range(len(networks)))
-            calibrations[group] = fit_network_model([sums[i] for i in kept], [networks[i].latency_s for i in kept])
+            calibrations[group] = fit_network_model(
+                [sums[i] for i in kept], [networks[i].latency_s for i in kept]
+            )
         model = calibrations[group]
         low_s, high_s = model.interval_s(total)
         found.append(

@@ -47,7 +47,9 @@ class CategoryModel:
     spread: float
     count: int
 
-    def predict(self, kernels: Sequence[KernelFacts], x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def predict(
+        self, kernels: Sequence[KernelFacts], x: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Times [s], standard deviations of their logarithms, and whether each is in range."""
         rest, disagreement = self.forest.predict(x)
         times = limit_times(kernels, self.limits) * np.exp(rest)

@@ -185,9 +185,7 @@ class LatencyPredictor:
         return prediction
 
 
-def declared(
-    model: Workload | str | Any, example_input: torch.Tensor | None
-) -> tuple[Workload, bytes]:
+def declared(model: Workload | str | Any, example_input: torch.Tensor | None) -> tuple[Workload, bytes]:
     """A model as a workload, with the live module's bytes where it is one.
 
     Raises:

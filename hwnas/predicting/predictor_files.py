@@ -61,14 +61,15 @@ def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _replacing(folder / _ARRAYS) as part:
-            with part.open("wb") as file:
-                np.savez_compressed(file, **arrays)
+        with _replacing(folder / _ARRAYS) as part, part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
         # Last, since its presence says that all is there.
         with _replacing(folder / _TEXT) as part:
             part.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write the predictor to {folder}: {error.strerror}", "Give another --out") from error
+        raise UsageError(
+            f"cannot write the predictor to {folder}: {error.strerror}", "Give another --out"
+        ) from error
     return folder
 
 

@@ -11,7 +11,6 @@ from hwnas.core.errors import CellError, UsageError
 from hwnas.core.workload import Workload
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.workloads.layer_chain import chain_workload
-
 from hwnas.workloads.patterns import PATTERNS, pattern_workload
 
 #: Sizes of a network's stages, for inputs of 224 and 299 or 331 pixels.
@@ -53,7 +52,9 @@ def _random_chain(rng: np.random.Generator) -> Workload:
     first = 3 if stage == 0 else _width(rng)
     channels, parts, macs = first, list[str](), 0.0
     for _ in range(int(rng.integers(6, 15))):
-        kind = rng.choice(["pointwise", "spatial", "depthwise", "grouped", "pooling"], p=[0.4, 0.25, 0.2, 0.1, 0.05])
+        kind = rng.choice(
+            ["pointwise", "spatial", "depthwise", "grouped", "pooling"], p=[0.4, 0.25, 0.2, 0.1, 0.05]
+        )
         stride = 2 if size > 7 and rng.random() < 0.12 else 1
         if kind == "pooling":
             parts.append(f"{rng.choice(['m', 'a'])}{rng.choice([2, 3])}s{stride}")

@@ -45,12 +45,16 @@ def adapt(
         UsageError: No network was given.
     """
     if not networks:
-        raise UsageError("no network was measured on this host", "Measure some: hwnas fit --from ... --samples 20")
+        raise UsageError(
+            "no network was measured on this host", "Measure some: hwnas fit --from ... --samples 20"
+        )
     times, _ = attributed_times(networks)
     common, own = _factors(source, networks, times)
     kernel_model = _scaled(source.kernel_model, common, own)
     # What is looked up must not calibrate itself.
-    sums = [add_up(kernel_model.predict(n.kernels, lookup=False), [k.category for k in n.kernels]) for n in networks]
+    sums = [
+        add_up(kernel_model.predict(n.kernels, lookup=False), [k.category for k in n.kernels]) for n in networks
+    ]
     if len(networks) >= _CALIBRATED:
         network_model = fit_network_model(sums, [n.latency_s for n in networks])
     else:
@@ -152,7 +156,9 @@ def choose_samples(
         shares.append(own)
         known.append(workload)
     if len(known) < count:
-        raise UsageError(f"only {len(known)} networks can be listed here", f"Give --samples {len(known)} or fewer")
+        raise UsageError(
+            f"only {len(known)} networks can be listed here", f"Give --samples {len(known)} or fewer"
+        )
     names = sorted({c for own in shares for c in own})
     places = np.array([[own.get(c, 0.0) for c in names] for own in shares])
     # The most usual one first.

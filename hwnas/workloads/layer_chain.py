@@ -78,7 +78,9 @@ def chain_module(workload: Workload) -> nn.Sequential:
         for part in text.split("|"):
             if part == _RESIDUAL:
                 if not steps:
-                    raise UsageError(f"the chain {text!r} adds a residual to nothing", "Put a step before the +")
+                    raise UsageError(
+                        f"the chain {text!r} adds a residual to nothing", "Put a step before the +"
+                    )
                 steps.append(_WithResidual(steps.pop()))
                 continue
             layers: list[nn.Module] = []
@@ -130,6 +132,7 @@ def _add(token: str, channels: int, layers: list[nn.Module], text: str) -> int:
         layers.append(ACTIVATIONS[token]())
     else:
         raise UsageError(
-            f"cannot read the layer {token!r} of the chain {text!r}", "Write layers such as c64k3s2,n,r|m3s2|p|l10"
+            f"cannot read the layer {token!r} of the chain {text!r}",
+            "Write layers such as c64k3s2,n,r|m3s2|p|l10",
         )
     return channels

@@ -16,7 +16,11 @@ MACS_PER_S, BYTES_PER_S, START_S = 2e10, 5e9, 3e-6
 
 def convolution(channels: int, out: int, size: int, window: int = 3, groups: int = 1) -> Kernel:
     """A convolution with stride 1 as OpenVINO would list it."""
-    weights = [groups, out // groups, channels // groups, window, window] if groups > 1 else [out, channels, window, window]
+    weights = (
+        [groups, out // groups, channels // groups, window, window]
+        if groups > 1
+        else [out, channels, window, window]
+    )
     return Kernel(
         position=0,
         name="conv",
@@ -50,7 +54,14 @@ def pooling(channels: int, size: int) -> Kernel:
 
 def view() -> Kernel:
     """Something that takes no time."""
-    return Kernel(2, "view", "Reshape", "unknown_f32", "f32", attributes={"input_shapes": [[1, 8, 1, 1], [2]], "output_shapes": [[1, 8]]})
+    return Kernel(
+        2,
+        "view",
+        "Reshape",
+        "unknown_f32",
+        "f32",
+        attributes={"input_shapes": [[1, 8, 1, 1], [2]], "output_shapes": [[1, 8]]},
+    )
 
 
 def true_time_s(kernel: Kernel) -> float:

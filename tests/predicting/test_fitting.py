@@ -113,9 +113,7 @@ def test_one_of_another_host_is_refused(fitted: Fitted, tmp_path: Path) -> None:
         ("forests.npz", "no archive", "cannot be read"),
     ],
 )
-def test_a_damaged_one_is_refused(
-    fitted: Fitted, tmp_path: Path, file: str, text: str, message: str
-) -> None:
+def test_a_damaged_one_is_refused(fitted: Fitted, tmp_path: Path, file: str, text: str, message: str) -> None:
     folder = fitted.predictor.save(tmp_path / "predictor")
     (folder / file).write_text(text)
     with pytest.raises(UsageError, match=message):
@@ -150,7 +148,9 @@ def test_what_a_profiler_adds_to_each_kernel_is_found() -> None:
 def test_families_stay_together() -> None:
     networks = training_set().networks
     groups = grouped_by_family(networks, groups=4)
-    by_family = {n.family: {g for m, g in zip(networks, groups, strict=True) if m.family == n.family} for n in networks}
+    by_family = {
+        n.family: {g for m, g in zip(networks, groups, strict=True) if m.family == n.family} for n in networks
+    }
     assert all(len(found) == 1 for found in by_family.values())
     assert set(groups) == {0, 1, 2, 3}
 

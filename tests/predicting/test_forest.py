@@ -19,9 +19,9 @@ def points() -> tuple[np.ndarray, np.ndarray]:
 def test_it_predicts_as_the_library_that_trained_it(points: tuple[np.ndarray, np.ndarray]) -> None:
     x, y = points
     forest = Forest.fit(x, y, trees=20, leaf=2, columns=0.5, seed=7)
-    theirs = ExtraTreesRegressor(
-        n_estimators=20, min_samples_leaf=2, max_features=0.5, random_state=7
-    ).fit(x, y)
+    theirs = ExtraTreesRegressor(n_estimators=20, min_samples_leaf=2, max_features=0.5, random_state=7).fit(
+        x, y
+    )
     asked = np.random.default_rng(4).normal(size=(50, 5)) * 12.0
     mean, spread = forest.predict(asked)
     np.testing.assert_allclose(mean, theirs.predict(asked), rtol=1e-5)

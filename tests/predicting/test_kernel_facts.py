@@ -62,7 +62,9 @@ def test_equal_work_has_equal_keys_whatever_its_name_and_place() -> None:
 
 def test_in_place_variants_are_the_same_operator() -> None:
     shapes = {"input_shapes": [[1, 8, 4, 4]]}
-    plain, in_place = (Kernel(0, f"aten::{n}", n, "aten::clamp_min", "f32", attributes=shapes) for n in ("relu", "relu_"))
+    plain, in_place = (
+        Kernel(0, f"aten::{n}", n, "aten::clamp_min", "f32", attributes=shapes) for n in ("relu", "relu_")
+    )
     assert KernelFacts.of(plain).category == KernelFacts.of(in_place).category
 
 
@@ -74,7 +76,9 @@ def test_a_kernel_that_tells_nothing_has_neutral_facts() -> None:
 
 def test_misses_are_features_only_where_they_are_asked_for() -> None:
     kernel = pooling(8, 7)
-    told = Kernel.from_dict({**kernel.to_dict(), "attributes": {**kernel.attributes, "llc_misses": {"4M": 10.0}}})
+    told = Kernel.from_dict(
+        {**kernel.to_dict(), "attributes": {**kernel.attributes, "llc_misses": {"4M": 10.0}}}
+    )
     both = feature_matrix([KernelFacts.of(told), KernelFacts.of(kernel)], ["4M"])
     assert both.shape == (2, len(feature_names(["4M"])))
     assert both[0, -1] == pytest.approx(2.398, abs=1e-3)
