@@ -45,12 +45,9 @@ def _overhead(sums: np.ndarray, counts: np.ndarray, latencies: np.ndarray) -> fl
     """What the profiler adds to one kernel [s]."""
     if len(sums) < 3:
         return 0.0
-    # latency + b * kernels = a * sum: the smaller error of a grid over b, with the best a for each.
-    smallest = float(np.min(sums / np.maximum(counts, 1.0)))
-    best, best_error = 0.0, np.inf
-    for overhead in np.linspace(0.0, 0.9 * smallest, 46):
-        own = (sums - overhead * counts) / latencies
-        factor, error = nnls(own[:, None], np.ones(len(own)))
-        if factor[0] > 0 and error < best_error - 1e-9:
-            best, best_error = float(overhead), float(error)
-    return best
+    columns = np.column_stack([sums, -counts]) / latencies[:, None]
+    scale = np.abs(columns).max(axis=0)
+    factor, each = nnls(columns / scale, np.ones(len(sums)))[0] / scale
+    # No kernel was seen for less than what the profiler adds.
+    shortest = float(np.min(sums / np.maximum(counts, 1.0)))
+    return float(min(each / factor, 0.9 * shortest)) if factor > 0 else 0.0

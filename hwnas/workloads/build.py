@@ -17,7 +17,7 @@ from hwnas.workloads.initialisation import calibration, shift_norms, untrained_n
 from hwnas.workloads.live import load_module
 from hwnas.workloads.models import NAMED_KINDS, model_name
 from hwnas.workloads.patterns import PatternStack
-from hwnas.workloads.randomness import example_input
+from hwnas.workloads.randomness import example_input, generator
 from hwnas.workloads.stack_module import stack_module
 
 
@@ -70,7 +70,7 @@ def load_program(workload: Workload, blob: bytes = b"") -> LoadedProgram:
 
 
 def load_untrained(workload: Workload, blob: bytes = b"") -> LoadedProgram:
-    """Like :func:`load_program`, for what depends on shapes alone: weights are the same number everywhere.
+    """Like :func:`load_program`, for what depends on shapes alone: weights are any numbers.
 
     Args:
         workload: What to load.
@@ -82,17 +82,28 @@ def load_untrained(workload: Workload, blob: bytes = b"") -> LoadedProgram:
     """
     if workload.kind in ("file", "module"):
         return load_program(workload, blob)
+    source = generator(workload.seed)
     if workload.kind in NAMED_KINDS:
         from hwnas.workloads.zoo import zoo_skeleton
 
         module = zoo_skeleton(workload).to_empty(device="cpu")
-        with torch.no_grad():
-            for tensor in (*module.parameters(), *module.buffers()):
-                # Neither 0 nor 1, which a compiler would leave out.
-                tensor.fill_(0.5 if tensor.is_floating_point() else 0)
+        for tensor in (*module.parameters(), *module.buffers()):
+            _fill(tensor, source)
     else:
         module = _module(workload)
+        for norm in untrained_norms(module):
+            for tensor in (*norm.parameters(), *norm.buffers()):
+                _fill(tensor, source)
     return LoadedProgram((example_input(workload),), module)
+
+
+def _fill(tensor: torch.Tensor, source: torch.Generator) -> None:
+    """Values that no compiler leaves out, as it does zeros and ones, or shares, as it does copies."""
+    with torch.no_grad():
+        if tensor.is_floating_point():
+            tensor.uniform_(0.25, 0.75, generator=source)
+        else:
+            tensor.zero_()
 
 
 def build(workload: Workload) -> BuiltModel:
