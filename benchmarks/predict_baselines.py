@@ -41,8 +41,8 @@ def nn_meter(
 ) -> np.ndarray:
     """A random forest for each type of kernel on nn-Meter's features, and their sum.
 
-    Source: Zhang et al., nn-Meter, MobiSys 2021, table 4: height and width, channels in and out, kernel size and
-    stride of convolutions; channels and sizes of the others; multiply-adds and parameters. No groups.
+    Source: Zhang et al., nn-Meter, MobiSys 2021, table 4: height and width, channels in and out, kernel
+    size and stride of convolutions; channels and sizes of the others; multiply-adds and parameters. No groups.
     """
     known: dict[str, list[tuple[list[float], float]]] = defaultdict(list)
     for network, own in zip(train, times, strict=True):
@@ -70,7 +70,7 @@ def _type(kernel: KernelFacts) -> str:
 
 
 def _features(k: KernelFacts) -> list[float]:
-    height, width = ((1, 1) + tuple(k.output[2:]))[-2:]
+    height, width = (1, 1, *k.output[2:])[-2:]
     return [
         height,
         width,

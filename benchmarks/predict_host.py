@@ -1,6 +1,7 @@
 """Are networks that were never measured in training predicted on this host?
 
-Measures torchvision's and timm's CNNs and random architectures (resumable), then leaves out family after family.
+Measures torchvision's and timm's CNNs and random architectures (resumable), then leaves out one family after
+another.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whole networks of a public table: their operators and shapes, listed without running them, and what follows."""
+"""Whole networks of a public table: their operators and shapes, listed without running them."""
 
 from __future__ import annotations
 

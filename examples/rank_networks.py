@@ -14,61 +14,18 @@ from hwnas.host.machine import probe_environment
 from hwnas.predicting.locating import find_predictor
 from hwnas.predicting.prediction import Prediction
 
-NETWORKS = [
-    "resnet18",
-    "resnet26",
-    "resnet34",
-    "resnet50",
-    "resnet50d",
-    "resnet101",
-    "seresnet50",
-    "ecaresnet26t",
-    "resnext50_32x4d",
-    "wide_resnet50_2",
-    "res2net50_26w_4s",
-    "densenet121",
-    "densenet169",
-    "dla34",
-    "dla60",
-    "dpn68",
-    "darknet53",
-    "cspresnet50",
-    "cspdarknet53",
-    "vovnet39a",
-    "ese_vovnet19b_dw",
-    "selecsls42b",
-    "hrnet_w18_small",
-    "repvgg_a0",
-    "repvgg_b0",
-    "regnetx_002",
-    "regnetx_008",
-    "regnetx_016",
-    "regnety_002",
-    "regnety_008",
-    "regnety_016",
-    "mobilenetv2_100",
-    "mobilenetv2_050",
-    "mobilenetv3_small_100",
-    "mobilenetv3_large_100",
-    "mobilenetv4_conv_small",
-    "mnasnet_100",
-    "semnasnet_100",
-    "spnasnet_100",
-    "fbnetc_100",
-    "efficientnet_b0",
-    "efficientnet_lite0",
-    "tinynet_a",
-    "tinynet_c",
-    "mixnet_s",
-    "ghostnet_100",
-    "lcnet_050",
-    "lcnet_100",
-    "hardcorenas_a",
-    "rexnet_100",
-]
+NETWORKS = """
+resnet18 resnet26 resnet34 resnet50 resnet50d resnet101 seresnet50 ecaresnet26t resnext50_32x4d
+wide_resnet50_2 res2net50_26w_4s densenet121 densenet169 dla34 dla60 dpn68 darknet53 cspresnet50
+cspdarknet53 vovnet39a ese_vovnet19b_dw selecsls42b hrnet_w18_small repvgg_a0 repvgg_b0 regnetx_002
+regnetx_008 regnetx_016 regnety_002 regnety_008 regnety_016 mobilenetv2_100 mobilenetv2_050
+mobilenetv3_small_100 mobilenetv3_large_100 mobilenetv4_conv_small mnasnet_100 semnasnet_100
+spnasnet_100 fbnetc_100 efficientnet_b0 efficientnet_lite0 tinynet_a tinynet_c mixnet_s ghostnet_100
+lcnet_050 lcnet_100 hardcorenas_a rexnet_100
+"""
 
 
-def rank(predictor: LatencyPredictor, names: Sequence[str] = NETWORKS) -> list[tuple[str, Prediction | str]]:
+def rank(predictor: LatencyPredictor, names: Sequence[str] = tuple(NETWORKS.split())) -> list[tuple[str, Prediction | str]]:
     """Names with their predictions, the fastest first; those that cannot be predicted last, with the reason."""
     found: list[tuple[str, Prediction | str]] = []
     for name in names:

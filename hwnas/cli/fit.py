@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from hwnas.backends.registry import BACKENDS
@@ -13,7 +15,7 @@ from hwnas.cli.options import db_option, environment_option
 from hwnas.cli.progress import watcher_for
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
-from hwnas.core.measurement import Status
+from hwnas.core.measurement import Status as CellStatus
 from hwnas.core.units import parse_seconds
 from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
@@ -109,9 +111,8 @@ def fit(
     table = _table()
     for training in sets:
         with console.status(f"{training.backend}: reading") as status:
-            fitted = fit_predictor(
-                training, made_for, told=lambda text, b=training.backend: status.update(f"{b}: {text}")
-            )
+            told = partial(_tell, status, training.backend)
+            fitted = fit_predictor(training, made_for, told=told)
         folder = Path(out) if out else own_folder(made_for, training.backend, training.threads)
         fitted.predictor.save(folder)
         _add_row(table, training, fitted)
@@ -145,7 +146,7 @@ def _training_sets(
     if backends:
         names = dict.fromkeys(BACKENDS.resolve(b) for b in backends)
         return [read_training_set(store, fingerprint, name, threads) for name in names]
-    measured = store.values("backend", environment=fingerprint, threads=threads, status=str(Status.OK))
+    measured = store.values("backend", environment=fingerprint, threads=threads, status=str(CellStatus.OK))
     found = []
     for name in measured:
         try:
@@ -159,6 +160,10 @@ def _training_sets(
             "Measure first: hwnas measure",
         )
     return found
+
+
+def _tell(status: Status, backend: str, text: str) -> None:
+    status.update(f"{backend}: {text}")
 
 
 def _table() -> Table:

@@ -68,8 +68,8 @@ def range_slack(columns: int) -> np.ndarray:
         columns: Of the feature matrix, misses included.
 
     Returns:
-        Shape ``(columns,)``: sizes may be half as large again, windows, strides and dilations no other than those
-        seen, and what follows from sizes is free.
+        Shape ``(columns,)``: sizes may be half as large again, windows, strides and dilations no other than
+        those seen, and what follows from sizes is free.
     """
     slack = np.full(columns, np.inf)
     for place, name in enumerate(FEATURES):

@@ -1,4 +1,4 @@
-"""A forest of regression trees as plain arrays: trained by scikit-learn, saved without pickle, walked by NumPy."""
+"""A forest of regression trees as plain arrays: trained by scikit-learn, walked by NumPy, no pickle."""
 
 from __future__ import annotations
 

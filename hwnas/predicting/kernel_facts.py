@@ -1,4 +1,4 @@
-"""What a kernel computes and moves, from what its runtime tells of it: the ground on which its time is learned."""
+"""What a kernel computes and moves, from what its runtime tells of it: what its time is learned from."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class KernelFacts:
     Args:
         type: The runtime's operator type, without the mark of in-place variants.
         kind: What it is for; see :func:`hwnas.cache_misses.operators.operator_kind`.
-        route: Which implementation runs: the runtime's name of the primitive, or ``onednn`` and ``native`` where
-            only that is known without running it.
+        route: Which implementation runs: the runtime's name of the primitive, or ``onednn`` and ``native``
+            where only that is known without running it.
         inputs: Shapes of all inputs, weights included.
         output: Shape of the first output; that of the first input where the runtime does not tell.
         stride: Of a convolution or pooling; ``(1, 1)`` elsewhere.

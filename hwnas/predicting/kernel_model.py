@@ -26,9 +26,9 @@ _SMALLEST_S = 1e-7
 class CategoryModel:
     """Kernels of one category: their cost against simple limits, and a forest for how far they miss it.
 
-    A kernel's limit is ``macs / rate + bytes / bandwidth + start``, a sum rather than the larger of the first two
-    since no kernel overlaps them fully. The forest learns the logarithm of time / limit, so that a kernel larger
-    than any in training still grows with its work.
+    A kernel's limit is ``macs / rate + bytes / bandwidth + start``, a sum rather than the larger of the first
+    two since no kernel overlaps them fully. The forest learns the logarithm of time / limit, so that a kernel
+    larger than any in training still grows with its work.
     Source of the limits: Williams, Waterman and Patterson, Roofline, Communications of the ACM 52, 2009.
 
     Args:
@@ -81,7 +81,8 @@ class KernelTimes:
     Args:
         times_s: Shape ``(n,)`` [s].
         spreads: Standard deviations of their logarithms, shape ``(n,)``.
-        sources: ``measured``, ``learned``, ``borrowed`` (from other kinds of kernels) or ``free`` (takes no time).
+        sources: ``measured``, ``learned``, ``borrowed`` (from other kinds of kernels) or ``free`` (takes no
+            time).
         in_range: Whether each lies where something was learned.
     """
 

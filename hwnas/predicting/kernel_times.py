@@ -14,12 +14,12 @@ UNSEEN_S = 0.0
 
 
 def attributed_times(networks: Sequence[MeasuredNetwork]) -> tuple[list[np.ndarray], float]:
-    """Times of every network's kernels that sum to its latency [s], and what each kernel costs the profiler [s].
+    """Times of each network's kernels that sum to its latency [s], and what the profiler adds to a kernel [s].
 
     Times in place were taken once, at whatever speed the host had then, and with a profiler that writes
     something down for each kernel. What the profiler adds to a kernel is the same for all of them and is found
-    by non-negative least squares over the networks, ``latency = a * sum - b * kernels``, in relative errors; the
-    rest is scaled, network by network, to the latency that was corrected for drift.
+    by non-negative least squares over the networks, ``latency = a * sum - b * kernels``, in relative errors;
+    the rest is scaled, network by network, to the latency that was corrected for drift.
 
     Args:
         networks: ``n`` of them.

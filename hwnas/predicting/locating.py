@@ -50,7 +50,7 @@ def find_predictor(environment: Environment, backend: str, threads: int) -> tupl
     if nearest.environment.fingerprint == environment.fingerprint:
         return nearest, ""
     return nearest, (
-        f"made on another host, {nearest.environment.cpu_model} ({nearest.environment.fingerprint}), and not on "
+        f"made on another host, {nearest.environment.cpu_model} ({nearest.environment.fingerprint}), not on "
         f"{environment.cpu_model} ({environment.fingerprint}): hwnas measure and hwnas fit make one for this"
     )
 

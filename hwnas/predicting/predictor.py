@@ -178,8 +178,8 @@ class LatencyPredictor:
         if prediction.share("borrowed") > _MOST_BORROWED:
             unseen = sorted({k.type for k, s in zip(facts, found.sources, strict=True) if s == "borrowed"})
             raise CellError(
-                f"{prediction.share('borrowed'):.0%} of {workload.label} would be in operators that the predictor "
-                f"has never seen ({', '.join(unseen)}): that would be a guess",
+                f"{prediction.share('borrowed'):.0%} of {workload.label} would be in operators that the "
+                f"predictor has never seen ({', '.join(unseen)}): that would be a guess",
                 "Measure the network, and fit again: hwnas measure --model ..., hwnas fit",
             )
         return prediction

@@ -62,7 +62,7 @@ def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _replacing(folder / _ARRAYS) as part, part.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, allow_pickle=False, **arrays)
         # Last, since its presence says that all is there.
         with _replacing(folder / _TEXT) as part:
             part.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")

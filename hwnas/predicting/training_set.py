@@ -138,8 +138,8 @@ def read_training_set(
         )
     if len(networks) < fewest:
         raise UsageError(
-            f"{store.location} has {len(networks)} networks with kernel times of {backend} at {threads} thread(s) "
-            f"in this environment, and a predictor needs {fewest}",
+            f"{store.location} has {len(networks)} networks with kernel times of {backend} at {threads} "
+            f"thread(s) in this environment, and a predictor needs {fewest}",
             "Measure more first: hwnas measure, or hwnas fit --measure 30m",
         )
     return TrainingSet(backend, environment, threads, tuple(networks))

@@ -32,8 +32,8 @@ def adapt(
 ) -> LatencyPredictor:
     """Bring another host's predictor to this one.
 
-    The hosts differ by a factor of all kernels and, where there is evidence, by one of each category: the mean of
-    the logarithms of measured / predicted time, weighted by time and drawn towards the common one. Kernels that
+    The hosts differ by a factor of all kernels and, where there is evidence, by one of each category: the mean
+    of the logarithms of measured / predicted time, weighted by time and drawn towards the common one. Kernels that
     were measured here are looked up.
 
     Args:
@@ -113,7 +113,7 @@ def _measured(networks: Sequence[MeasuredNetwork], times: Sequence[np.ndarray]) 
             if time_s > 0:
                 found[kernel.key].append(float(np.log(time_s)))
     return {
-        key: Lookup(float(np.exp(np.mean(logs))), float(max(0.05, np.std(logs))), len(logs))
+        key: Lookup(float(np.exp(np.mean(logs))), max(0.05, float(np.std(logs))), len(logs))
         for key, logs in found.items()
     }
 
@@ -164,7 +164,7 @@ def choose_samples(
     # The most usual one first.
     first = int(np.argmin(np.abs(places - places.mean(axis=0)).sum(axis=1)))
     chosen = [first]
-    nearest = np.abs(places - places[first]).sum(axis=1)
+    nearest: np.ndarray = np.abs(places - places[first]).sum(axis=1)
     while len(chosen) < count:
         nearest[chosen] = -1.0
         chosen.append(int(np.argmax(nearest)))

@@ -99,7 +99,7 @@ def test_it_is_the_same_after_the_disk(fitted: Fitted, tmp_path: Path) -> None:
 
 def test_one_of_another_host_is_refused(fitted: Fitted, tmp_path: Path) -> None:
     folder = fitted.predictor.save(tmp_path / "predictor")
-    with pytest.raises(UsageError, match="A processor .* Another"):
+    with pytest.raises(UsageError, match=r"A processor .* Another"):
         LatencyPredictor.load(folder, environment=replace(HERE, cpu_model="Another"))
     assert LatencyPredictor.load(folder).environment == HERE
 

@@ -59,7 +59,7 @@ def test_a_chain_is_what_its_text_says() -> None:
 
 @pytest.mark.parametrize("text", ["", "c8", "c8k3g3", "x", "+", "c8k3|q"])
 def test_text_that_is_no_chain_is_refused_by_name(text: str) -> None:
-    with pytest.raises(UsageError, match="layer|residual"):
+    with pytest.raises(UsageError, match=r"layer|residual"):
         chain_workload(text, 8, 8)
 
 
