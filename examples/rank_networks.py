@@ -25,7 +25,7 @@ lcnet_050 lcnet_100 hardcorenas_a rexnet_100
 """
 
 
-def rank(predictor: LatencyPredictor, names: Sequence[str] = tuple(NETWORKS.split())) -> list[tuple[str, Prediction | str]]:
+def rank(predictor: LatencyPredictor, names: Sequence[str]) -> list[tuple[str, Prediction | str]]:
     """Names with their predictions, the fastest first; those that cannot be predicted last, with the reason."""
     found: list[tuple[str, Prediction | str]] = []
     for name in names:
@@ -48,7 +48,7 @@ def main() -> None:
         predictor, note = find_predictor(probe_environment(), options.backend, 1)
         if note:
             print(f"The predictor was {note}")
-    for place, (name, found) in enumerate(rank(predictor), 1):
+    for place, (name, found) in enumerate(rank(predictor, NETWORKS.split()), 1):
         if isinstance(found, str):
             print(f" -  {name:24} {found}")
         else:

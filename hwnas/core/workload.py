@@ -14,8 +14,9 @@ from hwnas.core.errors import UsageError
 
 Scalar = str | int | float | bool
 
-#: Where a workload's definition lives. ``zoo`` are networks that hwnas has written itself; ``layers`` are chains
-#: of layers that serve to measure kernels. ``module`` is a live object passed to :func:`hwnas.measure`; only its digest is stored, so it cannot be rebuilt later.
+#: Where a workload's definition lives. ``zoo`` are networks that hwnas has written itself; ``layers`` are
+#: chains of layers that serve to measure kernels. ``module`` is a live object passed to :func:`hwnas.measure`;
+#: only its digest is stored, so it cannot be rebuilt later.
 KINDS = ("pattern", "torchvision", "timm", "zoo", "layers", "factory", "file", "module")
 
 

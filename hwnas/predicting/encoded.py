@@ -1,8 +1,9 @@
 """Latencies of architectures that are known by their choices alone: a table of measurements, and no kernels.
 
 A Gaussian process whose prior says what latencies of choices are like: mostly a sum over choices, in which
-the same option costs about the same wherever it stands, a part for each place of its own, and a smaller part for
-pairs of choices. How large each part is follows from the data. A predictor of another host may stand in for the mean.
+the same option costs about the same wherever it stands, a part for each place of its own, and a smaller part
+for pairs of choices. How large each part is follows from the data. A predictor of another host may stand in
+for the mean.
 """
 
 from __future__ import annotations

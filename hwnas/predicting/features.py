@@ -82,7 +82,7 @@ def range_slack(columns: int) -> np.ndarray:
 
 def _row(k: KernelFacts, geometries: Sequence[str]) -> list[float]:
     groups = max(1, k.groups)
-    height, width = ((1, 1) + tuple(k.output[2:]))[-2:]
+    height, width = (1, 1, *k.output[2:])[-2:]
     misses = k.misses or {}
     return [
         math.log1p(k.macs),

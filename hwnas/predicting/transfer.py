@@ -33,8 +33,8 @@ def adapt(
     """Bring another host's predictor to this one.
 
     The hosts differ by a factor of all kernels and, where there is evidence, by one of each category: the mean
-    of the logarithms of measured / predicted time, weighted by time and drawn towards the common one. Kernels that
-    were measured here are looked up.
+    of the logarithms of measured / predicted time, weighted by time and drawn towards the common one. Kernels
+    that were measured here are looked up.
 
     Args:
         source: Of the same backend.
