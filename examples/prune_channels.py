@@ -17,16 +17,17 @@ from hwnas import LatencyPredictor
 from hwnas.host.machine import probe_environment
 from hwnas.predicting.locating import find_predictor
 
-SIZE, STEP = 32, 8
+SIZE, STEP = 16, 8
 
 
 class Plain(nn.Sequential):
-    """Convolutions of the given widths, a global pooling and a classifier."""
+    """Convolutions of the given widths, from the second on with stride 2; a global pooling and a classifier."""
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         layers: list[nn.Module] = []
         for before, width in zip((1, *widths), widths, strict=False):
-            layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            stride = 1 if not layers else 2
+            layers += [nn.Conv2d(before, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
         super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 10))
         self.widths = widths
 
@@ -96,7 +97,7 @@ def prune(predictor: LatencyPredictor, network: Plain, target_s: float) -> Plain
 
 
 def digits() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Scikit-learn's digits at 32 x 32: images and labels for training, and for the test."""
+    """Scikit-learn's digits at 16 x 16: images and labels for training, and for the test."""
     images, labels = load_digits(return_X_y=True)
     x = torch.tensor(images, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16
     x = nn.functional.interpolate(x, size=SIZE, mode="bilinear")
@@ -108,7 +109,7 @@ def digits() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def train(network: Plain, x: torch.Tensor, y: torch.Tensor, epochs: int) -> None:
     """Plain training with Adam."""
-    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
+    optimiser = torch.optim.Adam(network.parameters(), 5e-3)
     network.train()
     shuffling = torch.Generator().manual_seed(1)
     for _ in range(epochs):
@@ -125,7 +126,7 @@ def accuracy(network: Plain, x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def run(
-    predictor: LatencyPredictor, target: float, widths: tuple[int, ...] = (32, 64, 64), epochs: int = 3
+    predictor: LatencyPredictor, target: float, widths: tuple[int, ...] = (32, 64, 64), epochs: int = 8
 ) -> Pruned:
     """Train, prune to `target` times the predicted latency, and train on."""
     torch.manual_seed(0)

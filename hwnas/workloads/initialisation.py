@@ -18,11 +18,15 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
 #: Shift before each activation of a plain stack, in standard deviations.
 STACK_SHIFT = 2.0
 #: The same for networks whose shortcuts tame the chaos; more would hide the input behind a mean.
 NETWORK_SHIFT = 0.5
+
+#: Standard deviation of biases that were zero.
+_BIAS = 0.02
 
 #: A constant vector with values below this scales a residual branch that training would wake up.
 _LAYER_SCALE = 0.1
@@ -56,7 +60,8 @@ def wake_up(module: nn.Module, source: torch.Generator) -> None:
     """Undo initialisations that silence part of an untrained network.
 
     All-zero weight matrices (the head of a vision transformer) become He-normal, and constant
-    small vectors (the layer scale of ConvNeXt, 1e-6) become ones.
+    small vectors (the layer scale of ConvNeXt, 1e-6) become ones. All-zero biases of convolutions and linear
+    layers become small: a compiler leaves out what adds zero, and no trained network does.
     """
     with torch.no_grad():
         for parameter in module.parameters():
@@ -64,6 +69,10 @@ def wake_up(module: nn.Module, source: torch.Generator) -> None:
                 nn.init.kaiming_normal_(parameter, nonlinearity="relu", generator=source)
             elif parameter.numel() and _is_layer_scale(parameter):
                 parameter.fill_(1.0)
+        for layer in module.modules():
+            bias = getattr(layer, "bias", None)
+            if isinstance(layer, (_ConvNd, nn.Linear)) and bias is not None and bias.numel() and not bias.any():
+                bias.normal_(0.0, _BIAS, generator=source)
 
 
 def _is_layer_scale(parameter: torch.Tensor) -> bool:

@@ -42,26 +42,26 @@ def predictor() -> LatencyPredictor:
     with LatencyStore.open("sqlite://") as store:
         for some in widths:
             layers = "|".join(f"c{w}k3,n,r" for w in some)
-            workload = chain_workload(f"{layers}|p|l10", 1, 32)
+            workload = chain_workload(f"{layers}|p|l10", 1, 16)
             hwnas.measure(workload, backends=[OPENVINO], settings=quick, store=store)
         here = probe_environment()
         return fit_predictor(read_training_set(store, here.fingerprint, OPENVINO, 1), here, trees=20).predictor
 
 
 def test_pruning_reaches_the_latency_and_keeps_the_weights_that_matter(predictor: LatencyPredictor) -> None:
-    found = example("prune_channels").run(predictor, 0.7, epochs=1)
+    found = example("prune_channels").run(predictor, 0.7, epochs=5)
     assert found.after_s <= 0.7 * found.before_s
     assert sum(found.network.widths) < 160
     first, _, last = found.accuracies
-    assert last > 0.5
-    assert last > first - 0.2
+    assert last > 0.8
+    assert last > first - 0.1
 
 
 def test_a_pruned_network_computes_what_is_left_of_it() -> None:
     module = example("prune_channels")
     torch.manual_seed(0)
     network = module.Plain((8, 16, 16)).eval()
-    x = torch.randn(2, 1, 32, 32)
+    x = torch.randn(2, 1, 16, 16)
     with torch.no_grad():
         # Channels without weight: nothing is lost with them.
         weight = network.convolutions[1].weight
