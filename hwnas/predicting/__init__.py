@@ -1,0 +1,1 @@
+"""Latency prediction from the kernel table."""
