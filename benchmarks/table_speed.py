@@ -1,7 +1,7 @@
 """How many architectures a second does a latency table look up, and what does its term cost in training?
 
-The supernet mixes seven operators in each layer, as DARTS does; its latency term has a factor for each layer and
-one for each pair of neighbours.
+The supernet mixes seven operators in each layer, as DARTS does; its latency term has a factor for each layer
+and one for each pair of neighbours.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Supernet(nn.Module):
         self.head = nn.Linear(CHANNELS, 10)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Class scores, shape ``(batch, 10)``."""
         x = self.stem(images)
         for index, (operators, weights) in enumerate(zip(self.mixed, self.logits.softmax(-1), strict=True)):
             x = sum(weight * operator(x) for weight, operator in zip(weights, operators, strict=True))
@@ -86,9 +87,7 @@ def _seconds(call: Callable[[], object]) -> float:
 def _lookup(repeats: int) -> dict[str, Any]:
     table = _table(CHOICES, OPTIONS)
     indices = torch.randint(OPTIONS, (ARCHITECTURES, CHOICES))
-    single = LatencyTable(
-        table.choices, table.factors[:CHOICES], 1e-3, backend="none", host="none", batch=1
-    )
+    single = LatencyTable(table.choices, table.factors[:CHOICES], 1e-3, backend="none", host="none", batch=1)
     rates = {}
     for name, looked_up in (("chain", table), ("single", single)):
         looked_up.lookup(indices)

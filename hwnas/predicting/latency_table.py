@@ -182,10 +182,11 @@ class LatencyTable(nn.Module):
             )
         check_device("indices", indices, self.table_s.device)
         latencies_s = self.constant_s.repeat(len(indices))
-        for rows, sums in zip(indices.split(_CHUNK), latencies_s.split(_CHUNK), strict=True):
+        for start in range(0, len(indices), _CHUNK):
             # The options of one choice side by side in memory, since every factor reads them so.
-            options = rows.t().to(torch.int64).contiguous()
+            options = indices[start : start + _CHUNK].t().to(torch.int64).contiguous()
             check_option_indices(options, self.choices)
+            sums = latencies_s[start : start + _CHUNK]
             for place in self._places:
                 sums.add_(place.entries(self.table_s).index_select(0, place.numbers(options)))
         return latencies_s
@@ -299,5 +300,5 @@ class LatencyTable(nn.Module):
             result = fn(seconds)
             return result if result.dtype == seconds.dtype else seconds.to(result.device)
 
-        super()._apply(moved, recurse)
+        super()._apply(moved, recurse)  # type: ignore[no-untyped-call]
         return self

@@ -13,7 +13,9 @@ Their programs state no unit. hwnas does, in a comment that they skip, and guess
 
 from __future__ import annotations
 
+import heapq
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -86,8 +88,14 @@ class LookupTable:
             UnknownName: The table does not have it; close keys are listed.
         """
         if key not in self.entries:
-            raise UnknownName("key of the lookup table", key, self.entries)
+            raise UnknownName("key of the lookup table", key, self._alike(key) or self.entries)
         return self.entries[key].mean / UNITS[self.unit]
+
+    def _alike(self, key: str) -> list[str]:
+        """Some keys of the same kind with the same beginning: comparing all of a large table takes seconds."""
+        kind = key.partition(":")[0]
+        same = [known for known in self.entries if known.partition(":")[0] == kind]
+        return heapq.nlargest(100, same, key=lambda known: len(os.path.commonprefix([known, key])))  # noqa: RUF071
 
     def factor(self, name: str, choices: str | Sequence[str], keys: Sequence[Any]) -> Factor:
         """A factor of a :class:`LatencyTable` whose seconds are those of blocks.
@@ -185,8 +193,6 @@ class LookupTable:
             raise UsageError(
                 f"{path} cannot be written ({error.strerror or error})", "Give another file"
             ) from error
-
-
 
 
 def _keyed(table: LatencyTable) -> Iterator[tuple[str, str | None, float]]:

@@ -116,7 +116,7 @@ def leading_shape(tensors: Sequence[Tensor]) -> torch.Size:
     """
     shapes = [tensor.shape[:-1] for tensor in tensors]
     try:
-        return torch.broadcast_shapes(*shapes)
+        return torch.Size(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         different = dict.fromkeys(str(tuple(shape)) for shape in shapes)
         raise UsageError(
@@ -141,13 +141,13 @@ def check_option_indices(indices: Tensor, choices: Choices) -> None:
     """Pass if there are such options.
 
     Args:
-        indices: Shape ``(choices, N)``, int64. Those without data, on the meta device, pass.
+        indices: Shape ``(choices, N)``, N at least 1, int64. Those without data, on the meta device, pass.
         choices: Name -> options.
 
     Raises:
         UsageError: An index is below 0 or beyond a choice's last option.
     """
-    if indices.is_meta or not indices.shape[1]:
+    if indices.is_meta:
         return
     lowest, highest = indices.aminmax(dim=1)
     for (name, options), low, high in zip(choices.items(), lowest.tolist(), highest.tolist(), strict=True):

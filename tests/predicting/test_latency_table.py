@@ -332,7 +332,10 @@ def fitting():
         ({"width": torch.rand(3, 2)}, r"'width' have shape \(3, 2\), but the choice has 3 options"),
         ({"width": torch.tensor(1.0)}, r"shape \(\)"),
         ({"width": torch.empty(3, device="meta")}, "'width' are on meta, but the latency table on cpu"),
-        ({"width": torch.rand(4, 3), "skip": torch.rand(5, 2)}, r"do not broadcast: \(\) and \(4,\) and \(5,\)"),
+        (
+            {"width": torch.rand(4, 3), "skip": torch.rand(5, 2)},
+            r"do not broadcast: \(\) and \(4,\) and \(5,\)",
+        ),
         ({"kernal": torch.rand(2)}, "unknown choice 'kernal'. Did you mean kernel"),
     ],
 )
@@ -368,7 +371,7 @@ def test_wrong_indices(indices, message):
 
 def test_wrong_architectures():
     table = small_table()
-    with pytest.raises(UnknownName, match="unknown option of choice 'kernel' '7'"):
+    with pytest.raises(UnknownName, match="unknown option of choice 'kernel': '7'"):
         table.latency({"kernel": 7, "width": 16, "skip": True})
     with pytest.raises(UnknownName, match="unknown choice 'depth'"):
         table.latency({"kernel": 3, "width": 16, "skip": True, "depth": 2})
