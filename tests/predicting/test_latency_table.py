@@ -411,3 +411,20 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(UsageError, match="is not a JSON object"):
         LatencyTable.load(tmp_path / "list.json")
+
+
+def test_autocast_and_default_devices_change_nothing():
+    written = small_table().to_dict()
+    with torch.device("meta"):
+        table = LatencyTable.from_dict(written)
+    assert table.to_dict() == written
+    probabilities = fitting()
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = table.expected(probabilities)
+    assert torch.equal(cast, table.expected(probabilities))
+
+
+def test_works_under_function_transforms():
+    table = small_table()
+    batch = {name: torch.rand(4, *p.shape) for name, p in fitting().items()}
+    torch.testing.assert_close(torch.func.vmap(table.expected)(batch), table.expected(batch))
