@@ -40,8 +40,8 @@ from hwnas.workloads.cost import WorkloadCost
     "models",
     multiple=True,
     metavar="MODEL",
-    help="zoo:NAME, torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml, instead of an "
-    "experiment. May be given several times.",
+    help="zoo:NAME, torchvision:NAME, timm:NAME, space:NAME:ARCHITECTURE, package.module:factory, FILE.onnx or "
+    "FILE.xml, instead of an experiment. May be given several times.",
 )
 @click.option("--input", "input_shape", metavar="SHAPE", help="Input of the models, such as 1x3x224x224.")
 @click.option("--batch", type=click.IntRange(min=1), help="Batch size, instead of the file's.")

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -14,10 +15,10 @@ from hwnas.core.errors import UsageError
 
 Scalar = str | int | float | bool
 
-#: Where a workload's definition lives. ``zoo`` are networks that hwnas has written itself; ``layers`` are
-#: chains of layers that serve to measure kernels. ``module`` is a live object passed to :func:`hwnas.measure`;
-#: only its digest is stored, so it cannot be rebuilt later.
-KINDS = ("pattern", "torchvision", "timm", "zoo", "layers", "factory", "file", "module")
+#: Where a workload's definition lives. ``zoo`` are networks that hwnas has written itself, ``space`` those of a
+#: search space; ``layers`` are chains of layers that serve to measure kernels. ``module`` is a live object passed
+#: to :func:`hwnas.measure`; only its digest is stored, so it cannot be rebuilt later.
+KINDS = ("pattern", "torchvision", "timm", "zoo", "space", "layers", "factory", "file", "module")
 
 
 def canonical_json(value: Any) -> str:
@@ -31,7 +32,7 @@ class Workload:
 
     Args:
         kind: One of :data:`KINDS`.
-        name: Pattern name, model name, ``package.module:factory`` or file path.
+        name: Pattern name, model name, ``package.module:factory``, file path, or a search space's name.
         input_shape: Shape of the input tensor ``(batch, ...)``, float32.
         params: What else defines the network, for example a pattern's depth and width.
             Keys are sorted, so the order in which they are given does not matter.
@@ -79,6 +80,14 @@ class Workload:
         return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()[:16]
 
     @property
+    def short_name(self) -> str:
+        """The name; six digits stand for the architecture of a search space, which is as long as a line."""
+        if self.kind != "space":
+            return self.name
+        text = f"{self.params.get('digest')} {self.params.get('architecture')}"
+        return f"{PurePath(self.name).stem}#{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+    @property
     def label(self) -> str:
         """A short name for people, such as ``standard d10 w64 56x56 b1``."""
         size = "x".join(str(d) for d in self.input_shape[2:]) or str(self.input_shape[1:])
@@ -87,7 +96,7 @@ class Workload:
         if self.kind == "pattern":
             depth, width = self.params.get("depth"), self.params.get("width")
             return f"{self.name} d{depth} w{width} {size} b{self.batch}"
-        return f"{self.name} {size} b{self.batch}"
+        return f"{self.short_name} {size} b{self.batch}"
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary; :meth:`from_dict` gives the workload back."""

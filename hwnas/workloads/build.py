@@ -107,17 +107,17 @@ def _fill(tensor: torch.Tensor, source: torch.Generator) -> None:
 
 
 def build(workload: Workload) -> BuiltModel:
-    """Build a pattern, a zoo network or a factory's network; the same workload gives the same one.
+    """Build a pattern, a network of the zoo, a space or a factory; the same workload gives the same one.
 
     Weights are initialised, and batch normalisations that have never seen data are set to
     the statistics of their own activations, so that outputs keep their variance through any depth.
 
     Args:
-        workload: Of the kind ``pattern``, ``torchvision``, ``timm``, ``zoo`` or ``factory``.
+        workload: Of the kind ``pattern``, ``torchvision``, ``timm``, ``zoo``, ``space`` or ``factory``.
 
     Raises:
         OutOfMemory: It does not fit into memory.
-        UnknownName: No such pattern or network.
+        UnknownName: No such pattern, network or space.
         UsageError: Another kind, code that fails, or an input that the network cannot run on.
     """
     module = _module(workload)
@@ -149,6 +149,10 @@ def _module(workload: Workload) -> nn.Module:
             from hwnas.workloads.layer_chain import initialised_chain
 
             return initialised_chain(workload)
+        case "space":
+            from hwnas.workloads.spaces.build import space_module
+
+            return space_module(workload)
         case "factory":
             from hwnas.workloads.factory import factory_module
 

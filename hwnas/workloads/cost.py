@@ -50,7 +50,7 @@ def workload_cost(workload: Workload) -> WorkloadCost:
 
     Raises:
         OutOfMemory: The network computes with values, and its input did not fit.
-        UnknownName: No such pattern or network.
+        UnknownName: No such pattern, network or space.
         UsageError: The model or its input cannot be used, or it is a live module: see :func:`module_cost`.
     """
     match workload.kind:
@@ -70,6 +70,8 @@ def workload_cost(workload: Workload) -> WorkloadCost:
 
             chain = chain_module(workload)
             return _built_cost(workload, lambda: chain, lambda: initialised_chain(workload))
+        case "space":
+            return _space_cost(workload)
         case "factory":
             from hwnas.workloads.factory import factory_module
 
@@ -86,6 +88,12 @@ def _zoo_cost(workload: Workload) -> WorkloadCost:
     from hwnas.workloads.zoo import zoo_module, zoo_skeleton
 
     return _built_cost(workload, lambda: zoo_skeleton(workload), lambda: zoo_module(workload))
+
+
+def _space_cost(workload: Workload) -> WorkloadCost:
+    from hwnas.workloads.spaces.build import space_module, space_skeleton
+
+    return _built_cost(workload, lambda: space_skeleton(workload), lambda: space_module(workload))
 
 
 def _built_cost(

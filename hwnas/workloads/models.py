@@ -12,7 +12,13 @@ from hwnas.workloads.files import SUFFIXES, file_digest
 #: Kinds of workloads that are known by a name in a library, and written as ``kind:name``.
 NAMED_KINDS = ("torchvision", "timm", "zoo")
 
-FORMS = "zoo:NAME, torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml"
+#: Architectures of search spaces are written ``space:NAME:ARCHITECTURE``.
+_SPACE = "space"
+
+FORMS = (
+    "zoo:NAME, torchvision:NAME, timm:NAME, space:NAME:ARCHITECTURE, package.module:factory, "
+    "FILE.onnx or FILE.xml"
+)
 
 
 def parse_shape(text: str) -> tuple[int, ...]:
@@ -38,20 +44,24 @@ def parse_model(
     gives the very workload that the library's own name gives.
 
     Args:
-        text: ``zoo:NAME`` of the catalogue, ``torchvision:NAME``, ``timm:NAME``, ``package.module:factory``,
-            ``FILE.onnx`` or ``FILE.xml``.
-        input_shape: ``(batch, ...)``; None for a zoo network's own size. This layer does not
+        text: ``zoo:NAME`` of the catalogue, ``torchvision:NAME``, ``timm:NAME``, ``space:NAME:ARCHITECTURE``,
+            ``package.module:factory``, ``FILE.onnx`` or ``FILE.xml``.
+        input_shape: ``(batch, ...)``; None for the own size of a zoo network or a space. This layer does not
             read the shape that a file may state: its caller does.
         batch: Replaces the first dimension; None leaves it, 1 by default.
         seed: Seed of random weights and of the input.
 
     Raises:
-        UnknownName: No such network in the zoo.
+        UnknownName: No such network in the zoo, no such space, or no such option of it.
         UsageError: The text, the factory, the file or the batch cannot be used, or the shape is missing.
     """
     if batch is not None and batch < 1:
         raise UsageError(f"batch {batch} is below 1", "Give a positive batch")
     kind, name = _kind(text)
+    if kind == _SPACE:
+        from hwnas.workloads.spaces.workload import parse_space_model
+
+        return parse_space_model(name, input_shape=input_shape, batch=batch, seed=seed)
     params: dict[str, str] = {}
     if kind == "zoo":
         network = find_network(name)
@@ -81,7 +91,7 @@ def parse_model(
 def _kind(text: str) -> tuple[str, str]:
     """Kind and name of a workload."""
     prefix, colon, rest = text.partition(":")
-    if prefix in NAMED_KINDS and rest:
+    if prefix in (*NAMED_KINDS, _SPACE) and rest:
         return prefix, rest
     if text.lower().endswith(SUFFIXES):
         return "file", text
@@ -97,5 +107,10 @@ def _kind(text: str) -> tuple[str, str]:
 
 
 def model_name(workload: Workload) -> str:
-    """The model as users write it, such as ``torchvision:resnet18``; ``zoo:darts`` for a network of our own."""
+    """The model as users write it, such as ``torchvision:resnet18``; ``zoo:darts`` for a network of our own.
+
+    Architectures of search spaces are shortened, as in ``space:patterns#b32f61``.
+    """
+    if workload.kind == _SPACE:
+        return f"{_SPACE}:{workload.short_name}"
     return f"{workload.kind}:{workload.name}" if workload.kind in NAMED_KINDS else workload.name

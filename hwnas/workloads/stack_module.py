@@ -17,8 +17,12 @@ def stack_skeleton(stack: PatternStack) -> nn.Sequential:
     All layers stand in one flat sequence; nested ones would keep each block's input alive.
     """
     with torch.device("meta"):
-        layers = [layer for _ in range(stack.depth) for c in stack.block for layer in _layers(c)]
-        return nn.Sequential(*layers).eval()
+        return nn.Sequential(*stack_layers(stack)).eval()
+
+
+def stack_layers(stack: PatternStack) -> list[nn.Module]:
+    """The stack's layers in order of execution, in training mode, with PyTorch's own initialisation."""
+    return [layer for _ in range(stack.depth) for c in stack.block for layer in _layers(c)]
 
 
 def _layers(convolution: Convolution) -> list[nn.Module]:

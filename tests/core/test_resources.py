@@ -40,6 +40,7 @@ def test_from_a_wheel(tmp_path):
         f"for name in {FOLDERS!r}:\n"
         f"    assert str(data_folder(name)).startswith({str(site)!r}), data_folder(name)\n"
         "print(find_data_file('experiments', 'quick', '.yaml'))\n"
+        "print(find_data_file('search_spaces', 'patterns', '.yaml'))\n"
         "from jinja2 import PackageLoader\n"
         "templates = PackageLoader('hwnas.report.html').list_templates()\n"
         "assert {'page.html', 'page.css', 'claims.html'} <= set(templates), templates\n"
@@ -48,6 +49,7 @@ def test_from_a_wheel(tmp_path):
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path
     )
     assert "quick.yaml" in found.stdout
+    assert "patterns.yaml" in found.stdout
 
 
 def test_a_users_own_file_wins_and_a_misspelt_name_lists_close_ones(tmp_path):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -69,10 +70,11 @@ def _pointwise(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2
     return nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
 
 
-def _depthwise(channels: int, stride: int, dilation: int) -> nn.Conv2d:
-    """3 x 3, one filter a channel, with the padding that keeps the image's size at stride 1."""
+def _depthwise(channels: int, kernel: int, stride: int, dilation: int) -> nn.Conv2d:
+    """One filter a channel, with the padding that keeps the image's size at stride 1."""
+    padding = dilation * (kernel // 2)
     return nn.Conv2d(
-        channels, channels, 3, stride, padding=dilation, dilation=dilation, groups=channels, bias=False
+        channels, channels, kernel, stride, padding, dilation=dilation, groups=channels, bias=False
     )
 
 
@@ -80,7 +82,7 @@ def _relu_conv_bn(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(nn.ReLU(), _pointwise(in_channels, out_channels), nn.BatchNorm2d(out_channels))
 
 
-def _separable(channels: int, stride: int) -> nn.Sequential:
+def _separable(channels: int, stride: int, kernel: int = 3) -> nn.Sequential:
     """ReLU, depthwise and pointwise convolution, normalisation; applied twice, as section 3.1 says."""
     return nn.Sequential(
         *(
@@ -88,7 +90,7 @@ def _separable(channels: int, stride: int) -> nn.Sequential:
             for step in (stride, 1)
             for layer in (
                 nn.ReLU(),
-                _depthwise(channels, step, dilation=1),
+                _depthwise(channels, kernel, step, dilation=1),
                 _pointwise(channels, channels),
                 nn.BatchNorm2d(channels),
             )
@@ -96,11 +98,11 @@ def _separable(channels: int, stride: int) -> nn.Sequential:
     )
 
 
-def _dilated_separable(channels: int, stride: int) -> nn.Sequential:
+def _dilated_separable(channels: int, stride: int, kernel: int = 3) -> nn.Sequential:
     """The same once, with a dilation of 2."""
     return nn.Sequential(
         nn.ReLU(),
-        _depthwise(channels, stride, dilation=2),
+        _depthwise(channels, kernel, stride, dilation=2),
         _pointwise(channels, channels),
         nn.BatchNorm2d(channels),
     )
@@ -131,13 +133,32 @@ def _max_pool(channels: int, stride: int) -> nn.Module:
     return nn.MaxPool2d(3, stride, padding=1)
 
 
-#: What an edge may do, as functions of channels and stride; of the eight in section 3.1 those that were found.
+def _average_pool(channels: int, stride: int) -> nn.Module:
+    return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+
+
+#: What an edge may do, as functions of channels and stride: all of section 3.1 but "zero", which no edge of a
+#: network has.
 OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
     "sep_conv_3x3": _separable,
+    "sep_conv_5x5": partial(_separable, kernel=5),
     "dil_conv_3x3": _dilated_separable,
-    "skip_connect": _skip,
+    "dil_conv_5x5": partial(_dilated_separable, kernel=5),
     "max_pool_3x3": _max_pool,
+    "avg_pool_3x3": _average_pool,
+    "skip_connect": _skip,
 }
+
+
+def fit_input(in_channels: int, channels: int, *, halves: bool) -> nn.Module:
+    """What a cell does first to each of its two inputs.
+
+    Args:
+        in_channels: Channels of the input.
+        channels: Channels of the cell's nodes.
+        halves: Whether the input has twice the resolution of the cell's other one.
+    """
+    return _HalvedSkip(in_channels, channels) if halves else _relu_conv_bn(in_channels, channels)
 
 
 class DartsCell(nn.Module):
@@ -156,10 +177,8 @@ class DartsCell(nn.Module):
         self, cell: Cell, before_last: int, last: int, channels: int, *, reduces: bool, after_reduction: bool
     ) -> None:
         super().__init__()
-        self.fit_before_last = (
-            _HalvedSkip(before_last, channels) if after_reduction else _relu_conv_bn(before_last, channels)
-        )
-        self.fit_last = _relu_conv_bn(last, channels)
+        self.fit_before_last = fit_input(before_last, channels, halves=after_reduction)
+        self.fit_last = fit_input(last, channels, halves=False)
         self._sources = [(first.source, second.source) for first, second in cell]
         # Only what comes from outside the cell has the old resolution.
         self.edges = nn.ModuleList(
