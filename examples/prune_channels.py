@@ -17,7 +17,7 @@ from hwnas import LatencyPredictor
 from hwnas.host.machine import probe_environment
 from hwnas.predicting.locating import find_predictor
 
-SIZE, STEP = 16, 8
+SIZE, STEP = 32, 16
 
 
 class Plain(nn.Sequential):
@@ -97,7 +97,7 @@ def prune(predictor: LatencyPredictor, network: Plain, target_s: float) -> Plain
 
 
 def digits() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Scikit-learn's digits at 16 x 16: images and labels for training, and for the test."""
+    """Scikit-learn's digits at 32 x 32: images and labels for training, and for the test."""
     images, labels = load_digits(return_X_y=True)
     x = torch.tensor(images, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16
     x = nn.functional.interpolate(x, size=SIZE, mode="bilinear")
@@ -126,7 +126,7 @@ def accuracy(network: Plain, x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def run(
-    predictor: LatencyPredictor, target: float, widths: tuple[int, ...] = (32, 64, 64), epochs: int = 8
+    predictor: LatencyPredictor, target: float, widths: tuple[int, ...] = (32, 64, 64), epochs: int = 5
 ) -> Pruned:
     """Train, prune to `target` times the predicted latency, and train on."""
     torch.manual_seed(0)

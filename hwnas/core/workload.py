@@ -15,9 +15,9 @@ from hwnas.core.errors import UsageError
 
 Scalar = str | int | float | bool
 
-#: Where a workload's definition lives. ``zoo`` are networks that hwnas has written itself, ``space`` those of a
-#: search space; ``layers`` are chains of layers that serve to measure kernels. ``module`` is a live object passed
-#: to :func:`hwnas.measure`; only its digest is stored, so it cannot be rebuilt later.
+#: Where a workload's definition lives. ``zoo`` are networks that hwnas has written itself, ``space`` those of
+#: a search space; ``layers`` are chains of layers that serve to measure kernels. ``module`` is a live object
+#: passed to :func:`hwnas.measure`; only its digest is stored, so it cannot be rebuilt later.
 KINDS = ("pattern", "torchvision", "timm", "zoo", "space", "layers", "factory", "file", "module")
 
 

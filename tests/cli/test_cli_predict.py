@@ -9,7 +9,11 @@ import pytest
 from command_line import Run, runner
 
 import hwnas
+from hwnas.host.lock import measuring_lock
+from hwnas.host.machine import probe_environment
+from hwnas.measuring.events import Silent
 from hwnas.measuring.settings import Settings
+from hwnas.predicting.measuring_more import measure_workloads
 from hwnas.store import LatencyStore
 from hwnas.workloads.patterns import pattern_workload
 
@@ -22,12 +26,11 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("measured") / "latency.sqlite"
     quick = Settings(passes=1, max_passes=1, budget_s=0.1, warmup_s=0.02, min_rounds=2)
     with LatencyStore.open(path) as store:
-        for pattern in ("standard", "bottleneck", "depthwise_separable", "grouped", "factorized"):
-            workload = pattern_workload(pattern, depth=3, width=32, resolution=14)
-            hwnas.measure(workload, backends=[OPENVINO], settings=quick, store=store)
-        for depth in (2, 5):
-            workload = pattern_workload("standard", depth=depth, width=48, resolution=14)
-            hwnas.measure(workload, backends=[OPENVINO], settings=quick, store=store)
+        names = ("standard", "bottleneck", "depthwise_separable", "grouped", "factorized")
+        workloads = [pattern_workload(name, depth=3, width=32, resolution=14) for name in names]
+        workloads += [pattern_workload("standard", depth=d, width=48, resolution=14) for d in (2, 5)]
+        with measuring_lock("tests"):
+            measure_workloads(store, probe_environment(), workloads, [OPENVINO], 1, Silent(), quick)
     return path
 
 

@@ -10,10 +10,12 @@ from types import ModuleType
 import pytest
 import torch
 
-import hwnas
+from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
+from hwnas.measuring.events import Silent
 from hwnas.measuring.settings import Settings
 from hwnas.predicting.fitting import fit_predictor
+from hwnas.predicting.measuring_more import measure_workloads
 from hwnas.predicting.prediction import Prediction
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.training_set import read_training_set
@@ -40,16 +42,16 @@ def predictor() -> LatencyPredictor:
     quick = Settings(passes=1, max_passes=1, budget_s=0.1, warmup_s=0.02, min_rounds=2)
     widths = [(8, 16, 16), (16, 32, 32), (24, 48, 48), (32, 64, 64), (40, 24, 16), (64, 64, 32), (16, 64, 8)]
     with LatencyStore.open("sqlite://") as store:
-        for some in widths:
-            layers = "|".join(f"c{w}k3,n,r" for w in some)
-            workload = chain_workload(f"{layers}|p|l10", 1, 16)
-            hwnas.measure(workload, backends=[OPENVINO], settings=quick, store=store)
         here = probe_environment()
+        chains = ["|".join(f"c{w}k3s{s},n,r" for w, s in zip(some, (1, 2, 2), strict=True)) for some in widths]
+        workloads = [chain_workload(f"{layers}|p|l10", 1, 32) for layers in chains]
+        with measuring_lock("tests"):
+            measure_workloads(store, here, workloads, [OPENVINO], 1, Silent(), quick)
         return fit_predictor(read_training_set(store, here.fingerprint, OPENVINO, 1), here, trees=20).predictor
 
 
 def test_pruning_reaches_the_latency_and_keeps_the_weights_that_matter(predictor: LatencyPredictor) -> None:
-    found = example("prune_channels").run(predictor, 0.7, epochs=5)
+    found = example("prune_channels").run(predictor, 0.7, epochs=4)
     assert found.after_s <= 0.7 * found.before_s
     assert sum(found.network.widths) < 160
     first, _, last = found.accuracies
@@ -61,7 +63,7 @@ def test_a_pruned_network_computes_what_is_left_of_it() -> None:
     module = example("prune_channels")
     torch.manual_seed(0)
     network = module.Plain((8, 16, 16)).eval()
-    x = torch.randn(2, 1, 16, 16)
+    x = torch.randn(2, 1, 32, 32)
     with torch.no_grad():
         # Channels without weight: nothing is lost with them.
         weight = network.convolutions[1].weight
