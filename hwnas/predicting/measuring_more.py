@@ -41,6 +41,7 @@ def measure_more(
     *,
     settings: Settings = _SETTINGS,
     at_once: int = _AT_ONCE,
+    draw: Callable[[np.random.Generator], Workload] = random_workload,
     told: Callable[[str], None] = lambda text: None,
 ) -> int:
     """Measure networks that predictors would learn most from, until the time is over.
@@ -57,6 +58,7 @@ def measure_more(
         watcher: Told of progress.
         settings: How each is measured.
         at_once: Networks between two fits.
+        draw: Draws a network.
         told: Called with what is being done besides.
 
     Returns:
@@ -73,9 +75,7 @@ def measure_more(
         told("choosing what to measure next")
         predictors = _predictors(store, environment, backends, threads)
         chosen = (
-            informative(predictors, rng, at_once)
-            if predictors
-            else [random_workload(rng) for _ in range(at_once)]
+            informative(predictors, rng, at_once, draw) if predictors else [draw(rng) for _ in range(at_once)]
         )
         measured += measure_workloads(store, environment, chosen, backends, threads, watcher, settings)
     return measured

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,9 @@ from hwnas.predicting.prediction import KernelPrediction, Prediction
 
 if TYPE_CHECKING:
     import torch
+
+    from hwnas.predicting.latency_table import LatencyTable
+    from hwnas.workloads.spaces.space import Space
 
 #: A network with more of its time than this in kernels unlike any in training is out of range,
 _MOST_FAR = 0.05
@@ -124,6 +127,27 @@ class LatencyPredictor:
     def predict_many(self, models: Iterable[Workload | str]) -> list[Prediction]:
         """:meth:`predict` for each, in order."""
         return [self.predict(model) for model in models]
+
+    def table(
+        self, space: Space | str, *, batch: int = 1, told: Callable[[str], None] = lambda text: None
+    ) -> LatencyTable:
+        """The latencies of a search space's architectures, as a module for a training loop.
+
+        Args:
+            space: A space, the name of a shipped one, or the path of a file.
+            batch: Images in one inference.
+            told: Called with what is being done.
+
+        Raises:
+            BackendUnavailable: The backend cannot list kernels here.
+            CellError: A part cannot be compiled.
+            UnknownName: There is no such space.
+            UsageError: Its file is wrong.
+        """
+        from hwnas.predicting.space_table import space_table
+        from hwnas.workloads.spaces.space_file import load_space
+
+        return space_table(self, load_space(space) if isinstance(space, str) else space, batch=batch, told=told)
 
     def kernels(self, workload: Workload, blob: bytes = b"") -> tuple[KernelFacts, ...]:
         """The kernels of a network, listed once in the life of this predictor."""

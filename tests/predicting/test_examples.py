@@ -7,22 +7,10 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import pytest
 import torch
 
-from hwnas.host.lock import measuring_lock
-from hwnas.host.machine import probe_environment
-from hwnas.measuring.events import Silent
-from hwnas.measuring.settings import Settings
-from hwnas.predicting.fitting import fit_predictor
-from hwnas.predicting.measuring_more import measure_workloads
 from hwnas.predicting.prediction import Prediction
 from hwnas.predicting.predictor import LatencyPredictor
-from hwnas.predicting.training_set import read_training_set
-from hwnas.store import LatencyStore
-from hwnas.workloads.layer_chain import chain_workload
-
-OPENVINO = "openvino:cpu:fp32"
 
 
 def example(name: str) -> ModuleType:
@@ -36,22 +24,10 @@ def example(name: str) -> ModuleType:
     return sys.modules[name]
 
 
-@pytest.fixture(scope="module")
-def predictor() -> LatencyPredictor:
-    """Learned from some chains of plain convolutions that really ran."""
-    quick = Settings(passes=1, max_passes=1, budget_s=0.1, warmup_s=0.02, min_rounds=2)
-    widths = [(8, 16, 16), (16, 32, 32), (24, 48, 48), (32, 64, 64), (40, 24, 16), (64, 64, 32), (16, 64, 8)]
-    with LatencyStore.open("sqlite://") as store:
-        here = probe_environment()
-        chains = ["|".join(f"c{w}k3s{s},n,r" for w, s in zip(some, (1, 2, 2), strict=True)) for some in widths]
-        workloads = [chain_workload(f"{layers}|p|l10", 1, 32) for layers in chains]
-        with measuring_lock("tests"):
-            measure_workloads(store, here, workloads, [OPENVINO], 1, Silent(), quick)
-        return fit_predictor(read_training_set(store, here.fingerprint, OPENVINO, 1), here, trees=20).predictor
-
-
-def test_pruning_reaches_the_latency_and_keeps_the_weights_that_matter(predictor: LatencyPredictor) -> None:
-    found = example("prune_channels").run(predictor, 0.7, epochs=4)
+def test_pruning_reaches_the_latency_and_keeps_the_weights_that_matter(
+    chain_predictor: LatencyPredictor,
+) -> None:
+    found = example("prune_channels").run(chain_predictor, 0.7, epochs=4)
     assert found.after_s <= 0.7 * found.before_s
     assert sum(found.network.widths) < 160
     first, _, last = found.accuracies
@@ -75,8 +51,8 @@ def test_a_pruned_network_computes_what_is_left_of_it() -> None:
     assert smaller.widths == (8, 8, 16)
 
 
-def test_networks_are_ranked_by_predicted_latency(predictor: LatencyPredictor) -> None:
-    found = example("rank_networks").rank(predictor, ["resnet18", "no_such_network", "resnet34"])
+def test_networks_are_ranked_by_predicted_latency(chain_predictor: LatencyPredictor) -> None:
+    found = example("rank_networks").rank(chain_predictor, ["resnet18", "no_such_network", "resnet34"])
     names = [name for name, _ in found]
     assert names[-1] == "no_such_network"
     assert isinstance(found[-1][1], str)

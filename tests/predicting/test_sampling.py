@@ -79,11 +79,16 @@ def test_the_most_doubtful_are_chosen() -> None:
 def test_measuring_more_goes_on_where_it_stopped() -> None:
     """Two rounds of real measurements on OpenVINO; the second one chooses by a predictor."""
     quick = Settings(passes=1, max_passes=1, budget_s=0.05, min_rounds=2, warmup_s=0.02, warmup_cap_s=0.05)
+
+    def draw(rng: np.random.Generator) -> Workload:
+        width = 8 * int(rng.integers(1, 9))
+        return chain_workload(f"c{width}k3,n,r|c{width}k3g{width},n,r|c{2 * width}k1,n", 3, 16)
+
     here = probe_environment()
     with LatencyStore.open("sqlite://") as store:
         for _ in range(2):
             cells = measure_more(
-                store, here, ["openvino:cpu:fp32"], 1, 1e-3, Silent(), settings=quick, at_once=6
+                store, here, ["openvino:cpu:fp32"], 1, 1e-3, Silent(), settings=quick, at_once=5, draw=draw
             )
             assert cells >= 1
         found = list(store.measurements(with_samples=False))

@@ -1,0 +1,77 @@
+"""The table of a small space, against predictions of its whole networks."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+
+from hwnas.predicting.latency_table import LatencyTable
+from hwnas.predicting.predictor import LatencyPredictor
+from hwnas.workloads.spaces.space import Space
+from hwnas.workloads.spaces.space_file import load_space
+from hwnas.workloads.spaces.workload import space_workload
+
+SPACE = """\
+kind: patterns
+input: 1x16x16
+classes: 10
+patterns: [standard, depthwise_separable]
+stages:
+  - {width: [16, 64], depth: [1, 2]}
+"""
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
+    path = tmp_path_factory.mktemp("space") / "mine.yaml"
+    path.write_text(SPACE)
+    return load_space(str(path))
+
+
+@pytest.fixture(scope="module")
+def table(chain_predictor: LatencyPredictor, space: Space) -> LatencyTable:
+    return chain_predictor.table(space)
+
+
+def architectures(space: Space) -> list[dict[str, object]]:
+    names = [c.name for c in space.choices]
+    return [dict(zip(names, o, strict=True)) for o in itertools.product(*(c.options for c in space.choices))]
+
+
+def test_it_says_of_whole_networks_what_the_predictor_says(
+    chain_predictor: LatencyPredictor, space: Space, table: LatencyTable
+) -> None:
+    for architecture in architectures(space)[::3]:
+        whole = chain_predictor.predict(space_workload(space, architecture))  # type: ignore[arg-type]
+        assert table.latency(architecture) == pytest.approx(whole.latency_s, rel=0.3)  # type: ignore[arg-type]
+
+
+def test_deeper_and_wider_takes_longer(space: Space, table: LatencyTable) -> None:
+    for architecture in architectures(space):
+        names = {name.rpartition("_")[2]: name for name in architecture}
+        for kind, more in (("depth", 2), ("width", 64)):
+            larger = {**architecture, names[kind]: more}
+            assert table.latency(larger) >= table.latency(architecture)  # type: ignore[arg-type]
+
+
+def test_at_one_hot_the_expectation_is_the_latency_and_has_a_gradient(
+    space: Space, table: LatencyTable
+) -> None:
+    architecture = architectures(space)[-1]
+    probabilities = {}
+    for choice in space.choices:
+        one_hot = torch.zeros(len(choice.options), dtype=torch.float64)
+        one_hot[choice.options.index(architecture[choice.name])] = 1.0  # type: ignore[arg-type]
+        probabilities[choice.name] = one_hot.requires_grad_()
+    expected = table.expected(probabilities)
+    assert float(expected) == pytest.approx(table.latency(architecture), rel=1e-6)  # type: ignore[arg-type]
+    expected.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in probabilities.values())
+
+
+def test_it_knows_its_backend_and_host(chain_predictor: LatencyPredictor, table: LatencyTable) -> None:
+    assert table.backend == "openvino:cpu:fp32"
+    assert chain_predictor.environment.fingerprint in table.host
