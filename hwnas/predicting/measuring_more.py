@@ -62,7 +62,7 @@ def measure_more(
         told: Called with what is being done besides.
 
     Returns:
-        How many cells were measured.
+        How many cells were measured; fewer than there is time for where all that is drawn was measured before.
 
     Raises:
         DatabaseError: A measurement could not be stored; those before it are.
@@ -73,12 +73,32 @@ def measure_more(
         so_far = store.count(environment=environment.fingerprint, status=str(Status.OK))
         rng = np.random.default_rng(so_far)
         told("choosing what to measure next")
+        known = _measured(store, environment, backends, threads)
         predictors = _predictors(store, environment, backends, threads)
-        chosen = (
-            informative(predictors, rng, at_once, draw) if predictors else [draw(rng) for _ in range(at_once)]
-        )
+        chosen = informative(predictors, rng, at_once, draw, known)
+        if not chosen:
+            break
         measured += measure_workloads(store, environment, chosen, backends, threads, watcher, settings)
     return measured
+
+
+def _measured(store: LatencyStore, environment: Environment, backends: Sequence[str], threads: int) -> set[str]:
+    """Keys of the workloads that every backend has measured."""
+    found = [
+        {
+            s.measurement.workload.key
+            for s in store.measurements(
+                environment=environment.fingerprint,
+                backend=name,
+                threads=threads,
+                status=str(Status.OK),
+                with_samples=False,
+                with_kernels=False,
+            )
+        }
+        for name in backends
+    ]
+    return set.intersection(*found)
 
 
 def _predictors(
@@ -104,7 +124,7 @@ def measure_workloads(
     watcher: Watcher,
     settings: Settings = _SETTINGS,
 ) -> int:
-    """Measure some networks for a predictor's sake; those that were are not measured again.
+    """Measure some networks for a predictor's sake; whatever was measured before.
 
     Returns:
         How many cells were measured.

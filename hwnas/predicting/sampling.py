@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -110,16 +110,21 @@ def informative(
     rng: np.random.Generator,
     count: int,
     draw: Callable[[np.random.Generator], Workload] = random_workload,
+    known: Collection[str] = (),
 ) -> list[Workload]:
-    """The candidates of whose latency the predictors know least.
+    """The candidates of whose latency the predictors know least; any, without predictors.
 
     Args:
-        predictors: One a backend.
+        predictors: One a backend, or none.
         rng: Source of the candidates.
         count: How many are wanted.
         draw: Draws a candidate.
+        known: Keys of workloads that are no candidates.
     """
-    candidates = list({w.key: w for w in (draw(rng) for _ in range(_CHOICE * count))}.values())
+    drawn = {w.key: w for w in (draw(rng) for _ in range(_CHOICE * count))}
+    candidates = [w for key, w in drawn.items() if key not in known]
+    if not predictors:
+        return candidates[:count]
 
     def doubt(workload: Workload) -> float:
         worst = 0.0
