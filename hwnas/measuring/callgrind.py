@@ -47,7 +47,7 @@ _WARM_UP_ROUNDS = 32
 _WARM_UP_S = 3.0
 
 #: Kinds of workloads whose network does not depend on the current folder.
-_FOLDER_FREE = ("pattern", "torchvision", "timm", "zoo", "module")
+_FOLDER_FREE = ("pattern", "torchvision", "timm", "zoo", "layers", "module")
 
 #: What the simulated process gets of the user's environment: what finds files and what steers a runtime. Other
 #: variables differ from shell to shell, and their length moves all that the process allocates.
