@@ -28,7 +28,8 @@ def _loaded(code):
 
 
 def test_all_is_pinned():
-    assert hwnas.__all__ == ["HwnasError", "LatencyPredictor", "Measurements", "Workload", "__version__", "measure"]
+    names = ["HwnasError", "LatencyPredictor", "Measurements", "Workload", "__version__", "measure"]
+    assert hwnas.__all__ == names
     for name in hwnas.__all__:
         assert getattr(hwnas, name) is not None
 
