@@ -88,7 +88,7 @@ def prune(predictor: LatencyPredictor, network: Plain, target_s: float) -> Plain
                 norms = network.convolutions[layer].weight.detach().abs().sum(dim=(1, 2, 3))
                 lost = float(norms.sort().values[:STEP].sum() / norms.sum())
                 after = latency_s(candidate)
-                choices.append(((now - after) / lost, after, candidate))
+                choices.append(((now - after) / max(lost, 1e-9), after, candidate))
         faster = [c for c in choices if c[1] < now]
         if not faster:
             return network

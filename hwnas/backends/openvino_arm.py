@@ -17,6 +17,9 @@ class OpenVinoArm:
     tolerance: float
     runs_files = True
     steady_heap = True
+    lists_kernels = True
+    #: Its sessions list their kernels too, and a listing needs one.
+    compiles_to_list = True
     #: OpenVINO's name of the device.
     device: str
     #: Value of INFERENCE_PRECISION_HINT: never left to the plugin, whose default varies by CPU.

@@ -100,6 +100,8 @@ class Backend(Protocol):
     runs_files: bool
     #: Whether its process keeps freed memory (`hwnas.host.allocator.STEADY_HEAP`), as a comparison wants it.
     steady_heap: bool
+    #: Whether :meth:`list_kernels` can answer.
+    lists_kernels: bool
 
     def availability(self) -> Availability:
         """Whether this host can run it; never raises."""

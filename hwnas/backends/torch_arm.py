@@ -14,6 +14,7 @@ class TorchArm:
     tolerance = 1e-3
     runs_files = False
     steady_heap = True
+    lists_kernels = True
     needs_mkldnn = False
     #: Whether oneDNN may have convolutions, and dilated ones.
     onednn = True

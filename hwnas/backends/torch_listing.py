@@ -10,6 +10,7 @@ from hwnas.backends.torch_convolutions import Convolution, TorchConvolutions
 from hwnas.backends.torch_kernels import kernel_of
 from hwnas.backends.torch_profile import profiled_operators
 from hwnas.core.errors import CellError
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 from hwnas.core.kernel import Kernel
 
 
@@ -41,10 +42,9 @@ def listed_operators(
 
     try:
         operators, _ = profiled_operators(run)
-    except (RuntimeError, NotImplementedError, ValueError, TypeError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    except FOREIGN_CODE_ERRORS as error:
         raise CellError(
-            f"the network's operators cannot be told without running it: {first[:200]}",
+            f"the network's operators cannot be told without running it: {in_one_line(error)}",
             "Predict it for an OpenVINO backend, or measure it",
         ) from error
     kernels = (kernel_of(place, o, "") for place, o in enumerate(operators))

@@ -22,6 +22,7 @@ class TorchMkldnn(TorchArm):
     id = "torch-mkldnn:cpu:fp32"
     description = "PyTorch eager on the CPU, explicit oneDNN tensors (torch.utils.mkldnn)"
     needs_mkldnn = True
+    lists_kernels = False
 
     def compile(self, program: Program, threads: int) -> Session:
         """Convert the modules that oneDNN supports; others run on dense tensors in between.

@@ -14,13 +14,14 @@ from hwnas.backends.registry import BACKENDS
 from hwnas.cli.options import db_option, environment_option
 from hwnas.cli.progress import watcher_for
 from hwnas.core.environment import Environment
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import BackendUnavailable, UsageError
 from hwnas.core.measurement import Status as CellStatus
 from hwnas.core.units import parse_seconds
 from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.experiment import check_threads
 from hwnas.predicting.fitting import Accuracy, Fitted, fit_predictor
+from hwnas.predicting.listing import listing_backend
 from hwnas.predicting.locating import own_folder
 from hwnas.predicting.measuring_more import measure_more
 from hwnas.predicting.training_set import FEWEST_NETWORKS, TrainingSet, read_training_set
@@ -83,10 +84,10 @@ def fit(
     if samples is not None and source is None:
         raise UsageError("--samples goes with --from", "Name the predictor to adapt with --from DIR")
     if source is not None:
-        if backends or budget or environment:
+        if backends or budget or environment or _given("threads"):
             raise UsageError(
                 "--from takes backend and threads from the predictor, and measures this host",
-                "Leave out --backend, --measure and --environment",
+                "Leave out --backend, --threads, --measure and --environment",
             )
         from hwnas.cli.adapted import fit_from
 
@@ -95,7 +96,12 @@ def fit(
     if budget is not None:
         if environment:
             raise UsageError("--measure measures this host", "Leave out --environment")
-        _measure_more(backends, threads, parse_seconds(budget), db, console)
+        names = tuple(dict.fromkeys(BACKENDS.resolve(b) for b in backends or _MEASURED))
+        if out and len(names) > 1:
+            raise UsageError(
+                "--out is for one backend, and several would be learned", "Name one with --backend"
+            )
+        _measure_more(names, threads, parse_seconds(budget), db, console)
     with LatencyStore.open(db, create=False) as store:
         fingerprint = (
             store.find_environment(environment)
@@ -121,11 +127,15 @@ def fit(
     console.print(_host(made_for), soft_wrap=True)
 
 
+def _given(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source == click.core.ParameterSource.COMMANDLINE
+
+
 def _measure_more(
-    backends: tuple[str, ...], threads: int, budget_s: float, db: str | None, console: Console
+    names: tuple[str, ...], threads: int, budget_s: float, db: str | None, console: Console
 ) -> None:
     """Fill the database with what a predictor needs."""
-    names = tuple(dict.fromkeys(BACKENDS.resolve(b) for b in backends or _MEASURED))
     check_threads(threads)
     with measuring_lock("hwnas fit --measure"), LatencyStore.open(db) as store:
         try:
@@ -145,14 +155,17 @@ def _training_sets(
 ) -> list[TrainingSet]:
     if backends:
         names = dict.fromkeys(BACKENDS.resolve(b) for b in backends)
+        for name in names:
+            listing_backend(name)
         return [read_training_set(store, fingerprint, name, threads) for name in names]
     measured = store.values("backend", environment=fingerprint, threads=threads, status=str(CellStatus.OK))
     found = []
     for name in measured:
         try:
+            listing_backend(name)
             found.append(read_training_set(store, fingerprint, name, threads))
-        except UsageError:
-            continue  # too few networks of an arm that nobody asked for by name
+        except (BackendUnavailable, UsageError):
+            continue  # too few networks, or no listing, of an arm that nobody asked for by name
     if not found:
         raise UsageError(
             f"{store.location} has no backend with {FEWEST_NETWORKS} networks and their kernels' times at "
@@ -174,7 +187,9 @@ def _table() -> Table:
 
 
 def _add_row(table: Table, training: TrainingSet, fitted: Fitted) -> None:
-    a = Accuracy.of(fitted.left_out)
+    # Chains of layers are there to learn from: nobody wants to know how well they are predicted.
+    networks = [o for o in fitted.left_out if o.workload.kind != "layers"]
+    a = Accuracy.of(networks or fitted.left_out)
     table.add_row(
         training.backend,
         str(a.networks),

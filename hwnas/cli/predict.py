@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hwnas.backends.registry import BACKENDS
+from hwnas.core.errors import UsageError
 from hwnas.core.units import format_seconds
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.experiment import model_workload
@@ -53,6 +54,7 @@ def predict(
     environment = probe_environment()
     if folder:
         predictor, note = LatencyPredictor.load(folder), ""
+        _agree(predictor, folder, backend=backend_id, threads=threads)
         if predictor.environment.fingerprint != environment.fingerprint:
             note = f"made on another host, {predictor.environment.cpu_model}"
     else:
@@ -67,6 +69,19 @@ def predict(
     _print(found, predictor, note, console)
     if explain:
         console.print(_kernels(found))
+
+
+def _agree(predictor: LatencyPredictor, folder: str, **asked: str | int) -> None:
+    """Refuse a backend or a number of threads that was asked for and is not the predictor's."""
+    context = click.get_current_context()
+    for option, value in asked.items():
+        own = getattr(predictor, option)
+        given = context.get_parameter_source(option) == click.core.ParameterSource.COMMANDLINE
+        if given and value != own:
+            raise UsageError(
+                f"the predictor in {folder} is of {option} {own}, and --{option} asks for {value}",
+                f"Leave out --{option}, or name another --predictor",
+            )
 
 
 def _print(found: Prediction, predictor: LatencyPredictor, note: str, console: Console) -> None:

@@ -47,12 +47,12 @@ _WARM_UP_ROUNDS = 32
 _WARM_UP_S = 3.0
 
 #: Kinds of workloads whose network does not depend on the current folder.
-_FOLDER_FREE = ("pattern", "torchvision", "timm", "zoo", "layers", "module")
+_FOLDER_FREE = ("pattern", "torchvision", "timm", "zoo", "layers")
 
 #: What the simulated process gets of the user's environment: what finds files and what steers a runtime. Other
 #: variables differ from shell to shell, and their length moves all that the process allocates.
 _INHERITED = ("HOME", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "GLIBC_TUNABLES")
-_INHERITED_PREFIX = re.compile("(MALLOC|KMP|OMP|GOMP|ONEDNN|DNNL|MKL|OPENVINO|OV|TORCH)_")
+_INHERITED_PREFIX = re.compile("(MALLOC|ATEN|KMP|OMP|GOMP|ONEDNN|DNNL|MKL|OPENVINO|OV|TORCH)_")
 
 _PTRACE = "In a container, allow ptrace: --cap-add SYS_PTRACE"
 

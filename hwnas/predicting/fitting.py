@@ -117,6 +117,9 @@ def fit_predictor(
         misses: Whether modelled cache misses are among the features.
         trees: In each forest.
         told: Called with what is being done.
+
+    Raises:
+        UsageError: No kernel has a time.
     """
     networks = training.networks
     times, _ = attributed_times(networks)
@@ -156,7 +159,9 @@ def _fit(
     trees: int,
 ) -> KernelModel:
     kernels = [k for i in kept for k in networks[i].kernels]
-    return fit_kernel_model(kernels, np.concatenate([times[i] for i in kept]), geometries, trees=trees)
+    owners = [i for i in kept for _ in networks[i].kernels]
+    found = np.concatenate([times[i] for i in kept])
+    return fit_kernel_model(kernels, found, geometries, owners=owners, trees=trees)
 
 
 def _sum(model: KernelModel, kernels: Sequence[KernelFacts]) -> Sum:
@@ -164,7 +169,7 @@ def _sum(model: KernelModel, kernels: Sequence[KernelFacts]) -> Sum:
 
 
 def _left_out(networks: Sequence[MeasuredNetwork], sums: Sequence[Sum], groups: Sequence[int]) -> list[LeftOut]:
-    """Each network by a calibration that has not seen its group either."""
+    """Each network by a calibration without its group."""
     found = []
     calibrations: dict[int, NetworkModel] = {}
     for place, (network, total) in enumerate(zip(networks, sums, strict=True)):

@@ -136,7 +136,10 @@ class Forest:
         inner = forest.feature != _LEAF
         # Children lie behind their parents, so that every walk ends.
         sound = (
-            (forest.roots >= 0).all()
+            (forest.feature >= _LEAF).all()
+            and (forest.left[~inner] == own[~inner]).all()
+            and (forest.right[~inner] == own[~inner]).all()
+            and (forest.roots >= 0).all()
             and (forest.roots < nodes).all()
             and (forest.left[inner] > own[inner]).all()
             and (forest.right[inner] > own[inner]).all()

@@ -15,6 +15,8 @@ from hwnas.core.kernel import Kernel
 from hwnas.core.workload import canonical_json
 
 _FLOAT_BYTES = 4
+#: Products whose first argument is added to the result.
+_BIAS_FIRST = ("addmm", "baddbmm", "addmv")
 #: As OpenVINO writes them into the names of primitives.
 _INSTRUCTION_SETS = re.compile(r"_(sse41|sse42|avx2|avx512|avx|amx|sve|asimd|neon)(_core)?(?=_|$)")
 _MATRIX_PRODUCT = "matrix product"
@@ -63,6 +65,8 @@ class KernelFacts:
         """Read a kernel's facts; what its runtime does not tell takes the neutral value."""
         given = kernel.attributes
         inputs = tuple(tuple(int(d) for d in shape) for shape in given.get("input_shapes", ()))
+        if kernel.type in _BIAS_FIRST and len(inputs) == 3:
+            inputs = (*inputs[1:], inputs[0])
         kind = operator_kind(kernel.type)
         stride, dilation = _pair(given.get("stride"), 1), _pair(given.get("dilation"), 1)
         padding = _pair(given.get("padding"), 0)
@@ -73,7 +77,7 @@ class KernelFacts:
         outputs = given.get("output_shapes") or ()
         output = tuple(int(d) for d in outputs[0]) if outputs else ()
         if not output and inputs:
-            output = _output_shape(kind, inputs, stride, padding, dilation, window)
+            output = _output_shape(kernel.type, kind, inputs, stride, padding, dilation, window)
         return cls(
             type=kernel.type.strip(_IN_PLACE),
             kind=kind,
@@ -189,6 +193,7 @@ def _pair(value: Any, default: int) -> tuple[int, int]:
 
 
 def _output_shape(
+    type_: str,
     kind: str,
     inputs: tuple[tuple[int, ...], ...],
     stride: tuple[int, int],
@@ -205,5 +210,6 @@ def _output_shape(
         )
         return first[0], inputs[1][0], *(max(1, p) for p in pixels)
     if kind == _MATRIX_PRODUCT and len(inputs) > 1 and inputs[1]:
-        return *first[:-1], inputs[1][0]
+        # A linear layer holds its weights as (out, in), every other product as (in, out).
+        return *first[:-1], inputs[1][0] if type_ == "linear" else inputs[1][-1]
     return max(inputs, key=math.prod, default=first)

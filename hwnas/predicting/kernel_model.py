@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
+from hwnas.cache_misses.operators import OTHER
+from hwnas.core.errors import UsageError
 from hwnas.predicting.features import feature_matrix, range_slack
 from hwnas.predicting.forest import Forest
 from hwnas.predicting.kernel_facts import KernelFacts
@@ -102,6 +104,7 @@ class KernelModel:
         everything: Of all kernels, for a kind never seen.
         table: :attr:`KernelFacts.key` -> what was measured.
         free: Categories that never took time: views, and what is done while compiling.
+        types: Operator types that were seen.
         geometries: Caches whose modelled misses are features.
     """
 
@@ -110,6 +113,7 @@ class KernelModel:
     everything: CategoryModel
     table: Mapping[str, Lookup]
     free: frozenset[str]
+    types: frozenset[str]
     geometries: tuple[str, ...]
 
     def predict(self, kernels: Sequence[KernelFacts], *, lookup: bool = True) -> KernelTimes:
@@ -137,16 +141,18 @@ class KernelModel:
             model = self._model(name)
             times[places], spreads[places], inside[places] = model.predict(chosen, x)
             for place in places:
-                sources[place] = "learned" if name[0] != "everything" else "borrowed"
-            if name[0] == "everything":
-                inside[places] = False
-                spreads[places] += 0.5
+                seen = name[0] != "everything" and kernels[place].type in self.types
+                sources[place] = "learned" if seen else "borrowed"
+                if not seen:
+                    inside[place] = False
+                    spreads[place] += 0.5
         return KernelTimes(times, spreads, tuple(sources), inside)
 
     def _model_name(self, kernel: KernelFacts) -> tuple[str, str]:
         if kernel.category in self.categories:
             return "category", kernel.category
-        if kernel.kind in self.kinds:
+        # What is of no known kind has nothing in common with others like it.
+        if kernel.kind in self.kinds and (kernel.kind != OTHER or kernel.type in self.types):
             return "kind", kernel.kind
         return "everything", ""
 
@@ -158,7 +164,12 @@ class KernelModel:
 
 
 def fit_kernel_model(
-    kernels: Sequence[KernelFacts], times_s: np.ndarray, geometries: Sequence[str] = (), *, trees: int = 100
+    kernels: Sequence[KernelFacts],
+    times_s: np.ndarray,
+    geometries: Sequence[str] = (),
+    *,
+    owners: Sequence[int] | None = None,
+    trees: int = 100,
 ) -> KernelModel:
     """Learn the times of kernels.
 
@@ -166,14 +177,20 @@ def fit_kernel_model(
         kernels: ``n`` measured ones; the same kernel may come several times.
         times_s: Their times, shape ``(n,)`` [s]; 0 where none was seen.
         geometries: Caches whose modelled misses are features.
+        owners: Number of the network that each belongs to, shape ``(n,)``; None: each has its own.
         trees: In each forest.
+
+    Raises:
+        UsageError: None of them has a time.
     """
     geometries = tuple(geometries)
     longest: dict[str, float] = defaultdict(float)
     for kernel, time_s in zip(kernels, times_s, strict=True):
         longest[kernel.category] = max(longest[kernel.category], float(time_s))
     free = frozenset(category for category, time_s in longest.items() if time_s < _SMALLEST_S)
-    table = _table(kernels, times_s, free)
+    table = lookups(kernels, times_s, owners if owners is not None else range(len(kernels)))
+    if not table:
+        raise UsageError("no kernel of these networks has a time", "Measure them again: hwnas measure --fresh")
     # Each kernel once, whatever the number of networks that hold it.
     different = {k.key: k for k in kernels if k.key in table}
     known = _Known(different, table, geometries, trees)
@@ -183,6 +200,7 @@ def fit_kernel_model(
         everything=known.fit(list(different)),
         table=table,
         free=free,
+        types=frozenset(k.type for k in kernels),
         geometries=geometries,
     )
 
@@ -212,15 +230,23 @@ class _Known:
         return _fit_category(kernels, times_s, counts, self._geometries, self._trees)
 
 
-def _table(kernels: Sequence[KernelFacts], times_s: np.ndarray, free: frozenset[str]) -> dict[str, Lookup]:
-    found: dict[str, list[float]] = defaultdict(list)
-    for kernel, time_s in zip(kernels, times_s, strict=True):
-        if kernel.category not in free and time_s >= _SMALLEST_S:
-            found[kernel.key].append(float(np.log(time_s)))
-    usual = _usual_spread(list(found.values()))
+def lookups(kernels: Sequence[KernelFacts], times_s: np.ndarray, owners: Sequence[int]) -> dict[str, Lookup]:
+    """Key -> what measuring gave. A kernel that a network runs several times counts once, by its mean there.
+
+    Args:
+        kernels: ``n`` of them.
+        times_s: Their times, shape ``(n,)`` [s]; those too short to be seen are left out.
+        owners: Number of the network of each, shape ``(n,)``.
+    """
+    found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for kernel, time_s, owner in zip(kernels, times_s, owners, strict=True):
+        if time_s >= _SMALLEST_S:
+            found[kernel.key][owner].append(float(np.log(time_s)))
+    means = {key: [float(np.mean(logs)) for logs in own.values()] for key, own in found.items()}
+    usual = _usual_spread(list(means.values()))
     return {
         key: Lookup(float(np.exp(np.mean(logs))), _spread(logs, usual), len(logs))
-        for key, logs in found.items()
+        for key, logs in means.items()
     }
 
 

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from hwnas.backends.protocol import Program
+from collections.abc import Sequence
+
+from hwnas.backends.protocol import Backend, Program, computing_device
 from hwnas.backends.registry import backend
+from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.errors import BackendUnavailable
 from hwnas.core.kernel import Kernel
 from hwnas.core.workload import Workload
+from hwnas.measuring.count_in_worker import with_modelled_misses
 from hwnas.workloads.build import load_untrained
 
 
-def list_kernels(workload: Workload, backend_id: str, threads: int, blob: bytes = b"") -> tuple[Kernel, ...]:
+def listing_backend(backend_id: str) -> Backend:
+    """The backend, where it can list kernels on this host.
+
+    Raises:
+        BackendUnavailable: It cannot run here, or cannot tell its kernels without running them.
+        UnknownName: There is no such backend.
+    """
+    runtime = backend(backend_id)
+    # A third party's backend may be older than these.
+    if not getattr(runtime, "lists_kernels", hasattr(runtime, "list_kernels")):
+        raise BackendUnavailable(
+            f"{backend_id} cannot tell its kernels without running them", "Take another --backend"
+        )
+    found = runtime.availability()
+    if not found.available:
+        raise BackendUnavailable(found.detail, found.remedy)
+    return runtime
+
+
+def list_kernels(
+    workload: Workload, backend_id: str, threads: int, blob: bytes = b"", geometries: Sequence[str] = ()
+) -> tuple[Kernel, ...]:
     """Kernels in the order of their execution, without times.
 
     Args:
@@ -18,6 +43,7 @@ def list_kernels(workload: Workload, backend_id: str, threads: int, blob: bytes 
         backend_id: Full id.
         threads: Threads of the backend.
         blob: The live module of a ``module`` workload, else empty.
+        geometries: Caches whose misses are modelled, where the backend's kernels can be told apart.
 
     Raises:
         BackendUnavailable: The backend cannot run here, or cannot tell its kernels without running them.
@@ -25,16 +51,24 @@ def list_kernels(workload: Workload, backend_id: str, threads: int, blob: bytes 
         OutOfMemory: The network does not fit into memory.
         UsageError: The model, its file, its code or its input cannot be used.
     """
-    runtime = backend(backend_id)
-    # A third party's backend may be older than this method.
-    tell = getattr(runtime, "list_kernels", None)
-    if tell is None:
-        raise BackendUnavailable(
-            f"{backend_id} cannot tell its kernels without running them", "Predict for another --backend"
-        )
-    found = runtime.availability()
-    if not found.available:
-        raise BackendUnavailable(found.detail, found.remedy)
+    runtime = listing_backend(backend_id)
     loaded = load_untrained(workload, blob)
-    kernels: tuple[Kernel, ...] = tell(Program(loaded.inputs, loaded.module, loaded.path), threads)
-    return kernels
+    return program_kernels(runtime, Program(loaded.inputs, loaded.module, loaded.path), threads, geometries)
+
+
+def program_kernels(
+    runtime: Backend, program: Program, threads: int, geometries: Sequence[str] = ()
+) -> tuple[Kernel, ...]:
+    """:func:`list_kernels` of a program.
+
+    Raises:
+        BackendUnavailable: The backend cannot run the program.
+        CellError: It cannot compile it.
+    """
+    # Misses need the compiled network, which PyTorch's listing does without.
+    if geometries and getattr(runtime, "compiles_to_list", False):
+        session = runtime.compile(program, threads)
+        caches = [CacheGeometry.of(g) for g in geometries]
+        listed = session.listed_kernels()  # type: ignore[attr-defined]
+        return tuple(with_modelled_misses(listed, session, caches, computing_device(runtime.id)))
+    return runtime.list_kernels(program, threads)

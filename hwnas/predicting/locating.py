@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import platformdirs
 
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
-from hwnas.core.resources import data_folder
+from hwnas.core.resources import data_folder, is_file
 from hwnas.predicting.predictor import LatencyPredictor
+from hwnas.predicting.predictor_files import PREDICTOR_FILE
 
 _FOLDER = "predictors"
 
@@ -36,11 +36,9 @@ def find_predictor(environment: Environment, backend: str, threads: int) -> tupl
         UsageError: There is neither, or it cannot be read.
     """
     own = own_folder(environment, backend, threads)
-    if own.is_dir():
+    if is_file(own / PREDICTOR_FILE):
         return LatencyPredictor.load(own, environment=environment), ""
-    shipped = [
-        LatencyPredictor.load(folder) for folder in _shipped(environment, predictor_name(backend, threads))
-    ]
+    shipped = _shipped(environment, predictor_name(backend, threads))
     if not shipped:
         raise UsageError(
             f"there is no predictor of {backend} at {threads} thread(s) for this host",
@@ -55,13 +53,16 @@ def find_predictor(environment: Environment, backend: str, threads: int) -> tupl
     )
 
 
-def _shipped(environment: Environment, name: str) -> list[Path]:
-    """Folders of shipped predictors for processors of this architecture."""
+def _shipped(environment: Environment, name: str) -> list[LatencyPredictor]:
+    """Shipped predictors for processors of this architecture; one that is damaged is left out."""
     found = []
-    for path in sorted(data_folder("latency_db").glob(f"*/{_FOLDER}/{name}")):
-        text = json.loads((path / "predictor.json").read_text(encoding="utf-8"))
-        if text["environment"]["architecture"] == environment.architecture:
-            found.append(path)
+    for folder in sorted(data_folder("latency_db").glob(f"*/{_FOLDER}/{name}")):
+        try:
+            predictor = LatencyPredictor.load(folder)
+        except UsageError:
+            continue
+        if predictor.environment.architecture == environment.architecture:
+            found.append(predictor)
     return found
 
 

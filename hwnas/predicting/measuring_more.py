@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hwnas.core.environment import Environment
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import CellError, UsageError
 from hwnas.core.measurement import TRAINING_CAMPAIGN, Status
 from hwnas.core.workload import Workload
 from hwnas.measuring.campaign import Campaign
@@ -18,6 +18,7 @@ from hwnas.measuring.experiment import Experiment
 from hwnas.measuring.plan import Plan
 from hwnas.measuring.settings import Settings
 from hwnas.predicting.fitting import fit_predictor
+from hwnas.predicting.listing import listing_backend
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.sampling import informative, random_workload
 from hwnas.predicting.training_set import read_training_set
@@ -65,12 +66,17 @@ def measure_more(
         How many cells were measured; fewer than there is time for where all that is drawn was measured before.
 
     Raises:
+        BackendUnavailable: A backend cannot list kernels here.
+        CellError: Nothing of a round could be measured.
         DatabaseError: A measurement could not be stored; those before it are.
     """
+    for name in backends:
+        listing_backend(name)
     until = time.monotonic() + budget_s
     measured = 0
     while time.monotonic() < until:
-        so_far = store.count(environment=environment.fingerprint, status=str(Status.OK))
+        # Of whatever status, so that what fails is not drawn again.
+        so_far = store.count(environment=environment.fingerprint)
         rng = np.random.default_rng(so_far)
         told("choosing what to measure next")
         known = _measured(store, environment, backends, threads)
@@ -78,7 +84,13 @@ def measure_more(
         chosen = informative(predictors, rng, at_once, draw, known)
         if not chosen:
             break
-        measured += measure_workloads(store, environment, chosen, backends, threads, watcher, settings)
+        added = measure_workloads(store, environment, chosen, backends, threads, watcher, settings)
+        if not added:
+            raise CellError(
+                f"none of {len(chosen)} networks could be measured on {', '.join(backends)}",
+                "hwnas devices says what this host can measure with; hwnas db query --status failed, why",
+            )
+        measured += added
     return measured
 
 

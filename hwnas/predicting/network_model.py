@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import nnls
 
+from hwnas.core.errors import UsageError
 from hwnas.predicting.kernel_model import KernelTimes
 
 #: Of the intervals that are reported.
@@ -92,8 +94,15 @@ def fit_network_model(sums: Sequence[Sum], latencies_s: Sequence[float]) -> Netw
     Args:
         sums: Of ``n`` networks.
         latencies_s: What was measured [s].
+
+    Raises:
+        UsageError: No network's kernels take time.
     """
-    latency = np.asarray(latencies_s, dtype=float)
+    known = [(s, latency) for s, latency in zip(sums, latencies_s, strict=True) if s.time_s > 0]
+    if not known:
+        raise UsageError("none of these networks has kernels that take time", "Measure others")
+    sums = [s for s, _ in known]
+    latency = np.array([value for _, value in known])
     time_s = np.array([s.time_s for s in sums])
     counts = np.array([s.count for s in sums], dtype=float)
     factor, per_kernel_s = _calibration(time_s / latency, counts / latency)
@@ -115,8 +124,5 @@ def _calibration(time: np.ndarray, count: np.ndarray) -> tuple[float, float]:
     # Columns: the sum, and kernels in units of their mean cost; rows: networks, then the prior.
     columns = np.vstack([np.column_stack([time, count / scale]), weight * np.eye(2)])
     target = np.concatenate([np.ones(len(time)), [weight, 0.0]])
-    factor, each = np.linalg.lstsq(columns, target, rcond=None)[0]
-    if each < 0:
-        each = 0.0
-        factor = float(columns[:, 0] @ target / (columns[:, 0] @ columns[:, 0]))
+    factor, each = nnls(columns, target)[0]
     return float(factor), float(each / scale)

@@ -12,6 +12,7 @@ import numpy as np
 from hwnas.core.environment import Environment
 from hwnas.core.errors import CellError, UsageError
 from hwnas.core.workload import Workload
+from hwnas.measuring.experiment import model_workload
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_model import KernelModel
 from hwnas.predicting.listing import list_kernels
@@ -111,7 +112,7 @@ class LatencyPredictor:
 
         Args:
             model: A workload, a name as ``hwnas measure --model`` takes it, or a module.
-            example_input: Float32, batch first; needed for a module.
+            example_input: Float32, batch first; needed for a module, and for a model that does not tell its input.
             kernels: Its kernels, where they are known already.
 
         Raises:
@@ -152,7 +153,8 @@ class LatencyPredictor:
     def kernels(self, workload: Workload, blob: bytes = b"") -> tuple[KernelFacts, ...]:
         """The kernels of a network, listed once in the life of this predictor."""
         if workload.key not in self._known:
-            listed = list_kernels(workload, self.backend, self.threads, blob)
+            geometries = self.kernel_model.geometries
+            listed = list_kernels(workload, self.backend, self.threads, blob, geometries)
             self._known[workload.key] = tuple(KernelFacts.of(k) for k in listed)
         return self._known[workload.key]
 
@@ -216,11 +218,12 @@ def declared(model: Workload | str | Any, example_input: torch.Tensor | None) ->
         UsageError: The model or its input cannot be used.
     """
     if isinstance(model, Workload):
+        if example_input is not None:
+            raise UsageError("a workload has its own input", "Leave out example_input")
         return model, b""
     if isinstance(model, str):
-        from hwnas.workloads.models import parse_model
-
-        return parse_model(model), b""
+        shape = None if example_input is None else tuple(example_input.shape)
+        return model_workload(model, shape, None, seed=0), b""
     from hwnas.workloads.live import dump_module, workload_of_module
 
     if example_input is None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import math
 import os
 import tempfile
 import zipfile
@@ -14,6 +17,7 @@ import numpy as np
 
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
+from hwnas.predicting.features import feature_names
 from hwnas.predicting.forest import Forest
 from hwnas.predicting.kernel_model import CategoryModel, KernelModel, Lookup
 from hwnas.predicting.network_model import NetworkModel
@@ -21,7 +25,9 @@ from hwnas.predicting.predictor import LatencyPredictor, Limits
 
 #: Raised when older predictors must not be read any more.
 SCHEMA = 1
-_TEXT, _ARRAYS = "predictor.json", "forests.npz"
+#: Whose presence makes a folder a predictor.
+PREDICTOR_FILE = "predictor.json"
+_ARRAYS = "forests.npz"
 
 
 def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
@@ -36,7 +42,7 @@ def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
         **{f"kind:{name}": m for name, m in k.kinds.items()},
         "everything": k.everything,
     }
-    text = {
+    text: dict[str, Any] = {
         "schema": SCHEMA,
         "backend": predictor.backend,
         "threads": predictor.threads,
@@ -48,6 +54,7 @@ def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
         "calibration": vars(predictor.network_model),
         "geometries": list(k.geometries),
         "free": sorted(k.free),
+        "types": sorted(k.types),
         "models": {
             name: {"limits": m.limits.tolist(), "spread": m.spread, "kernels": m.count}
             for name, m in models.items()
@@ -59,12 +66,15 @@ def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
         for number, m in enumerate(models.values())
         for name, array in {**m.forest.arrays(), "low": m.low, "high": m.high}.items()
     }
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **arrays)
+    # Tells forests that belong to another text, should this be killed between the two files.
+    text["forests_sha256"] = hashlib.sha256(packed.getvalue()).hexdigest()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _replacing(folder / _ARRAYS) as part, part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        # Last, since its presence says that all is there.
-        with _replacing(folder / _TEXT) as part:
+        with _replacing(folder / _ARRAYS) as part:
+            part.write_bytes(packed.getvalue())
+        with _replacing(folder / PREDICTOR_FILE) as part:
             part.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(
@@ -100,7 +110,7 @@ def load_predictor(folder: Path, environment: Environment | None) -> LatencyPred
         UsageError: It is not there or damaged, has another schema, or was made for another host.
     """
     try:
-        text = json.loads((folder / _TEXT).read_text(encoding="utf-8"))
+        text = json.loads((folder / PREDICTOR_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UsageError(f"there is no predictor in {folder}", "Make one with hwnas fit") from error
     except (OSError, ValueError) as error:
@@ -112,9 +122,12 @@ def load_predictor(folder: Path, environment: Environment | None) -> LatencyPred
             "Make it again with hwnas fit",
         )
     try:
-        with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+        packed = (folder / _ARRAYS).read_bytes()
+        if hashlib.sha256(packed).hexdigest() != text["forests_sha256"]:
+            raise ValueError(f"{_ARRAYS} does not belong to {PREDICTOR_FILE}")
+        with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
             predictor = _rebuilt(text, arrays)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise _damaged(folder, error) from error
     if environment is not None and predictor.environment.fingerprint != environment.fingerprint:
         raise UsageError(
@@ -133,7 +146,11 @@ def _damaged(folder: Path, error: Exception) -> UsageError:
 def _rebuilt(text: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> LatencyPredictor:
     models: dict[str, CategoryModel] = {}
     for number, (name, told) in enumerate(text["models"].items()):
-        columns = len(arrays[f"{number}/low"])
+        columns = len(feature_names(text["geometries"]))
+        if not len(arrays[f"{number}/low"]) == len(arrays[f"{number}/high"]) == columns:
+            raise ValueError("the ranges of its features are of another number of features")
+        if len(told["limits"]) != 3:
+            raise ValueError("a category has not three limits")
         own = {n: arrays[f"{number}/{n}"] for n in Forest.__dataclass_fields__}
         forest = Forest.of_arrays(own)
         if int(forest.feature.max()) >= columns:
@@ -146,6 +163,10 @@ def _rebuilt(text: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Laten
             spread=float(told["spread"]),
             count=int(told["kernels"]),
         )
+
+    numbers = [*text["calibration"].values(), *text["limits"].values()]
+    if not all(map(math.isfinite, numbers)) or min(text["limits"].values()) <= 0:
+        raise ValueError("its calibration or its limits are no positive numbers")
 
     def named(level: str) -> dict[str, CategoryModel]:
         return {n.removeprefix(level): m for n, m in models.items() if n.startswith(level)}
@@ -160,6 +181,7 @@ def _rebuilt(text: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Laten
             everything=models["everything"],
             table={k: Lookup(float(t), float(s), int(n)) for k, (t, s, n) in text["kernels"].items()},
             free=frozenset(text["free"]),
+            types=frozenset(text["types"]),
             geometries=tuple(text["geometries"]),
         ),
         network_model=NetworkModel(**text["calibration"]),

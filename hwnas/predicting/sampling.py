@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from hwnas.core.errors import CellError, UsageError
+from hwnas.core.errors import BackendUnavailable, CellError, UsageError
 from hwnas.core.workload import Workload
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.workloads.layer_chain import chain_workload
@@ -120,6 +120,9 @@ def informative(
         count: How many are wanted.
         draw: Draws a candidate.
         known: Keys of workloads that are no candidates.
+
+    Raises:
+        BackendUnavailable: A backend cannot list kernels here.
     """
     drawn = {w.key: w for w in (draw(rng) for _ in range(_CHOICE * count))}
     candidates = [w for key, w in drawn.items() if key not in known]
@@ -131,6 +134,8 @@ def informative(
         for predictor in predictors:
             try:
                 found = predictor.predict(workload)
+            except BackendUnavailable:
+                raise
             except (CellError, UsageError):
                 # What cannot be predicted is what has to be measured.
                 return math.inf

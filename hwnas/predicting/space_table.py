@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from hwnas.backends.protocol import Program
-from hwnas.backends.registry import backend
 from hwnas.cache_misses.operators import operator_kind
-from hwnas.core.errors import BackendUnavailable
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.latency_table import Factor, LatencyTable
+from hwnas.predicting.listing import listing_backend, program_kernels
+from hwnas.workloads.build import fill_norms
+from hwnas.workloads.randomness import generator
 from hwnas.workloads.spaces.space import Part, PartModule, Space
 
 if TYPE_CHECKING:
@@ -73,13 +74,8 @@ class _Listing:
 
     def __init__(self, predictor: LatencyPredictor, batch: int) -> None:
         self._predictor, self._batch = predictor, batch
-        self._runtime = backend(predictor.backend)
+        self._runtime = listing_backend(predictor.backend)
         self._known: dict[str, float] = {}
-        if not hasattr(self._runtime, "list_kernels"):
-            raise BackendUnavailable(
-                f"{predictor.backend} cannot tell its kernels without running them",
-                "Take a predictor of another backend",
-            )
 
     def seconds(self, part: PartModule | None) -> float:
         """Latency of a part [s]; 0 where nothing runs."""
@@ -93,8 +89,11 @@ class _Listing:
 
     def _listed(self, part: PartModule) -> float:
         inputs = tuple(torch.zeros(self._batch, *shape) for shape in part.input_shapes)
+        # As in whole networks: a compiler leaves out what adds nothing.
+        fill_norms(part.module, generator(0))
         program = Program(inputs, part.module.eval())
-        kernels = list(self._runtime.list_kernels(program, self._predictor.threads))
+        geometries = self._predictor.kernel_model.geometries
+        kernels = list(program_kernels(self._runtime, program, self._predictor.threads, geometries))
         while kernels and operator_kind(kernels[0].type) == _REORDER:
             kernels.pop(0)
         while kernels and operator_kind(kernels[-1].type) == _REORDER:

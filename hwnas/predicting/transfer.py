@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hwnas.core.environment import Environment
-from hwnas.core.errors import CellError, UsageError
+from hwnas.core.errors import BackendUnavailable, CellError, UsageError
 from hwnas.core.workload import Workload
 from hwnas.predicting.fitting import fit_predictor
-from hwnas.predicting.kernel_model import CategoryModel, KernelModel, Lookup
+from hwnas.predicting.kernel_model import CategoryModel, KernelModel, Lookup, lookups
 from hwnas.predicting.kernel_times import attributed_times
 from hwnas.predicting.network_model import NetworkModel, add_up, fit_network_model
 from hwnas.predicting.predictor import LatencyPredictor, Limits
@@ -51,10 +51,13 @@ def adapt(
     times, _ = attributed_times(networks)
     common, own = _factors(source, networks, times)
     kernel_model = _scaled(source.kernel_model, common, own)
-    # What is looked up must not calibrate itself.
-    sums = [
-        add_up(kernel_model.predict(n.kernels, lookup=False), [k.category for k in n.kernels]) for n in networks
-    ]
+    # Neither what is looked up nor a network's own factors may calibrate its interval.
+    sums = []
+    for place, network in enumerate(networks):
+        others = [i for i in range(len(networks)) if i != place] or [place]
+        without = _factors(source, [networks[i] for i in others], [times[i] for i in others])
+        found = _scaled(source.kernel_model, *without).predict(network.kernels, lookup=False)
+        sums.append(add_up(found, [k.category for k in network.kernels]))
     if len(networks) >= _CALIBRATED:
         network_model = fit_network_model(sums, [n.latency_s for n in networks])
     else:
@@ -65,7 +68,7 @@ def adapt(
         backend=source.backend,
         threads=source.threads,
         environment=environment,
-        kernel_model=replace(kernel_model, table=_measured(networks, times)),
+        kernel_model=replace(kernel_model, table=_measured(networks, times, network_model)),
         network_model=network_model,
         limits=Limits(source.limits.macs_per_s * scale, source.limits.bytes_per_s * scale),
         networks=len(networks),
@@ -102,19 +105,21 @@ def _scaled(model: KernelModel, common: float, own: Mapping[str, float]) -> Kern
         everything=scaled(model.everything, common),
         table={},
         free=model.free,
+        types=model.types,
         geometries=model.geometries,
     )
 
 
-def _measured(networks: Sequence[MeasuredNetwork], times: Sequence[np.ndarray]) -> dict[str, Lookup]:
-    found: dict[str, list[float]] = defaultdict(list)
-    for network, own in zip(networks, times, strict=True):
-        for kernel, time_s in zip(network.kernels, own, strict=True):
-            if time_s > 0:
-                found[kernel.key].append(float(np.log(time_s)))
+def _measured(
+    networks: Sequence[MeasuredNetwork], times: Sequence[np.ndarray], model: NetworkModel
+) -> dict[str, Lookup]:
+    """What was measured here, before the calibration that it will go through."""
+    kernels = [k for n in networks for k in n.kernels]
+    owners = [i for i, n in enumerate(networks) for _ in n.kernels]
+    found = lookups(kernels, np.concatenate(times), owners)
     return {
-        key: Lookup(float(np.exp(np.mean(logs))), max(0.05, float(np.std(logs))), len(logs))
-        for key, logs in found.items()
+        key: replace(one, time_s=max(0.1 * one.time_s, one.time_s - model.per_kernel_s) / model.factor)
+        for key, one in found.items()
     }
 
 
@@ -137,6 +142,7 @@ def choose_samples(
         told: Called with what is being done.
 
     Raises:
+        BackendUnavailable: The backend cannot list kernels here.
         UsageError: There are fewer that can be predicted.
     """
     shares: list[dict[str, float]] = []
@@ -145,6 +151,8 @@ def choose_samples(
         told(f"compiling candidate {number + 1} of {len(candidates)}")
         try:
             kernels = source.kernels(workload)
+        except BackendUnavailable:
+            raise
         except (CellError, UsageError):
             continue
         times_s = source.kernel_model.predict(kernels).times_s

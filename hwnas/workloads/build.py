@@ -91,10 +91,20 @@ def load_untrained(workload: Workload, blob: bytes = b"") -> LoadedProgram:
             _fill(tensor, source)
     else:
         module = _module(workload)
-        for norm in untrained_norms(module):
-            for tensor in (*norm.parameters(), *norm.buffers()):
-                _fill(tensor, source)
+        fill_norms(module, source)
     return LoadedProgram((example_input(workload),), module)
+
+
+def fill_norms(module: nn.Module, source: torch.Generator) -> None:
+    """Give normalisations that have seen no data any statistics, scales and shifts.
+
+    Args:
+        module: Changed in place.
+        source: Of the values.
+    """
+    for norm in untrained_norms(module):
+        for tensor in (*norm.parameters(), *norm.buffers()):
+            _fill(tensor, source)
 
 
 def _fill(tensor: torch.Tensor, source: torch.Generator) -> None:

@@ -70,7 +70,7 @@ def chain_module(workload: Workload) -> nn.Sequential:
         UsageError: Not a chain, or its text is not understood.
     """
     text = workload.params.get("layers")
-    if workload.kind != "layers" or not isinstance(text, str):
+    if workload.kind != "layers" or not isinstance(text, str) or len(workload.input_shape) != 4:
         raise UsageError(f"{workload.name!r} is a {workload.kind} workload, not a chain of layers")
     channels = workload.input_shape[1]
     steps: list[nn.Module] = []
@@ -119,9 +119,11 @@ def _add(token: str, channels: int, layers: list[nn.Module], text: str) -> int:
         return out
     if found := _POOLING.fullmatch(token):
         kind = nn.MaxPool2d if found["kind"] == "m" else nn.AvgPool2d
-        window = int(found["k"])
-        layers.append(kind(window, int(found["s"]), window // 2))
+        window, stride = int(found["k"]), int(found["s"])
+        _check_positive(token, text, window, stride)
+        layers.append(kind(window, stride, window // 2))
     elif found := _LINEAR.fullmatch(token):
+        _check_positive(token, text, int(found["out"]))
         layers.append(nn.Linear(channels, int(found["out"])))
         return int(found["out"])
     elif token == _GLOBAL_POOLING:
@@ -136,3 +138,8 @@ def _add(token: str, channels: int, layers: list[nn.Module], text: str) -> int:
             "Write layers such as c64k3s2,n,r|m3s2|p|l10",
         )
     return channels
+
+
+def _check_positive(token: str, text: str, *sizes: int) -> None:
+    if min(sizes) < 1:
+        raise UsageError(f"the layer {token!r} of the chain {text!r} has a size of 0", "Give positive sizes")
