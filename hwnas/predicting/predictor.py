@@ -112,7 +112,8 @@ class LatencyPredictor:
 
         Args:
             model: A workload, a name as ``hwnas measure --model`` takes it, or a module.
-            example_input: Float32, batch first; needed for a module, and for a model that does not tell its input.
+            example_input: Float32, batch first; needed for a module, and where a model does not
+                tell its input.
             kernels: Its kernels, where they are known already.
 
         Raises:

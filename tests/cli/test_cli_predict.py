@@ -28,7 +28,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with LatencyStore.open(path) as store:
         names = ("standard", "bottleneck", "depthwise_separable", "grouped", "factorized")
         workloads = [pattern_workload(name, depth=3, width=32, resolution=14) for name in names]
-        workloads += [pattern_workload("standard", depth=d, width=48, resolution=14) for d in (2, 5)]
+        workloads += [pattern_workload("standard", depth=d, width=48, resolution=14) for d in (1, 2, 4, 5)]
         with measuring_lock("tests"):
             measure_workloads(store, probe_environment(), workloads, [OPENVINO], 1, Silent(), quick)
     return path
@@ -65,6 +65,28 @@ def test_predictions_as_json(run: Run, measured: Path) -> None:
     assert found["backend"] == OPENVINO
     assert isinstance(found["in_range"], bool)
     assert len(found["host"]) == 12
+
+
+def test_what_is_asked_for_must_be_the_predictors(run: Run, measured: Path) -> None:
+    run("fit", "--db", measured, "--backend", OPENVINO, "--out", "mine")
+    for option, value in (("--backend", "torch:cpu:fp32"), ("--threads", "2")):
+        code, out, err = run("predict", "zoo:squeezenet1_1", "--predictor", "mine", option, value)
+        assert (code, out) == (2, "")
+        assert f"{option} asks for {value}" in err
+
+
+def test_a_backend_that_cannot_list_is_refused(run: Run, measured: Path) -> None:
+    code, _, err = run("fit", "--db", measured, "--backend", "torch-mkldnn:cpu:fp32")
+    assert code == 2
+    assert "without running them" in err
+
+
+def test_one_folder_holds_one_backend(run: Run, tmp_path: Path) -> None:
+    """Told before half an hour is spent."""
+    code, _, err = run("fit", "--measure", "30m", "--out", "mine", "--db", tmp_path / "new.sqlite")
+    assert code == 2
+    assert "--backend" in err
+    assert not (tmp_path / "new.sqlite").exists()
 
 
 @pytest.mark.parametrize(

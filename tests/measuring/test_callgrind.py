@@ -54,10 +54,12 @@ def test_without_valgrind_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPa
 
 def test_a_simulated_process_gets_what_steers_runtimes_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
     monkeypatch.setenv("SOMETHING_OF_THE_SHELL", "1")
     monkeypatch.setenv("PATH", "/somewhere:/else")
     variables = inherited_variables()
     assert variables["ONEDNN_MAX_CPU_ISA"] == "AVX2"
+    assert variables["ATEN_CPU_CAPABILITY"] == "avx2"
     assert "SOMETHING_OF_THE_SHELL" not in variables
     assert variables["PATH"] == os.defpath
 

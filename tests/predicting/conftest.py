@@ -23,6 +23,7 @@ def chain_predictor() -> LatencyPredictor:
     """Of OpenVINO, from some chains of plain convolutions."""
     quick = Settings(passes=1, max_passes=1, budget_s=0.1, warmup_s=0.02, min_rounds=2)
     widths = [(8, 16, 16), (16, 32, 32), (24, 48, 48), (32, 64, 64), (40, 24, 16), (64, 64, 32), (16, 64, 8)]
+    widths += [(48, 16, 64), (32, 8, 24)]
     with LatencyStore.open("sqlite://") as store:
         here = probe_environment()
         chains = ["|".join(f"c{w}k3s{s},n,r" for w, s in zip(some, (1, 2, 2), strict=True)) for some in widths]

@@ -64,6 +64,12 @@ def view() -> Kernel:
     )
 
 
+def interpolation(channels: int, size: int) -> Kernel:
+    """An operator of no kind."""
+    shapes = {"input_shapes": [[1, channels, size, size]], "output_shapes": [[1, channels, size, size]]}
+    return Kernel(3, "up", "Interpolate", "jit_avx512_f32", "f32", attributes=shapes)
+
+
 def true_time_s(kernel: Kernel) -> float:
     """The law."""
     facts = KernelFacts.of(kernel)
@@ -88,7 +94,7 @@ def network(name: str, seed: int, *, factor: float = 1.0, noise: float = 0.0) ->
         out = int(rng.integers(2, 40)) * 8
         kernels.append(convolution(width, out, int(rng.choice([7, 14, 28, 56])), int(rng.choice([1, 3]))))
         width = out
-    kernels += [pooling(width, 7), view()]
+    kernels += [interpolation(width, 14), pooling(width, 7), view()]
     true = [true_time_s(k) for k in kernels]
     seen = [t * factor * math.exp(rng.normal(0.0, noise)) or None for t in true]
     return MeasuredNetwork(

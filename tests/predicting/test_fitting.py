@@ -16,7 +16,9 @@ from hwnas.core.kernel import Kernel
 from hwnas.core.workload import Workload
 from hwnas.predicting.fitting import Accuracy, Fitted, fit_predictor, grouped_by_family
 from hwnas.predicting.kernel_facts import KernelFacts
+from hwnas.predicting.kernel_model import fit_kernel_model, lookups
 from hwnas.predicting.kernel_times import attributed_times
+from hwnas.predicting.locating import find_predictor, own_folder, predictor_name
 from hwnas.predicting.network_model import Sum, fit_network_model
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.training_set import family_of
@@ -51,6 +53,7 @@ def test_a_new_network_gets_a_latency_with_an_interval(fitted: Fitted) -> None:
     assert found.in_range
     assert not found.warnings
     assert [k.source for k in found.kernels][-1] == "free"
+    assert found.kernels[0].compute_s > 0
     assert sum(k.time_s for k in found.kernels) == pytest.approx(found.latency_s)
 
 
@@ -84,6 +87,62 @@ def test_a_network_of_operators_never_seen_is_refused(fitted: Fitted) -> None:
         fitted.predictor.predict(NEW, kernels=facts(odd, odd))
 
 
+def test_a_type_never_seen_is_no_known_one_of_its_kind(fitted: Fitted) -> None:
+    """A pooling of another name is guessed from poolings, and said to be."""
+    odd = Kernel.from_dict({**pooling(64, 7).to_dict(), "type": "AdaptivePool", "implementation": "ref"})
+    found = fitted.predictor.predict(NEW, kernels=facts(convolution(256, 256, 28), odd))
+    assert "AdaptivePool" in found.warnings[0]
+    assert [k.source for k in found.kernels] == ["learned", "borrowed"]
+
+
+def test_a_kernel_counts_once_a_network() -> None:
+    one, other = (KernelFacts.of(convolution(16, 16, s)) for s in (7, 14))
+    found = lookups([one, one, one, one, other], np.array([1.0, 1.0, 1.0, 8.0, 0.0]), [0, 0, 0, 1, 1])
+    assert set(found) == {one.key}
+    assert found[one.key].count == 2
+    assert found[one.key].time_s == pytest.approx(math.sqrt(8.0))
+
+
+def test_networks_without_kernels_that_take_time_are_refused() -> None:
+    with pytest.raises(UsageError, match="no kernel"):
+        fit_kernel_model(facts(view(), view()), np.zeros(2))
+    with pytest.raises(UsageError, match="take time"):
+        fit_network_model([Sum(0.0, 0, 1.0, 1.0)], [1.0])
+
+
+def test_the_hosts_own_predictor_goes_before_a_shipped_one(
+    fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr("hwnas.predicting.locating.data_folder", lambda name: tmp_path / name)
+    backend = fitted.predictor.backend
+    with pytest.raises(UsageError, match="hwnas fit"):
+        find_predictor(HERE, backend, 1)
+    shipped = tmp_path / "latency_db" / "a-host" / "predictors" / predictor_name(backend, 1)
+    fitted.predictor.save(shipped)
+    damaged = tmp_path / "latency_db" / "b-host" / "predictors" / predictor_name(backend, 1)
+    fitted.predictor.save(damaged)
+    (damaged / "predictor.json").write_text("{}")
+    # Begun and never finished.
+    own = own_folder(HERE, backend, 1)
+    own.mkdir(parents=True)
+    (own / "forests.npz").write_bytes(b"")
+    elsewhere = replace(HERE, cpu_model="Another")
+    assert find_predictor(HERE, backend, 1)[1] == ""
+    assert "another host, A processor" in find_predictor(elsewhere, backend, 1)[1]
+    fitted.predictor.save(own)
+    assert find_predictor(HERE, backend, 1)[1] == ""
+
+
+def test_forests_of_another_predictor_are_refused(fitted: Fitted, tmp_path: Path) -> None:
+    """As a kill between the two files leaves them."""
+    folder = fitted.predictor.save(tmp_path / "predictor")
+    other = fit_predictor(training_set(noise=0.1), HERE, trees=5).predictor.save(tmp_path / "other")
+    (folder / "forests.npz").write_bytes((other / "forests.npz").read_bytes())
+    with pytest.raises(UsageError, match="does not belong"):
+        LatencyPredictor.load(folder)
+
+
 def test_a_network_without_kernels_is_refused(fitted: Fitted) -> None:
     with pytest.raises(UsageError, match="takes time"):
         fitted.predictor.predict(NEW, kernels=facts(view()))
@@ -111,6 +170,7 @@ def test_one_of_another_host_is_refused(fitted: Fitted, tmp_path: Path) -> None:
         ("predictor.json", "[]", "schema None"),
         ("predictor.json", '{"schema": 99}', "schema 99"),
         ("forests.npz", "no archive", "cannot be read"),
+        ("forests.npz", "", "cannot be read"),
     ],
 )
 def test_a_damaged_one_is_refused(fitted: Fitted, tmp_path: Path, file: str, text: str, message: str) -> None:
@@ -163,6 +223,8 @@ def test_families_stay_together() -> None:
         ("wide_resnet50_2", "resnet50", False),
         ("mobilenet_v2", "mobilenet_v3_small", True),
         ("efficientnet_b0", "efficientnet_b7", True),
+        ("mobilenet_v2", "mobilenetv2_100", True),
+        ("regnet_y_400mf", "regnety_016", True),
     ],
 )
 def test_families_are_told_by_names(one: str, other: str, same: bool) -> None:

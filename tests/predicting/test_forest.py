@@ -50,3 +50,19 @@ def test_one_point_is_a_forest_of_leaves() -> None:
     mean, spread = forest.predict(np.ones((2, 2)))
     assert mean.tolist() == [4.0, 4.0]
     assert spread.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("field", ["left", "right"])
+def test_a_leaf_that_leads_back_is_refused(points: tuple[np.ndarray, np.ndarray], field: str) -> None:
+    x, y = points
+    arrays = Forest.fit(x, y, trees=2).arrays()
+    arrays[field][arrays["feature"] < 0] = 0
+    with pytest.raises(ValueError, match="no place"):
+        Forest.of_arrays(arrays)
+
+
+def test_a_feature_below_that_of_a_leaf_is_refused(points: tuple[np.ndarray, np.ndarray]) -> None:
+    arrays = Forest.fit(*points, trees=2).arrays()
+    arrays["feature"][:] = -2
+    with pytest.raises(ValueError, match="no place"):
+        Forest.of_arrays(arrays)

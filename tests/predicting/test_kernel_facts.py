@@ -84,3 +84,19 @@ def test_misses_are_features_only_where_they_are_asked_for() -> None:
     assert both[0, -1] == pytest.approx(2.398, abs=1e-3)
     assert both[1, -1] == -1.0
     assert range_slack(both.shape[1]).shape == (both.shape[1],)
+
+
+@pytest.mark.parametrize(
+    ("type_", "shapes", "output", "macs"),
+    [
+        ("linear", [[2, 64], [10, 64], [10]], (2, 10), 2 * 10 * 64),
+        ("matmul", [[1, 4, 49, 32], [1, 4, 32, 7]], (1, 4, 49, 7), 4 * 49 * 7 * 32),
+        ("bmm", [[4, 49, 32], [4, 32, 7]], (4, 49, 7), 4 * 49 * 7 * 32),
+        ("addmm", [[10], [2, 64], [64, 10]], (2, 10), 2 * 10 * 64),
+    ],
+)
+def test_matrix_products_of_pytorch(
+    type_: str, shapes: list[list[int]], output: tuple[int, ...], macs: int
+) -> None:
+    facts = KernelFacts.of(Kernel(0, "x", type_, "aten::x", "f32", attributes={"input_shapes": shapes}))
+    assert (facts.output, facts.macs) == (output, macs)

@@ -57,7 +57,7 @@ def test_a_chain_is_what_its_text_says() -> None:
     assert out.std() > 0
 
 
-@pytest.mark.parametrize("text", ["", "c8", "c8k3g3", "x", "+", "c8k3|q"])
+@pytest.mark.parametrize("text", ["", "c8", "c8k3g3", "x", "+", "c8k3|q", "m0s1", "m2s0", "p|l0"])
 def test_text_that_is_no_chain_is_refused_by_name(text: str) -> None:
     with pytest.raises(UsageError, match=r"layer|residual"):
         chain_workload(text, 8, 8)
@@ -81,14 +81,14 @@ def test_measuring_more_goes_on_where_it_stopped() -> None:
     quick = Settings(passes=1, max_passes=1, budget_s=0.05, min_rounds=2, warmup_s=0.02, warmup_cap_s=0.05)
 
     def draw(rng: np.random.Generator) -> Workload:
-        width = 8 * int(rng.integers(1, 9))
+        width = 8 * int(rng.integers(1, 33))
         return chain_workload(f"c{width}k3,n,r|c{width}k3g{width},n,r|c{2 * width}k1,n", 3, 16)
 
     here = probe_environment()
     with LatencyStore.open("sqlite://") as store:
         for _ in range(2):
             cells = measure_more(
-                store, here, ["openvino:cpu:fp32"], 1, 1e-3, Silent(), settings=quick, at_once=5, draw=draw
+                store, here, ["openvino:cpu:fp32"], 1, 1e-3, Silent(), settings=quick, at_once=9, draw=draw
             )
             assert cells >= 1
         found = list(store.measurements(with_samples=False))
