@@ -92,7 +92,7 @@ def family_of(workload: Workload) -> str:
         return workload.name
     name = workload.name.lower().removeprefix("legacy_").removeprefix("tf_")
     # torchvision's mobilenet_v2 and regnet_y_400mf are timm's mobilenetv2_100 and regnety_004.
-    name = re.sub(r"^regnet_?[xyz]", "regnet", re.sub(r"_?v\d", "", name))
+    name = re.sub(r"^regnet_?[xyz]", "regnet", re.sub(r"_?v\d.*", "", name) or name)
     match = re.match(r"[a-z]+(?:_[a-z]{3,})*", name)
     return match[0] if match else name
 
