@@ -15,10 +15,13 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
 from hwnas.core.errors import UsageError
+from hwnas.predicting.forest import Forest
 
 #: Logarithms of the variances that the search begins with: level, options, places, pairs, noise.
 _START = np.log([1.0, 1.0, 0.2, 0.05, 0.05])
 _LOWEST, _HIGHEST = np.log(1e-6), np.log(1e4)
+#: From so many measurements on, what a sum of choices leaves is worth learning.
+_MANY = 200
 #: Standard deviation of the logarithms around where they begin: with ten samples they stay near, with a
 #: thousand they go where they will.
 _SLACK = 2.0
@@ -100,11 +103,14 @@ class EncodedPredictor:
         # Latencies of one network's parts add up; scatter around a mean is what the process explains.
         self._scale = float(np.std(rest)) or 1e-9 * float(np.mean(y))
         self._rest = rest / self._scale
+        # A measurement's error is a part of what is measured.
+        self._errors = np.diag((y / float(np.mean(y))) ** 2)
         self._parts = self._kernels(self._x, self._x)
         bounds = [(_LOWEST, _HIGHEST)] * len(_START)
         found = minimize(self._loss, _START, jac=True, method="L-BFGS-B", bounds=bounds)
         self._logs = found.x
         self._solve()
+        self._left = self._left_over(y, basis) if len(y) >= _MANY else None
         return self
 
     def predict(
@@ -130,7 +136,12 @@ class EncodedPredictor:
         rest = cross @ self._solved
         explained = np.einsum("ij,ji->i", cross, cho_solve(self._factor, cross.T))
         spread = np.sqrt(np.maximum(own - explained + variances[-1], 1e-12))
-        return self._basis(len(x), mean_s) @ self._weights + rest * self._scale, spread * self._scale
+        found = self._basis(len(x), mean_s) @ self._weights + rest * self._scale
+        spread = spread * self._scale
+        if self._left is not None:
+            factor = np.exp(self._left.predict(self._features(x))[0])
+            return found * factor, spread * factor
+        return found, spread
 
     def _basis(self, count: int, mean_s: np.ndarray | None) -> np.ndarray:
         columns = [np.ones(count)]
@@ -152,11 +163,25 @@ class EncodedPredictor:
     def _covariance(self, logs: np.ndarray) -> np.ndarray:
         variances = np.exp(logs)
         total = sum(v * k for v, k in zip(variances[:-1], self._parts, strict=True))
-        return np.asarray(total + variances[-1] * np.eye(len(self._rest)))
+        return np.asarray(total + variances[-1] * self._errors)
 
     def _solve(self) -> None:
         self._factor = cho_factor(self._covariance(self._logs), lower=True)
         self._solved = cho_solve(self._factor, self._rest)
+
+    def _left_over(self, y: np.ndarray, basis: np.ndarray) -> Forest:
+        """What a sum leaves: a forest for the logarithm of measured / predicted, without the own measurement.
+
+        Source of the prediction without one's own: Rasmussen and Williams, equation 5.12.
+        """
+        inverse = np.diag(cho_solve(self._factor, np.eye(len(y))))
+        alone = basis @ self._weights + (self._rest - self._solved / inverse) * self._scale
+        usable = alone > 0.05 * y
+        ratios = np.log(y[usable] / alone[usable])
+        return Forest.fit(self._features(self._x[usable]), ratios, trees=200, leaf=3)
+
+    def _features(self, architectures: np.ndarray) -> np.ndarray:
+        return np.hstack([self.encoding.places(architectures), self.encoding.counts(architectures)])
 
     def _loss(self, logs: np.ndarray) -> tuple[float, np.ndarray]:
         """Negative logarithm of the marginal likelihood with a normal prior on `logs`, and its gradient.
@@ -168,7 +193,7 @@ class EncodedPredictor:
         loss = 0.5 * self._rest @ solved + np.log(np.diag(factor[0])).sum()
         inverse = cho_solve(factor, np.eye(len(self._rest)))
         difference = inverse - np.outer(solved, solved)
-        parts = [*self._parts, np.eye(len(self._rest))]
+        parts = [*self._parts, self._errors]
         gradient = np.array(
             [0.5 * np.exp(log) * np.sum(difference * k) for log, k in zip(logs, parts, strict=True)]
         )
