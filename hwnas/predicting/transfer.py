@@ -198,7 +198,12 @@ class Gain:
 
 
 def gain(
-    source: LatencyPredictor, training: TrainingSet, samples: Sequence[str], environment: Environment
+    source: LatencyPredictor,
+    training: TrainingSet,
+    samples: Sequence[str],
+    environment: Environment,
+    *,
+    trees: int = 100,
 ) -> Gain | None:
     """Compare on the networks of a training set that are no samples; None where there are none.
 
@@ -207,6 +212,10 @@ def gain(
         training: Measured on this host.
         samples: Keys of the workloads that both may learn from.
         environment: This host's.
+        trees: In each forest of what is learned from scratch.
+
+    Raises:
+        UsageError: No kernel has a time.
     """
     used = [n for n in training.networks if n.workload.key in samples]
     rest = [n for n in training.networks if n.workload.key not in samples]
@@ -214,7 +223,8 @@ def gain(
         return None
     scratch = None
     if len(used) >= FEWEST_NETWORKS:
-        scratch = _error(fit_predictor(replace(training, networks=tuple(used)), environment).predictor, rest)
+        learned = fit_predictor(replace(training, networks=tuple(used)), environment, trees=trees)
+        scratch = _error(learned.predictor, rest)
     return Gain(len(rest), _error(adapt(source, used, environment), rest), scratch, _error(source, rest))
 
 

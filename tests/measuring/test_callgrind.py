@@ -70,18 +70,22 @@ def test_a_simulated_process_gets_what_steers_runtimes_and_no_more(monkeypatch: 
 def test_a_cell_repeats_and_obeys_its_cache(
     backend_id: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The same within 0.5 % from another shell, at the traffic of weights that a small cache cannot hold."""
+    """The same within 0.5 % from another shell, at the traffic of weights that a small cache cannot hold.
+
+    A simulation takes a minute: the runtime whose buffers come from the heap is simulated twice.
+    """
     geometry = CacheGeometry(2**18, 16, 64)
     first = simulated_misses(backend_id, 1, geometry, 1800, _CELL)
-    monkeypatch.setenv("A_VARIABLE_OF_ANOTHER_SHELL", "x" * 3000)
-    elsewhere = tmp_path / "a folder with a longer name than most"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    second = simulated_misses(backend_id, 1, geometry, 1800, _CELL)
+    if backend_id == "torch:cpu:fp32":
+        monkeypatch.setenv("A_VARIABLE_OF_ANOTHER_SHELL", "x" * 3000)
+        elsewhere = tmp_path / "a folder with a longer name than most"
+        elsewhere.mkdir()
+        monkeypatch.chdir(elsewhere)
+        second = simulated_misses(backend_id, 1, geometry, 1800, _CELL)
+        # Where a container forbids fixed addresses, lines meet in other sets each time.
+        assert second.value == pytest.approx(first.value, rel=0.005 if fixed_addresses() else 0.05)
     assert (first.source, first.geometry, first.threads) == ("callgrind", "262144,16,64", 1)
     assert first.value is not None
-    # Where a container forbids fixed addresses, lines meet in other sets each time.
-    assert second.value == pytest.approx(first.value, rel=0.005 if fixed_addresses() else 0.05)
     weights_lines = 2 * 128 * 128 * 9 * 4 / 64
     # PyTorch may read the weights, write them in oneDNN's layout, and read that.
     assert weights_lines < first.value < 4 * weights_lines

@@ -29,7 +29,7 @@ NEW = Workload("torchvision", "new", (1, 3, 56, 56))
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    return fit_predictor(training_set(noise=0.05), HERE, trees=30)
+    return fit_predictor(training_set(noise=0.05), HERE, trees=12)
 
 
 def facts(*kernels: Kernel) -> tuple[KernelFacts, ...]:

@@ -22,7 +22,7 @@ HERE = Environment("A slower processor", "x86_64", 2, 2**34)
 
 @pytest.fixture(scope="module")
 def source() -> LatencyPredictor:
-    return fit_predictor(training_set(noise=0.03), THERE, trees=30).predictor
+    return fit_predictor(training_set(noise=0.03), THERE, trees=12).predictor
 
 
 def slower(network: MeasuredNetwork) -> MeasuredNetwork:
@@ -40,14 +40,14 @@ def here() -> TrainingSet:
 
 def test_a_few_samples_bring_it_near(source: LatencyPredictor, here: TrainingSet) -> None:
     samples = [n.workload.key for n in here.networks[::5]]
-    found = gain(source, here, samples, HERE)
+    found = gain(source, here, samples, HERE, trees=10)
     assert found is not None
     assert found.networks == len(here.networks) - len(samples)
     assert found.adapted < 0.1
     assert found.source > 0.5
     # The law is simple enough to be learned from ten networks; of five it is not tried.
     assert found.scratch is not None
-    few = gain(source, here, samples[:5], HERE)
+    few = gain(source, here, samples[:5], HERE, trees=10)
     assert few is not None
     assert few.scratch is None
     assert few.adapted < 0.15
