@@ -86,9 +86,17 @@ def test_measuring_more_goes_on_where_it_stopped() -> None:
 
     here = probe_environment()
     with LatencyStore.open("sqlite://") as store:
-        for _ in range(2):
+        for at_once in (9, 2):
             cells = measure_more(
-                store, here, ["openvino:cpu:fp32"], 1, 1e-3, Silent(), settings=quick, at_once=9, draw=draw
+                store,
+                here,
+                ["openvino:cpu:fp32"],
+                1,
+                1e-3,
+                Silent(),
+                settings=quick,
+                at_once=at_once,
+                draw=draw,
             )
             assert cells >= 1
         found = list(store.measurements(with_samples=False))
