@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+import itertools
+import random
 
 from hwnas.core.workload import Workload
-from hwnas.predicting.sampling import random_workload
 from hwnas.workloads.models import parse_model
+from hwnas.workloads.spaces.space_file import load_space
+from hwnas.workloads.spaces.workload import space_workload
+
+_SPACES = ("patterns", "mbconv", "darts", "nasbench201")
 
 _TORCHVISION = """
 alexnet vgg11 vgg13_bn vgg16 resnet18 resnet34 resnet50 resnet101 resnext50_32x4d wide_resnet50_2
@@ -24,13 +28,16 @@ starnet_s1 inception_resnet_v2
 """
 
 
-def networks(random: int) -> list[Workload]:
-    """Named networks at their own sizes, and random ones."""
+def networks(count: int) -> list[Workload]:
+    """Named networks at their own sizes, and so many random architectures, each space's in turn."""
     names = [f"torchvision:{n}" for n in _TORCHVISION.split()] + [f"timm:{n}" for n in _TIMM.split()]
     named = [parse_model(name) for name in names]
-    rng = np.random.default_rng(2026)
+    rng = random.Random(2026)
+    spaces = [load_space(name) for name in _SPACES]
     drawn: dict[str, Workload] = {}
-    while len(drawn) < random:
-        workload = random_workload(rng)
+    for place in itertools.count():
+        if len(drawn) == count:
+            return named + list(drawn.values())
+        space = spaces[place % len(spaces)]
+        workload = space_workload(space, space.sample(rng))
         drawn[workload.key] = workload
-    return named + list(drawn.values())

@@ -18,16 +18,19 @@ from hwnas.core.workload import Workload
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.events import Silent
 from hwnas.measuring.settings import Settings
+from hwnas.predicting.chains import random_chain
+from hwnas.predicting.known_layers import known_layers, layers_of
 from hwnas.predicting.measuring_more import measure_more
 from hwnas.predicting.sampling import informative, random_workload
 from hwnas.store import LatencyStore
 from hwnas.workloads.build import load_program
 from hwnas.workloads.cost import workload_cost
 from hwnas.workloads.layer_chain import chain_module, chain_workload
+from hwnas.workloads.models import parse_model
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_every_draw_runs_on_shapes_and_stays_affordable(seed: int) -> None:
     workload = random_workload(np.random.default_rng(seed))
     cost = workload_cost(workload)
@@ -57,9 +60,38 @@ def test_a_chain_is_what_its_text_says() -> None:
     assert out.std() > 0
 
 
+def test_chains_hold_what_modern_networks_are_made_of() -> None:
+    workload = chain_workload("c16k1x7,n,r|c16k3g4b,r,x4|&|c32k1,n,e4|+|r|y2|p2|l12,r|l10", 4, 16)
+    loaded = load_program(workload)
+    assert loaded.module is not None
+    assert loaded.module(*loaded.inputs).shape == (1, 10)
+    layers = {type(m).__name__ for m in chain_module(workload).modules()}
+    assert {"ChannelShuffle", "Concatenated", "SqueezeExcitation", "LayerNorm", "WithResidual"} <= layers
+    widths = [m.in_channels for m in chain_module(workload).modules() if isinstance(m, torch.nn.Conv2d)]
+    # The concatenation shows in the next step's channels, pooling to 2x2 in the linear layer's.
+    assert widths == [4, 16, 32, 32, 4]
+    linear = [m.in_features for m in chain_module(workload).modules() if isinstance(m, torch.nn.Linear)]
+    assert linear == [32, 64, 128, 12]
+
+
+def test_known_layers_are_those_of_the_networks_they_come_from() -> None:
+    network = parse_model("torchvision:mobilenet_v3_small")
+    layers = layers_of([network])
+    assert len(layers) > 30
+    assert set(layers) <= set(known_layers())
+    assert any(layer.depthwise and layer.window == (5, 5) for layer in layers)
+
+
+def test_chains_keep_to_sizes_of_known_layers() -> None:
+    sizes = {k.size for k in known_layers()}
+    chains = [random_chain(np.random.default_rng(seed)) for seed in range(20)]
+    assert all(w.input_shape[2] in sizes for w in chains)
+    assert np.median([str(w.params["layers"]).count("|") for w in chains]) > 8
+
+
 @pytest.mark.parametrize("text", ["", "c8", "c8k3g3", "x", "+", "c8k3|q", "m0s1", "m2s0", "p|l0"])
 def test_text_that_is_no_chain_is_refused_by_name(text: str) -> None:
-    with pytest.raises(UsageError, match=r"layer|residual"):
+    with pytest.raises(UsageError, match=r"layer|joins"):
         chain_workload(text, 8, 8)
 
 
