@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from hwnas.core.workload import canonical_json
@@ -58,7 +59,7 @@ class Environment:
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """12 hexadecimal digits: measurements are comparable only within one fingerprint."""
         data = self.to_dict()

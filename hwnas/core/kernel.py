@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -36,7 +36,8 @@ class Kernel:
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary; :meth:`from_dict` gives the kernel back."""
-        return {**asdict(self), "fused": list(self.fused), "attributes": dict(self.attributes)}
+        # Not `asdict`, which copies every shape: networks have hundreds of thousands of kernels.
+        return {**vars(self), "fused": list(self.fused), "attributes": dict(self.attributes)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Kernel:

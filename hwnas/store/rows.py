@@ -109,7 +109,7 @@ def check_counter(counter: Counter, measurement_uid: str) -> None:
 
 def measurement_values(measurement: Measurement) -> dict[str, Any]:
     """Column values, without ids of other rows."""
-    data = measurement.to_dict()
+    data = replace(measurement, kernels=(), counters=()).to_dict()
     elsewhere = ("workload", "kernels", "counters", "preparation", "group")
     return {
         **{name: value for name, value in data.items() if name not in elsewhere},
