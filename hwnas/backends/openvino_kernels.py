@@ -99,9 +99,10 @@ def _operator_attributes(operators: Any) -> dict[str, Any]:
             continue
         given = operator.get_attributes()
         found = {ours: plain(given[theirs]) for theirs, ours in _ATTRIBUTES.items() if theirs in given}
-        if operator.get_type_name() == "GroupConvolution":
+        type_ = operator.get_type_name().removesuffix("BackpropData")
+        if type_ == "GroupConvolution":
             found["groups"] = int(operator.input(1).get_shape()[0])
-        elif operator.get_type_name() == "Convolution":
+        elif type_ == "Convolution":
             found["groups"] = 1
         if found:
             return found

@@ -15,6 +15,9 @@ _TYPE = "convolution"
 _SMALL_INPUT = 20480
 _LARGE_BATCH = 16
 
+#: Dimensions of tensors of images, with batch and channels, and of the weights of their convolutions.
+_IMAGES = 4
+
 
 @dataclass(frozen=True)
 class Convolution:
@@ -34,6 +37,7 @@ class Convolution:
         kernel: Buffer of the weights.
         bias: Buffer of the bias, or none.
         written: Buffer of the output.
+        output_paddings: Of a transposed one, one a spatial dimension.
     """
 
     input_shape: tuple[int, ...]
@@ -49,6 +53,7 @@ class Convolution:
     kernel: int
     bias: tuple[int, ...]
     written: int
+    output_paddings: Sequence[int] = ()
 
     @property
     def taps(self) -> int:
@@ -100,7 +105,10 @@ class TorchConvolutions:
         """
         if not self.onednn or self.blocked_tensors:
             return self.onednn
-        if c.dilated and not self.dilated_onednn:
+        if c.transposed and any(o >= s for o, s in zip(c.output_paddings, c.strides, strict=False)):
+            return False
+        # The arm that keeps dilated convolutions from oneDNN does so with those of images alone.
+        if c.dilated and not self.dilated_onednn and not c.transposed and len(c.weight_shape) == _IMAGES:
             return False
         batch = c.input_shape[0]
         height, width = (1, *c.weight_shape[2:])[-2:]
@@ -112,8 +120,15 @@ class TorchConvolutions:
             or not pointwise
             or self.threads > 1
         )
-        return worthwhile and (
-            c.groups > 1 or (height > 3 and width > 3) or batch > 1 or math.prod(c.input_shape) > _SMALL_INPUT
+        return (
+            worthwhile
+            and (
+                c.groups > 1
+                or (height > 3 and width > 3)
+                or batch > 1
+                # Of volumes it takes the depth and height alone into account.
+                or math.prod(c.input_shape[:_IMAGES]) > _SMALL_INPUT
+            )
         )
 
     def lower(self, c: Convolution, flow: FlowBuilder) -> None:

@@ -41,6 +41,9 @@ _BOOKKEEPING = frozenset(
     )
 )
 
+#: What does the work where PyTorch calls oneDNN for a transposed convolution: a function, and no operator.
+_ONEDNN_TRANSPOSED = "aten::mkldnn_convolution_transpose"
+
 _ONEDNN_3_FIELDS = (
     "operation",
     "engine",
@@ -53,6 +56,18 @@ _ONEDNN_3_FIELDS = (
     "problem_desc",
     "exec_time",
 )
+
+
+#: What convolutions take before their numbers.
+_TENSORS = ("input", "weight", "bias")
+_PLAIN = ("stride", "padding", "dilation", "groups")
+_TRANSPOSED = ("stride", "padding", "output_padding", "groups", "dilation")
+
+#: Convolution -> the names of its arguments behind the tensors, in order.
+CONVOLUTIONS = {
+    **{f"conv{n}d": _PLAIN for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": _TRANSPOSED for n in (1, 2, 3)},
+}
 
 
 @dataclass(frozen=True)
@@ -173,10 +188,13 @@ def kernel_of(position: int, operator: Operator, implementation: str, time_s: fl
 
 def _convolution_attributes(operator: Operator) -> dict[str, Any]:
     """Stride, padding, dilation and groups of a convolution, from its arguments; empty for other operators."""
-    if operator.name != "aten::conv2d" or len(operator.arguments) < 7:
+    names = CONVOLUTIONS.get(operator.name.removeprefix("aten::"), ())
+    given = operator.arguments[len(_TENSORS) :]
+    if not names or len(given) < len(names):
         return {}
-    stride, padding, dilation, groups = operator.arguments[3:7]
-    return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    found = dict(zip(names, given, strict=False))
+    # The profiler tells numbers and no text; the other word, "valid", is a padding of 0.
+    return found if found["padding"] is not None else {**found, "padding": "same"}
 
 
 def _working_operator(operator: Operator) -> str:
@@ -184,11 +202,12 @@ def _working_operator(operator: Operator) -> str:
 
     Convolutions hand their work on from one to the next, by name: on a busy host times would mislead.
     """
-    convolution = None
+    first, convolution = operator, None
     while inner := [c for c in operator.children if "conv" in c.name]:
         convolution = operator = max(inner, key=lambda child: child.time_s)
     if convolution is not None:
-        return convolution.name
+        direct = convolution.name == "aten::_convolution" and first.name.startswith("aten::conv_transpose")
+        return _ONEDNN_TRANSPOSED if direct else convolution.name
     while True:
         time_by_name: dict[str, float] = defaultdict(float)
         longest: dict[str, Operator] = {}
@@ -213,7 +232,8 @@ def _onednn_names(leaves: list[str], primitives: list[Primitive]) -> dict[int, s
     numbers differ, naming one by one would be a guess, and only a common name is given.
     """
     named: dict[int, str] = {}
-    for kinds, marker in ((("convolution",), "convolution"), (("inner_product", "matmul"), "linear")):
+    convolutions = ("convolution", "deconvolution")
+    for kinds, marker in ((convolutions, "convolution"), (("inner_product", "matmul"), "linear")):
         places = [i for i, leaf in enumerate(leaves) if "mkldnn" in leaf and marker in leaf]
         found = [p.implementation for p in primitives if p.kind in kinds]
         if len(places) == len(found):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
+from torch.utils import backend_registration
 
 from hwnas.backends.torch_convolutions import Convolution, TorchConvolutions
-from hwnas.backends.torch_kernels import kernel_of
+from hwnas.backends.torch_kernels import CONVOLUTIONS, kernel_of
 from hwnas.backends.torch_profile import profiled_operators
 from hwnas.core.errors import CellError
 from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
@@ -37,7 +40,7 @@ def listed_operators(
     given = tuple(torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device="meta") for t in inputs)
 
     def run() -> None:
-        with torch.inference_mode():
+        with torch.inference_mode(), _paths_of_the_cpu():
             torch.func.functional_call(module, shapes, given)
 
     try:
@@ -51,25 +54,41 @@ def listed_operators(
     return tuple(replace(k, implementation=_implementation(k, convolutions)) for k in kernels)
 
 
+@contextmanager
+def _paths_of_the_cpu() -> Iterator[None]:
+    """Lets tensors without data take the way that they would take on the CPU.
+
+    `nn.MultiheadAttention` and `nn.TransformerEncoderLayer` run as one operator on devices that they know by
+    name; one of these names is the one that a third party's device may choose.
+    """
+    before = backend_registration._privateuse1_backend_name
+    backend_registration._privateuse1_backend_name = "meta"
+    try:
+        yield
+    finally:
+        backend_registration._privateuse1_backend_name = before
+
+
 def _implementation(kernel: Kernel, convolutions: TorchConvolutions) -> str:
-    if kernel.type != "conv2d":
+    shapes, given = kernel.attributes["input_shapes"], kernel.attributes
+    if kernel.type not in CONVOLUTIONS or len(shapes) < 2 or "groups" not in given:
         return kernel.name
-    shapes = kernel.attributes.get("input_shapes", ())
-    if len(shapes) < 2 or "groups" not in kernel.attributes:
-        return kernel.name
+    image, weight = tuple(shapes[0]), tuple(shapes[1])
     c = Convolution(
-        input_shape=tuple(shapes[0]),
-        weight_shape=tuple(shapes[1]),
+        # PyTorch takes an image without its batch as well.
+        input_shape=image if len(image) == len(weight) else (1, *image),
+        weight_shape=weight,
         output_shape=(),
-        strides=kernel.attributes["stride"],
-        paddings=kernel.attributes["padding"],
-        dilations=kernel.attributes["dilation"],
-        transposed=False,
-        groups=kernel.attributes["groups"],
+        strides=given["stride"],
+        paddings=given["padding"],
+        dilations=given["dilation"],
+        transposed=kernel.type.startswith("conv_transpose"),
+        groups=given["groups"],
         element_bytes=4,
         source=(),
         kernel=0,
         bias=(),
         written=0,
+        output_paddings=given.get("output_padding", ()),
     )
     return "onednn:" if convolutions.uses_onednn(c) else "aten::native"

@@ -11,7 +11,7 @@ from rich.status import Status
 from rich.table import Table
 
 from hwnas.backends.registry import BACKENDS
-from hwnas.cli.options import db_option, environment_option
+from hwnas.cli.options import db_option, environment_option, given
 from hwnas.cli.progress import watcher_for
 from hwnas.core.environment import Environment
 from hwnas.core.errors import BackendUnavailable, UsageError
@@ -84,7 +84,7 @@ def fit(
     if samples is not None and source is None:
         raise UsageError("--samples goes with --from", "Name the predictor to adapt with --from DIR")
     if source is not None:
-        if backends or budget or environment or _given("threads"):
+        if backends or budget or environment or given("threads"):
             raise UsageError(
                 "--from takes backend and threads from the predictor, and measures this host",
                 "Leave out --backend, --threads, --measure and --environment",
@@ -125,11 +125,6 @@ def fit(
         console.print(f"{training.backend}: kept in {folder}", soft_wrap=True)
     console.print(table)
     console.print(_host(made_for), soft_wrap=True)
-
-
-def _given(option: str) -> bool:
-    source = click.get_current_context().get_parameter_source(option)
-    return source == click.core.ParameterSource.COMMANDLINE
 
 
 def _measure_more(

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from hwnas.cli.measured import print_campaign, print_outcome, print_plan
-from hwnas.cli.options import db_option
+from hwnas.cli.options import db_option, given
 from hwnas.cli.progress import watcher_for
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
@@ -155,7 +155,7 @@ def measure(
 
 
 def _refuse_with_all(models: tuple[str, ...], input_shape: str | None) -> None:
-    if models or input_shape or _given("experiment"):
+    if models or input_shape or given("experiment"):
         raise UsageError("--all measures the whole study", "Leave out EXPERIMENT, --model and --input")
 
 
@@ -213,17 +213,12 @@ def _run(
     return ok
 
 
-def _given(option: str) -> bool:
-    source = click.get_current_context().get_parameter_source(option)
-    return source == click.core.ParameterSource.COMMANDLINE
-
-
 def _base(
     name: str, models: tuple[str, ...], input_shape: str | None, batch: int | None
 ) -> tuple[Experiment, int | None]:
     """The experiment that was named, and the batch that is still to be set in it."""
     if models:
-        if _given("experiment"):
+        if given("experiment"):
             raise UsageError(f"both the experiment {name!r} and --model were given", "Give one of them")
         return experiment_of_models(models, input_shape, batch), None
     if input_shape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import click
 
@@ -48,7 +48,11 @@ def filter_options(command: Command) -> Command:
         click.option("--depth", type=positive, help="Only patterns of this depth."),
         click.option("--batch", type=positive, help="Only with this batch size."),
         click.option("--backend", metavar="ID", help="Only on this backend, such as openvino:cpu:fp32."),
-        click.option("--model", metavar="NAME", help="Only this model, such as zoo:resnet18."),
+        click.option(
+            "--model",
+            metavar="NAME",
+            help="Only this model, such as zoo:resnet18 or space:NAME:ARCHITECTURE, or a whole space.",
+        ),
         click.option("--pattern", metavar="NAME", help="Only this design pattern."),
     ):
         command = option(command)
@@ -78,15 +82,7 @@ def filters(
         found["kind"] = "pattern"
         found["name"] = _known(store, "pattern", "name", pattern, kind="pattern")
     if model:
-        kind, _, name = model.partition(":")
-        if name and kind == "zoo":
-            network = find_network(name)
-            kind, name = network.kind, network.model
-        if name and kind in NAMED_KINDS:
-            found["kind"] = kind
-            found["name"] = _known(store, f"{kind} model", "name", name, kind=kind)
-        else:
-            found["name"] = _known(store, "model", "name", model)
+        found.update(_model_filters(store, model))
     if backend:
         found["backend"] = _known(store, "backend", "backend", backend)
     if environment:
@@ -94,14 +90,60 @@ def filters(
     return found
 
 
-def _known(store: LatencyStore, what: str, field: str, name: str, kind: str | None = None) -> str:
-    """`name`, or the one value in the database whose first part it is."""
-    values: list[str] = store.values(field, kind=kind)
-    if name in values:
-        return name
-    longer = [value for value in values if value.startswith(f"{name}:")]
+def given(option: str) -> bool:
+    """Whether the command line names an option or argument of the running command, even with its default."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source == click.core.ParameterSource.COMMANDLINE
+
+
+def _model_filters(store: LatencyStore, model: str) -> Filters:
+    kind, _, name = model.partition(":")
+    if name and kind == "space":
+        return _space_filters(store, name)
+    if name and kind == "zoo":
+        network = find_network(name)
+        kind, name = network.kind, network.model
+    if name and kind in NAMED_KINDS:
+        return {"kind": kind, "name": _known(store, f"{kind} model", "name", name, kind=kind)}
+    return {"name": _known(store, "model", "name", model)}
+
+
+def _space_filters(store: LatencyStore, text: str) -> Filters:
+    """One architecture, ``NAME:ARCHITECTURE`` or, as tables shorten it, ``NAME#DIGITS``; or all, ``NAME``."""
+    names = store.values("name", kind="space")
+    if text in names:
+        return {"kind": "space", "name": text}
+    name, colon, architecture = text.rpartition(":")
+    if colon:
+        from hwnas.workloads.spaces.workload import parse_space_model
+
+        try:
+            workload = parse_space_model(text)
+        except UsageError:
+            # What was measured of a space can be looked at when its file is gone or says something else.
+            if architecture not in store.values("architecture", kind="space", name=name):
+                raise
+        else:
+            name, architecture = workload.name, str(workload.params["architecture"])
+        what = f"architecture of the space {name}"
+        known = _known(store, what, "architecture", architecture, kind="space", name=name)
+        return {"kind": "space", "name": name, "architecture": known}
+    stored = store.measurements(kind="space", with_samples=False, with_kernels=False)
+    short = {s.measurement.workload.short_name: s.measurement.workload for s in stored}
+    if text not in short:
+        raise UnknownName("measured search space or architecture", text, [*names, *short])
+    found = short[text]
+    return {"kind": "space", "name": found.name, "architecture": str(found.params["architecture"])}
+
+
+def _known(store: LatencyStore, what: str, field: str, value: str, **scope: Unpack[Filters]) -> str:
+    """The value, or the one in the database whose first part it is."""
+    values: list[str] = store.values(field, **scope)
+    if value in values:
+        return value
+    longer = [known for known in values if known.startswith(f"{value}:")]
     if len(longer) > 1:
-        raise UsageError(f"{what} {name!r} is ambiguous", f"Say which: {', '.join(longer)}")
+        raise UsageError(f"{what} {value!r} is ambiguous", f"Say which: {', '.join(longer)}")
     if not longer and values:
-        raise UnknownName(f"measured {what}", name, values)
-    return longer[0] if longer else name
+        raise UnknownName(f"measured {what}", value, values)
+    return longer[0] if longer else value

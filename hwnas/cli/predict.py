@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hwnas.backends.registry import BACKENDS
+from hwnas.cli.options import given
 from hwnas.core.errors import UsageError
 from hwnas.core.units import format_seconds
 from hwnas.host.machine import probe_environment
@@ -73,11 +74,9 @@ def predict(
 
 def _agree(predictor: LatencyPredictor, folder: str, **asked: str | int) -> None:
     """Refuse a backend or a number of threads that was asked for and is not the predictor's."""
-    context = click.get_current_context()
     for option, value in asked.items():
         own = getattr(predictor, option)
-        given = context.get_parameter_source(option) == click.core.ParameterSource.COMMANDLINE
-        if given and value != own:
+        if given(option) and value != own:
             raise UsageError(
                 f"the predictor in {folder} is of {option} {own}, and --{option} asks for {value}",
                 f"Leave out --{option}, or name another --predictor",

@@ -5,24 +5,31 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from hwnas.cache_misses.operators import CONVOLUTION, operator_kind
 from hwnas.core.kernel import Kernel
 from hwnas.core.workload import canonical_json
+from hwnas.predicting.window import Window, dimensions_of, tells_dimensions
 
 _FLOAT_BYTES = 4
 #: Products whose first argument is added to the result.
 _BIAS_FIRST = ("addmm", "baddbmm", "addmv")
 #: As OpenVINO writes them into the names of primitives.
 _INSTRUCTION_SETS = re.compile(r"_(sse41|sse42|avx2|avx512|avx|amx|sve|asimd|neon)(_core)?(?=_|$)")
-_MATRIX_PRODUCT = "matrix product"
+_MATRIX_PRODUCT, _POOLING = "matrix product", "pooling"
 
 #: Types that differ in that their result goes where their input was, and so in nothing that takes time.
 _IN_PLACE = "_"
+
+_TRANSPOSED = re.compile(r"transpose|deconvolution|backprop", re.IGNORECASE)
+
+#: Operators that hold an attention, in lower case without underscores: PyTorch's with the linear layers around
+#: it, or with a whole layer of a transformer; and that of both runtimes.
+_WITH_LAYERS = ("nativemultiheadattention", "transformerencoderlayerfwd")
+_ATTENTION = "scaleddotproductattention"
 
 
 @dataclass(frozen=True)
@@ -30,17 +37,20 @@ class KernelFacts:
     """One kernel, as far as its latency depends on it.
 
     Args:
-        type: The runtime's operator type, without the mark of in-place variants.
+        type: The runtime's operator type, without the mark of in-place variants, and with the dimensions of
+            convolutions and poolings that are not of images.
         kind: What it is for; see :func:`hwnas.cache_misses.operators.operator_kind`.
         route: Which implementation runs: the runtime's name of the primitive, or ``onednn`` and ``native``
             where only that is known without running it.
         inputs: Shapes of all inputs, weights included.
         output: Shape of the first output; that of the first input where the runtime does not tell.
-        stride: Of a convolution or pooling; ``(1, 1)`` elsewhere.
+        stride: Of a convolution or pooling, one a dimension; a sequence counts as an image of height 1.
+            ``(1, 1)`` elsewhere.
         padding: Likewise; ``(0, 0)`` elsewhere.
         dilation: Likewise; ``(1, 1)`` elsewhere.
         groups: Of a convolution; 1 elsewhere.
-        window: Height and width of a convolution's or pooling's window; ``(1, 1)`` elsewhere.
+        window: Likewise; ``(1, 1)`` elsewhere.
+        transposed: Whether it is a transposed convolution.
         fused: Operators of the network that run in this kernel.
         layout: Of the output, where the runtime tells.
         misses: Cache geometry -> modelled misses in place, where they were modelled.
@@ -51,11 +61,12 @@ class KernelFacts:
     route: str
     inputs: tuple[tuple[int, ...], ...]
     output: tuple[int, ...]
-    stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int] = (0, 0)
-    dilation: tuple[int, int] = (1, 1)
+    stride: tuple[int, ...] = (1, 1)
+    padding: tuple[int, ...] = (0, 0)
+    dilation: tuple[int, ...] = (1, 1)
     groups: int = 1
-    window: tuple[int, int] = (1, 1)
+    window: tuple[int, ...] = (1, 1)
+    transposed: bool = False
     fused: int = 0
     layout: str = ""
     misses: Mapping[str, float] | None = None
@@ -68,27 +79,33 @@ class KernelFacts:
         if kernel.type in _BIAS_FIRST and len(inputs) == 3:
             inputs = (*inputs[1:], inputs[0])
         kind = operator_kind(kernel.type)
-        stride, dilation = _pair(given.get("stride"), 1), _pair(given.get("dilation"), 1)
-        padding = _pair(given.get("padding"), 0)
-        groups = int(given.get("groups", 1))
-        window = _pair(given.get("kernel"), 1)
-        if kind == CONVOLUTION and len(inputs) > 1 and len(inputs[1]) >= 3:
-            window = _pair(inputs[1][-2:] if len(inputs[1]) > 3 else (1, inputs[1][-1]), 1)
+        type_ = kernel.type.strip(_IN_PLACE)
+        dimensions, groups = 2, int(given.get("groups", 1))
+        if kind == CONVOLUTION or (kind == _POOLING and "pool" in type_.lower()):
+            dimensions = dimensions_of(type_, inputs)
+            if dimensions != 2 and not tells_dimensions(type_):
+                type_ = f"{type_}{dimensions}d"
+        if kind == CONVOLUTION and inputs and len(inputs[0]) == dimensions + 1:
+            # PyTorch takes an image without its batch as well.
+            inputs = ((1, *inputs[0]), *inputs[1:])
+        window = Window.of(given, dimensions, inputs[1] if kind == CONVOLUTION and len(inputs) > 1 else ())
+        transposed = kind == CONVOLUTION and _TRANSPOSED.search(type_) is not None
         outputs = given.get("output_shapes") or ()
         output = tuple(int(d) for d in outputs[0]) if outputs else ()
         if not output and inputs:
-            output = _output_shape(kernel.type, kind, inputs, stride, padding, dilation, window)
+            output = _output_shape(type_, kind, inputs, window, transposed, groups)
         return cls(
-            type=kernel.type.strip(_IN_PLACE),
+            type=type_,
             kind=kind,
             route=route_of(kernel),
             inputs=inputs,
             output=output,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
+            stride=window.stride,
+            padding=window.padding,
+            dilation=window.dilation,
             groups=groups,
-            window=window,
+            window=window.size,
+            transposed=transposed,
             fused=len(kernel.fused),
             layout=kernel.layout or "",
             misses=given.get("llc_misses"),
@@ -112,9 +129,14 @@ class KernelFacts:
         shape = ""
         if self.kind == CONVOLUTION:
             form = "depthwise" if self.depthwise else "grouped" if self.groups > 1 else ""
-            form = form or ("pointwise" if self.window == (1, 1) else "spatial")
+            form = form or ("pointwise" if math.prod(self.window) == 1 else "spatial")
             shape = f" {form}"
         return f"{self.type}{shape} {_INSTRUCTION_SETS.sub('', self.route)}".strip()
+
+    @property
+    def _size(self) -> int:
+        """Dimensions that a window moves in."""
+        return max(1, len(self.inputs[0]) - 2)
 
     @property
     def batch(self) -> int:
@@ -138,7 +160,14 @@ class KernelFacts:
 
     @cached_property
     def macs(self) -> int:
-        """Multiply-adds of convolutions and matrix products; 0 elsewhere."""
+        """Multiply-adds of convolutions, matrix products and whole attentions; 0 elsewhere."""
+        if self.transposed and len(self.inputs) > 1:
+            # Weights are (in, out / groups, *window), behind a dimension of groups where OpenVINO has one.
+            written = self.inputs[1][-1 - self._size]
+            return math.prod(self.inputs[0]) * written * math.prod(self.window)
+        attention = _attention_macs(self.type, self.inputs)
+        if attention:
+            return attention
         if self.kind == CONVOLUTION and len(self.inputs) > 1:
             per_output = self.channels_in // max(1, self.groups) * math.prod(self.window)
             return math.prod(self.output) * per_output
@@ -182,34 +211,33 @@ def route_of(kernel: Kernel) -> str:
     return name
 
 
-def _pair(value: Any, default: int) -> tuple[int, int]:
-    """Height and width of what a runtime gives as one number, as one a dimension, or not at all."""
-    if isinstance(value, int):
-        return value, value
-    if isinstance(value, Sequence) and not isinstance(value, str) and value:
-        numbers = [int(v) for v in value]
-        return (numbers[-2], numbers[-1]) if len(numbers) > 1 else (default, numbers[0])
-    return default, default
+def _plain(type_: str) -> str:
+    return type_.replace("_", "").lower()
+
+
+def _attention_macs(type_: str, inputs: tuple[tuple[int, ...], ...]) -> int:
+    """Multiply-adds of an operator that holds an attention; 0 for any other."""
+    if _plain(type_) in _WITH_LAYERS and inputs and len(inputs[0]) == 3:
+        batch, tokens, width = inputs[0]
+        weights = sum(math.prod(shape) for shape in inputs if len(shape) == 2 and width in shape)
+        return batch * tokens * (weights + 2 * tokens * width)
+    if _plain(type_) == _ATTENTION and len(inputs) > 2 and min(map(len, inputs[:3])) > 1:
+        query, key, value = inputs[:3]
+        return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
+    return 0
 
 
 def _output_shape(
-    type_: str,
-    kind: str,
-    inputs: tuple[tuple[int, ...], ...],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
-    window: tuple[int, int],
+    type_: str, kind: str, inputs: tuple[tuple[int, ...], ...], window: Window, transposed: bool, groups: int
 ) -> tuple[int, ...]:
     """What a runtime that tells inputs alone writes: known for convolutions and products, else as the input."""
     first = inputs[0]
-    if kind == CONVOLUTION and len(inputs) > 1 and len(first) == 4:
-        pixels = (
-            (size + 2 * pad - far * (reach - 1) - 1) // step + 1
-            for size, pad, far, reach, step in zip(first[2:], padding, dilation, window, stride, strict=True)
-        )
-        return first[0], inputs[1][0], *(max(1, p) for p in pixels)
+    if kind == CONVOLUTION and len(inputs) > 1 and len(first) > 2 and len(inputs[1]) == len(first):
+        channels = inputs[1][1] * groups if transposed else inputs[1][0]
+        return first[0], channels, *window.output(first[2:], transposed=transposed)
     if kind == _MATRIX_PRODUCT and len(inputs) > 1 and inputs[1]:
         # A linear layer holds its weights as (out, in), every other product as (in, out).
         return *first[:-1], inputs[1][0] if type_ == "linear" else inputs[1][-1]
+    if _plain(type_) in (*_WITH_LAYERS, _ATTENTION):
+        return first
     return max(inputs, key=math.prod, default=first)

@@ -25,6 +25,7 @@ from typing import Any, Self
 import yaml
 
 from hwnas.core.errors import UnknownName, UsageError
+from hwnas.core.yaml_file import YamlFile
 from hwnas.predicting.block_key import BlockKey
 from hwnas.predicting.latency_table import Factor, LatencyTable
 
@@ -33,8 +34,7 @@ __all__ = ["BlockKey", "LookupEntry", "LookupTable"]
 #: The units that a table may have, and how many of them are a second.
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
-#: The safe loader and dumper, those in C where PyYAML has them: large tables take seconds otherwise.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: The safe dumper, the one in C where PyYAML has it: large tables take seconds otherwise.
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 #: In the order in which such files have them.
@@ -70,8 +70,7 @@ class LookupTable:
         if unit not in UNITS:
             raise UnknownName("unit of time", unit, UNITS)
         for key, entry in entries.items():
-            if not (math.isfinite(entry.mean) and entry.mean >= 0):
-                raise UsageError(f"key {key!r} has the mean {entry.mean}", "Give finite latencies, at least 0")
+            _check_mean(key, entry.mean)
         self.entries = dict(entries)
         self.unit = unit
 
@@ -154,27 +153,17 @@ class LookupTable:
 
         Raises:
             UsageError: The file cannot be read, its unit is unknown or another one, or a value is wrong; the
-                message names file and key.
+                message names file, line and key.
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-            data = yaml.load(text, Loader=_LOADER)
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read {path}: {error}", "Give a readable YAML file") from error
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f", line {mark.line + 1}" if mark else ""
-            raise UsageError(f"{path}{where}: not valid YAML", "Correct the syntax") from error
-        except ValueError as error:
-            # PyYAML reads what looks like a date as one, and a date may be impossible.
-            raise UsageError(f"{path}: {error}", "Put text that looks like a date in quotes") from error
-        if not isinstance(data, dict):
-            raise UsageError(f"{path}: not a mapping of keys to latencies", "Give a lookup table")
-        unit = _unit(path, unit, _STATED.match(text))
-        try:
-            return cls({key: _entry(key, fields) for key, fields in data.items()}, unit)
-        except UsageError as error:
-            raise UsageError(f"{path}: {error.message}", error.hint) from error
+        file = YamlFile.read(Path(path), "Give a lookup table: a mapping of keys to latencies")
+        unit = _unit(path, unit, _STATED.match(file.text))
+        entries = {}
+        for key, fields in file.values.items():
+            with file.at(key):
+                entries[key] = _entry(key, fields)
+                _check_mean(key, entries[key].mean)
+        with file.at():
+            return cls(entries, unit)
 
     def save(self, path: str | Path) -> None:
         """Write a YAML file that :meth:`load` and programs of ProxylessNAS and Once-for-All read.
@@ -211,6 +200,11 @@ def _unit(path: str | Path, given: str | None, stated: re.Match[str] | None) -> 
     if stated is not None and given is not None and stated[1] != given:
         raise UsageError(f"{path} states the unit {stated[1]!r}, not {given!r}", "Leave the unit out")
     return given or (stated[1] if stated else "")
+
+
+def _check_mean(key: str, mean: float) -> None:
+    if not (math.isfinite(mean) and mean >= 0):
+        raise UsageError(f"key {key!r} has the mean {mean}", "Give finite latencies, at least 0")
 
 
 def _entry(key: Any, fields: Any) -> LookupEntry:

@@ -16,12 +16,13 @@ from hwnas.store.rows import to_counter, to_kernel, to_stored
 
 _Part = TypeVar("_Part")
 
-_COLUMNS: dict[str, Column[Any]] = {
+_COLUMNS: dict[str, ColumnElement[Any]] = {
     "uid": t.measurement.c.uid,
     "environment": t.environment.c.fingerprint,
     "campaign_uid": t.campaign.c.uid,
     "kind": t.workload.c.kind,
     "name": t.workload.c.name,
+    "architecture": t.workload.c.spec["params", "architecture"].as_string(),
     "backend": t.measurement.c.backend,
     "threads": t.measurement.c.threads,
     "batch": t.workload.c.batch,
@@ -46,7 +47,7 @@ def conditions(filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     return [_column(name) == value for name, value in filters.items() if value is not None]
 
 
-def _column(name: str) -> Column[Any]:
+def _column(name: str) -> ColumnElement[Any]:
     if name not in _COLUMNS:
         raise UnknownName("filter", name, _COLUMNS)
     return _COLUMNS[name]

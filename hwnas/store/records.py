@@ -75,6 +75,7 @@ class Filters(TypedDict, total=False):
     campaign_uid: str | None
     kind: str | None  #: of the workload, for example ``pattern``
     name: str | None  #: of the workload
+    architecture: str | None  #: of a search space's workload, as its compact text
     backend: str | None  #: full id
     threads: int | None
     batch: int | None

@@ -258,6 +258,19 @@ class StoreContract:
         with pytest.raises(UnknownName, match="batch"):
             found(bach=8)
 
+    def test_filters_of_architectures(self, store: LatencyStore) -> None:
+        """An architecture is part of what a workload declares; other workloads have none."""
+        store.add(example_measurement("u0"), example_environment())
+        for uid, architecture in (("u1", "16,1+32,2"), ("u2", "24,1+32,2")):
+            workload = Workload(
+                "space", "patterns", (1, 3, 32, 32), {"architecture": architecture, "digest": "d"}
+            )
+            store.add(example_measurement(uid, workload=workload), example_environment())
+        found = store.measurements(kind="space", architecture="24,1+32,2")
+        assert [s.measurement.uid for s in found] == ["u2"]
+        assert store.count(architecture="24,1") == 0
+        assert store.values("architecture") == ["16,1+32,2", "24,1+32,2"]
+
     def test_pages_and_light_reading(self, store: LatencyStore) -> None:
         """More measurements than fit on a page come in order, with or without their samples."""
         environment = example_environment()

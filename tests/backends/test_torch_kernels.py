@@ -31,6 +31,20 @@ def test_other_operators_are_followed_by_their_time() -> None:
     assert _working_operator(event("relu", 2, event("empty", 2))) == "aten::relu"
 
 
+def test_a_transposed_convolution_by_onednn_is_known_though_it_is_no_operator() -> None:
+    by_onednn = event("_convolution", 10, event("empty", 6))
+    found = _working_operator(event("conv_transpose2d", 14, event("convolution", 12, by_onednn)))
+    assert found == "aten::mkldnn_convolution_transpose"
+    own = event("_convolution", 10, event("slow_conv_transpose2d", 6))
+    found = _working_operator(event("conv_transpose2d", 14, event("convolution", 12, own)))
+    assert found == "aten::slow_conv_transpose2d"
+    weight = torch.ones(2, 3, 5, 5)
+    run = executed_kernels(lambda: torch.nn.functional.conv_transpose2d(torch.ones(2, 2, 8, 8), weight))
+    (kernel,) = (k for k in run if k.type == "conv_transpose2d")
+    assert kernel.implementation.startswith("onednn:")
+    assert kernel.attributes["output_padding"] == [0, 0]
+
+
 def test_a_network_that_varies_from_call_to_call_has_the_kernels_of_one_call_and_no_times() -> None:
     calls = 0
 

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from hwnas.core.measurement import Status
 from hwnas.core.workload import Workload
 from hwnas.store import LatencyStore
 from hwnas.testing.examples import example_environment, example_measurement, example_workload
+from hwnas.workloads.spaces.space_file import load_space
+from hwnas.workloads.spaces.workload import space_model, space_workload
 
 
 @pytest.fixture
@@ -94,6 +97,39 @@ def test_query_filters(run: Run, database: Path, options: list[str], uids: list[
     code, out, err = run("query", "--json", *options)
     assert (code, err) == (0, "")
     assert [row["uid"] for row in json.loads(out)] == uids
+
+
+def test_architectures_of_a_space(run: Run, database: Path, tmp_path: Path) -> None:
+    """By the text that `hwnas measure --model` takes, by the short form of tables, or all of a space."""
+    space = load_space("nasbench201")
+    architectures = [space.sample(random.Random(seed)) for seed in (0, 1)]
+    with LatencyStore.open(database) as store:
+        for uid, architecture, batch in (("s0", 0, 1), ("s1", 1, 1), ("s2", 1, 8)):
+            workload = space_workload(space, architectures[architecture], batch=batch)
+            store.add(example_measurement(uid, workload=workload), example_environment())
+        gone = Workload("space", "gone.yaml", (1, 3, 8, 8), {"architecture": "8,1", "digest": "0" * 16})
+        store.add(example_measurement("s3", workload=gone), example_environment())
+
+    def uids(model: str) -> list[str]:
+        code, out, err = run("query", "--json", "--model", model)
+        assert (code, err) == (0, "")
+        return [row["uid"] for row in json.loads(out)]
+
+    one = space_workload(space, architectures[1])
+    assert uids(space_model(one)) == ["s1", "s2"]
+    assert uids(f"space:{one.short_name}") == ["s1", "s2"]
+    assert uids("space:nasbench201") == ["s0", "s1", "s2"]
+    assert uids("space:gone.yaml:8,1") == ["s3"]
+    for model, said in (
+        ("space:nasbench", "nasbench201"),
+        ("space:gone.yaml:16,1", "gone.yaml"),
+        ("space:patterns#123456", "unknown measured search space or architecture"),
+        (space_model(one).replace("~0|+", "~0,+", 1), "cannot read the architecture"),
+        (space_model(space_workload(space, space.sample(random.Random(5)))), "unknown measured architecture"),
+    ):
+        code, out, err = run("query", "--model", model)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert said in err
 
 
 def test_query_formats(run: Run, database: Path) -> None:

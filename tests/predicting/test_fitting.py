@@ -81,6 +81,19 @@ def test_an_operator_never_seen_is_named(fitted: Fitted) -> None:
     assert "FancyAttention" in found.warnings[0]
 
 
+def test_convolutions_of_other_dimensions_than_any_in_training_are_named(fitted: Fitted) -> None:
+    """Their time is guessed from other convolutions', with a wide interval, and they are out of range."""
+    image = convolution(64, 64, 28)
+    shapes = {"input_shapes": [[1, 64, 4, 28, 28], [64, 64, 3, 3, 3]], "output_shapes": [[1, 64, 4, 28, 28]]}
+    volume = Kernel.from_dict({**image.to_dict(), "attributes": {**image.attributes, **shapes}})
+    few = facts(*(convolution(256, 256, 56) for _ in range(4)))
+    usual = fitted.predictor.predict(NEW, kernels=(*few, *facts(image)))
+    found = fitted.predictor.predict(NEW, kernels=(*few, *facts(volume)))
+    assert "Convolution3d" in found.warnings[0]
+    assert not found.kernels[-1].in_range
+    assert found.high_s / found.low_s > usual.high_s / usual.low_s
+
+
 def test_a_network_of_operators_never_seen_is_refused(fitted: Fitted) -> None:
     odd = Kernel.from_dict({**pooling(64, 7).to_dict(), "type": "FancyAttention", "implementation": "ref"})
     with pytest.raises(CellError, match=r"FancyAttention.*guess"):

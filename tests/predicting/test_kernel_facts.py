@@ -60,6 +60,45 @@ def test_equal_work_has_equal_keys_whatever_its_name_and_place() -> None:
     assert KernelFacts.of(one).key != KernelFacts.of(convolution(16, 32, 28)).key
 
 
+def _facts(type_: str, shapes: list[list[int]], **attributes: object) -> KernelFacts:
+    return KernelFacts.of(Kernel(0, "x", type_, "", "f32", attributes={"input_shapes": shapes, **attributes}))
+
+
+def test_a_sequence_is_an_image_of_height_1() -> None:
+    facts = _facts("conv1d", [[1, 8, 50], [16, 4, 5]], stride=[2], padding=[1], dilation=[1], groups=2)
+    assert (facts.output, facts.window, facts.stride, facts.padding) == ((1, 16, 24), (1, 5), (1, 2), (0, 1))
+    assert facts.macs == 16 * 24 * 4 * 5
+    # OpenVINO gives groups a dimension of their own, and all convolutions one name.
+    openvino = _facts(
+        "Convolution", [[1, 8, 50], [2, 8, 4, 5]], output_shapes=[[1, 16, 24]], stride=[2], groups=2
+    )
+    assert (openvino.type, openvino.window, openvino.macs) == ("Convolution1d", (1, 5), facts.macs)
+
+
+def test_a_volume_has_three_dimensions() -> None:
+    numbers = {"stride": [1, 2, 2], "padding": [0, 1, 1], "dilation": [1, 1, 1], "groups": 1}
+    facts = _facts("conv3d", [[1, 3, 8, 16, 16], [4, 3, 3, 3, 3]], **numbers)
+    assert (facts.output, facts.window, facts.stride) == ((1, 4, 6, 8, 8), (3, 3, 3), (1, 2, 2))
+    assert facts.macs == 4 * 6 * 8 * 8 * 3 * 27
+    assert _facts("Convolution", [[1, 3, 8, 16, 16], [4, 3, 3, 3, 3]]).type == "Convolution3d"
+    assert "pointwise" in _facts("conv3d", [[1, 3, 8, 16, 16], [4, 3, 1, 1, 1]]).category
+
+
+def test_a_transposed_convolution_spreads_its_input() -> None:
+    numbers = {"stride": [2, 2], "padding": [1, 1], "output_padding": [1, 1], "groups": 4, "dilation": [1, 1]}
+    facts = _facts("conv_transpose2d", [[1, 16, 10, 10], [16, 2, 3, 3]], **numbers)
+    assert facts.output == (1, 8, 20, 20)
+    assert facts.macs == 16 * 10 * 10 * 2 * 9
+    grouped = _facts("Deconvolution", [[1, 16, 10, 10], [4, 4, 2, 3, 3]], output_shapes=[[1, 8, 20, 20]])
+    assert (grouped.type, grouped.macs) == ("Deconvolution", facts.macs)
+
+
+def test_same_padding_and_images_without_a_batch() -> None:
+    facts = _facts("conv2d", [[3, 9, 9], [4, 3, 3, 3]], stride=[1, 1], padding="same", dilation=[1, 1])
+    assert facts.output == (1, 4, 9, 9)
+    assert facts.batch == 1
+
+
 def test_in_place_variants_are_the_same_operator() -> None:
     shapes = {"input_shapes": [[1, 8, 4, 4]]}
     plain, in_place = (

@@ -16,6 +16,7 @@ from hwnas.predicting.features import feature_matrix
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.listing import list_kernels
 from hwnas.workloads.build import load_program
+from hwnas.workloads.counting import count
 from hwnas.workloads.patterns import pattern_workload
 
 _WORKLOADS = [
@@ -36,6 +37,92 @@ def test_facts_of_a_listing_are_those_of_a_run(backend_id: str, workload: Worklo
     ran = [KernelFacts.of(k) for k in session.kernels()]
     assert [k.category for k in listed] == [k.category for k in ran]
     assert [k.key for k in listed] == [k.key for k in ran]
+
+
+class _Attends(torch.nn.Module):
+    """Runs as one operator, or, where the number of heads is odd, as many."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.attention = torch.nn.MultiheadAttention(24, heads, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.attention(x, x, x, need_weights=False)[0]
+        return found
+
+
+def _sequences(length: int) -> tuple[torch.nn.Module, torch.Tensor]:
+    layers = torch.nn.Sequential(
+        torch.nn.Conv1d(8, 16, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Conv1d(16, 16, 5, padding="same", groups=16),
+        torch.nn.Conv1d(16, 24, 1),
+        torch.nn.ConvTranspose1d(24, 8, 4, stride=2, padding=1),
+        torch.nn.Conv1d(8, 8, 3, stride=2, dilation=2, groups=2),
+    )
+    return layers, torch.randn(1, 8, length)
+
+
+def _volumes(size: int) -> tuple[torch.nn.Module, torch.Tensor]:
+    layers = torch.nn.Sequential(
+        torch.nn.Conv3d(3, 8, 3, padding=1),
+        torch.nn.Conv3d(8, 8, (1, 3, 3), stride=(1, 2, 2), groups=8),
+        torch.nn.ReLU(),
+        torch.nn.ConvTranspose3d(8, 4, 2, stride=2),
+        torch.nn.Conv3d(4, 4, 1),
+        torch.nn.MaxPool3d(2),
+    )
+    return layers, torch.randn(1, 3, 6, size, size)
+
+
+def _images(size: int) -> tuple[torch.nn.Module, torch.Tensor]:
+    layers = torch.nn.Sequential(
+        torch.nn.ConvTranspose2d(8, 16, 2, stride=2),
+        torch.nn.ConvTranspose2d(16, 16, 3, stride=2, padding=1, output_padding=1, groups=4),
+        torch.nn.ReLU(),
+        torch.nn.ConvTranspose2d(16, 4, 1),
+        torch.nn.ConvTranspose2d(4, 4, 3, dilation=2, bias=False),
+    )
+    return layers, torch.randn(1, 8, size, size)
+
+
+_OTHERS = {
+    "sequences": _sequences(40),
+    "long sequences": _sequences(3000),
+    "volumes": _volumes(9),
+    "large volumes": _volumes(40),
+    "upsampling": _images(5),
+    "more upsampling": _images(56),
+}
+_ATTENTIONS = {
+    "attention": (_Attends(4), torch.randn(2, 10, 24)),
+    "attention with an odd number of heads": (_Attends(3), torch.randn(2, 10, 24)),
+    "transformer": (
+        torch.nn.TransformerEncoderLayer(24, 4, 48, batch_first=True, norm_first=True),
+        torch.randn(1, 12, 24),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("backend_id", "name"),
+    [
+        *((b, n) for b in ("torch:cpu:fp32", "torch-nomkldnn:cpu:fp32", "openvino:cpu:fp32") for n in _OTHERS),
+        *(("torch:cpu:fp32", n) for n in _ATTENTIONS),
+    ],
+)
+def test_other_than_convolutions_of_images(backend_id: str, name: str) -> None:
+    """Their listing is that of a run as well, by oneDNN and without it, and their multiply-adds are counted."""
+    module, x = {**_OTHERS, **_ATTENTIONS}[name]
+    program = Program((x,), module.eval())
+    listed = [KernelFacts.of(k) for k in backend(backend_id).list_kernels(program, 1)]
+    session = backend(backend_id).compile(program, 1)
+    session.run()
+    ran = [KernelFacts.of(k) for k in session.kernels()]
+    assert [k.category for k in listed] == [k.category for k in ran]
+    assert [k.key for k in listed] == [k.key for k in ran]
+    assert sum(k.macs for k in listed) == count(module, (x,)).macs
+    torch.backends.mkldnn.set_flags(True)
 
 
 def test_misses_of_a_listing_are_those_of_a_run() -> None:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, ClassVar, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from hwnas.core.errors import UsageError
+from hwnas.workloads.spaces.cell_space import CellSpace, CellSpaceForm
 from hwnas.workloads.spaces.choice import Architecture, Choice
-from hwnas.workloads.spaces.picture import aligned, side
-from hwnas.workloads.spaces.space import IMAGES, Part, PartModule, Shape, Space, Step
-from hwnas.workloads.spaces.space_form import MOST_LAYERS, Channels, SpaceForm, fault, names
+from hwnas.workloads.spaces.picture import drawn, side
+from hwnas.workloads.spaces.space import IMAGES, Part, PartModule, Shape, Step
+from hwnas.workloads.spaces.space_form import Channels, Layers, names
 
 #: Keys of :data:`hwnas.workloads.networks.darts.OPERATIONS`, which imports torch.
 OPERATORS = (
@@ -81,7 +81,7 @@ class _Cell(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DartsSpace(Space):
+class DartsSpace(CellSpace):
     """Stem, cells, pooling and a linear classifier. The cells at one and at two thirds of the depth reduce.
 
     A node adds up two edges, each with an operator of its own; their order does not matter, so the edge from
@@ -93,8 +93,6 @@ class DartsSpace(Space):
         operators: What an edge may be.
     """
 
-    channels: int
-    cells: int
     operators: tuple[str, ...] = OPERATORS
 
     kind: ClassVar[str] = "darts"
@@ -198,13 +196,11 @@ class DartsSpace(Space):
         """The network drawn in text, a few lines of at most 80 characters."""
         _, *sides = self.input_shape
         rows = [
-            ("images", "", "x".join(map(str, self.input_shape))),
-            ("stem", f"3x3 convolution to {_STEM * self.channels}", side(*sides)),
+            (c.name, f"{c.kind} cell, {c.channels} channels a node", side(*c.sides))
+            for c in self._cells.values()
         ]
-        for cell in self._cells.values():
-            what = f"{cell.kind} cell, {cell.channels} channels a node"
-            rows.append((cell.name, what, side(*cell.sides)))
-        rows.append(("head", "average pooling, linear", f"{self.classes} scores"))
+        stem = (f"3x3 convolution to {_STEM * self.channels}", side(*sides))
+        network = drawn(self.input_shape, stem, rows, "average pooling, linear", self.classes)
         cell_drawing = (
             "A cell: 0 and 1 are the outputs of the cell before the last and of the last one.",
             "Nodes 2, 3, 4 and 5 each add up two edges from nodes before them:",
@@ -212,7 +208,7 @@ class DartsSpace(Space):
             f"  [node j] --(one of {len(self.operators)} operators)--+--> [node k]   i < j < k",
             "The output is 2, 3, 4 and 5 side by side.",
         )
-        return "\n".join([aligned(rows), "", *cell_drawing])
+        return "\n".join([network, "", *cell_drawing])
 
 
 def _sources(inputs: str) -> tuple[int, int]:
@@ -221,7 +217,7 @@ def _sources(inputs: str) -> tuple[int, int]:
     return int(first), int(second)
 
 
-class DartsSpaceForm(SpaceForm):
+class DartsSpaceForm(CellSpaceForm):
     """Files of the kind ``darts``.
 
     Args:
@@ -231,33 +227,8 @@ class DartsSpaceForm(SpaceForm):
     """
 
     channels: Annotated[Channels, Field(multiple_of=2)]
-    cells: int = Field(ge=3, le=MOST_LAYERS)
+    cells: Annotated[Layers, Field(ge=3)]
     operators: Annotated[tuple[str, ...], names("operator of DARTS", lambda: OPERATORS)] = OPERATORS
 
-    main_key: ClassVar[str] = "operators"
-
-    @model_validator(mode="after")
-    def _sides_are_halved_twice(self) -> DartsSpaceForm:
-        if any(size % 4 for size in self.input[1:]):
-            error = UsageError(
-                "two reduction cells halve the sides of images, which are not multiples of 4 here",
-                "Give an input such as 3x32x32",
-            )
-            raise fault(error, "input")
-        return self
-
-    def space(self, name: str) -> DartsSpace:
-        """The space that the file describes.
-
-        Args:
-            name: Of the space.
-        """
-        return DartsSpace(
-            name=name,
-            title=self.title,
-            input_shape=self.input,
-            classes=self.classes,
-            channels=self.channels,
-            cells=self.cells,
-            operators=self.operators,
-        )
+    made: ClassVar[type[CellSpace]] = DartsSpace
+    reductions: ClassVar[str] = "reduction cells"

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from hwnas.core.yaml_form import Form
 from hwnas.workloads.spaces.choice import Architecture, Choice
-from hwnas.workloads.spaces.picture import aligned, either, side
+from hwnas.workloads.spaces.picture import drawn, either, pooled_head, side
 from hwnas.workloads.spaces.space import Part, PartModule, Space
 from hwnas.workloads.spaces.space_form import (
     MOST_LAYERS,
     Channels,
     Features,
-    Form,
     Kernels,
     SpaceForm,
     Switches,
     Widths,
     integers,
 )
+from hwnas.workloads.spaces.stages import Place, block_places, stage_choices
 
 #: The choices of a stage, in the order of the compact text.
 _KEYS = ("width", "depth", "kernel", "expansion", "se")
@@ -51,13 +52,6 @@ class MBConvStage:
     se: tuple[bool, ...]
 
 
-class _Place(NamedTuple):
-    """Where a block stands: its stage from 0, and its number in there from 1."""
-
-    stage: int
-    block: int
-
-
 @dataclass(frozen=True)
 class MBConvSpace(Space):
     """Stem, stages of inverted residual blocks, 1 x 1 convolution, pooling and a linear classifier.
@@ -77,18 +71,12 @@ class MBConvSpace(Space):
     kind: ClassVar[str] = "mbconv"
 
     def _choices(self) -> Iterator[Choice]:
-        for number, stage in enumerate(self.stages, 1):
-            for key in _KEYS:
-                yield Choice(f"stage{number}.{key}", getattr(stage, key))
+        yield from stage_choices(self.stages, _KEYS)
 
     @cached_property
-    def _places(self) -> dict[str, _Place]:
+    def _places(self) -> dict[str, Place]:
         """Every part but stem and head."""
-        return {
-            f"stage{index + 1}_block{block}": _Place(index, block)
-            for index, stage in enumerate(self.stages)
-            for block in range(1, max(stage.depth) + 1)
-        }
+        return block_places(self.stages)
 
     def _parts(self) -> Iterator[Part]:
         yield Part("stem")
@@ -138,18 +126,14 @@ class MBConvSpace(Space):
 
     def picture(self) -> str:
         """The network drawn in text, a few lines of at most 80 characters."""
-        rows = [
-            ("images", "", "x".join(map(str, self.input_shape))),
-            ("stem", f"3x3 convolution to {self.stem}, stride {self.stem_stride}", side(*self._sides(0))),
-        ]
+        rows = []
         for index, stage in enumerate(self.stages):
             blocks = f"{either(stage.depth)} blocks, stride {stage.stride}, width {either(stage.width)}"
             rows.append((f"stage {index + 1}", blocks, side(*self._sides(index + 1))))
             inside = f"  kernel {either(stage.kernel)}, expansion {either(stage.expansion)}"
             rows.append(("", f"{inside}, se {either(stage.se)}", ""))
-        first = f"1x1 convolution to {self.head}, " if self.head else ""
-        rows.append(("head", f"{first}average pooling, linear", f"{self.classes} scores"))
-        return aligned(rows)
+        stem = (f"3x3 convolution to {self.stem}, stride {self.stem_stride}", side(*self._sides(0)))
+        return drawn(self.input_shape, stem, rows, pooled_head(self.head), self.classes)
 
 
 class _Stage(Form):
@@ -176,7 +160,6 @@ class MBConvSpaceForm(SpaceForm):
     head: Features = 0
     stages: list[_Stage] = Field(min_length=1, max_length=_MOST_STAGES)
 
-    sections: ClassVar[Mapping[str, type[Form]]] = {"stages": _Stage}
     main_key: ClassVar[str] = "stages"
 
     def space(self, name: str) -> MBConvSpace:

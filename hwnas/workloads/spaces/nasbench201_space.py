@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, ClassVar, NamedTuple
 
-from pydantic import model_validator
-
 from hwnas.core.errors import UsageError
 from hwnas.core.workload import Scalar
+from hwnas.workloads.spaces.cell_space import CellSpace, CellSpaceForm
 from hwnas.workloads.spaces.choice import Architecture, Choice
-from hwnas.workloads.spaces.picture import aligned, side
-from hwnas.workloads.spaces.space import IMAGES, Part, PartModule, Shape, Space, Step
-from hwnas.workloads.spaces.space_form import Channels, Layers, SpaceForm, fault, names
+from hwnas.workloads.spaces.picture import drawn, side
+from hwnas.workloads.spaces.space import IMAGES, Part, PartModule, Shape, Step
+from hwnas.workloads.spaces.space_form import names
 
 #: In the benchmark's own order.
 OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -48,7 +47,7 @@ def _choice(source: int, node: int) -> str:
 
 
 @dataclass(frozen=True)
-class NasBench201Space(Space):
+class NasBench201Space(CellSpace):
     """Stem, three stages of equal cells with residual blocks in between, pooling and a linear classifier.
 
     An architecture is one of the benchmark's, written as there. It is its own canonical form even where an edge
@@ -60,8 +59,6 @@ class NasBench201Space(Space):
         operators: What an edge may be.
     """
 
-    channels: int
-    cells: int
     operators: tuple[str, ...] = OPERATORS
 
     kind: ClassVar[str] = "nasbench201"
@@ -183,16 +180,14 @@ class NasBench201Space(Space):
 
     def picture(self) -> str:
         """The network drawn in text, a few lines of at most 80 characters."""
-        rows = [
-            ("images", "", "x".join(map(str, self.input_shape))),
-            ("stem", f"3x3 convolution to {self.channels}", side(*self._shape(0)[1:])),
-        ]
+        rows = []
         for stage in range(_STAGES):
             channels, *sides = self._shape(stage)
             if stage:
                 rows.append(("reduction", f"residual block to {channels}, stride 2", side(*sides)))
             rows.append((f"stage {stage + 1}", f"{self.cells} cells of {channels} channels", side(*sides)))
-        rows.append(("head", "average pooling, linear", f"{self.classes} scores"))
+        stem = (f"3x3 convolution to {self.channels}", side(*self._shape(0)[1:]))
+        network = drawn(self.input_shape, stem, rows, "average pooling, linear", self.classes)
         cell_drawing = (
             "A cell: 0 is its input and 3 its output; a node adds up what arrives.",
             f"Each of the six edges is one of {len(self.operators)} operators:",
@@ -200,10 +195,10 @@ class NasBench201Space(Space):
             "  0 --> 2   1 --> 2",
             "  0 --> 3   1 --> 3   2 --> 3",
         )
-        return "\n".join([aligned(rows), "", *cell_drawing])
+        return "\n".join([network, "", *cell_drawing])
 
 
-class NasBench201SpaceForm(SpaceForm):
+class NasBench201SpaceForm(CellSpaceForm):
     """Files of the kind ``nasbench201``.
 
     Args:
@@ -212,34 +207,7 @@ class NasBench201SpaceForm(SpaceForm):
         operators: What an edge may be.
     """
 
-    channels: Channels
-    cells: Layers
     operators: Annotated[tuple[str, ...], names("operator of NAS-Bench-201", lambda: OPERATORS)] = OPERATORS
 
-    main_key: ClassVar[str] = "operators"
-
-    @model_validator(mode="after")
-    def _sides_are_halved_twice(self) -> NasBench201SpaceForm:
-        if any(size % 4 for size in self.input[1:]):
-            error = UsageError(
-                "two residual blocks halve the sides of images, which are not multiples of 4 here",
-                "Give an input such as 3x32x32",
-            )
-            raise fault(error, "input")
-        return self
-
-    def space(self, name: str) -> NasBench201Space:
-        """The space that the file describes.
-
-        Args:
-            name: Of the space.
-        """
-        return NasBench201Space(
-            name=name,
-            title=self.title,
-            input_shape=self.input,
-            classes=self.classes,
-            channels=self.channels,
-            cells=self.cells,
-            operators=self.operators,
-        )
+    made: ClassVar[type[CellSpace]] = NasBench201Space
+    reductions: ClassVar[str] = "residual blocks"

@@ -7,13 +7,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from hwnas.core.workload import Scalar
 from hwnas.workloads.patterns import Convolution, PatternStack, find_pattern
 from hwnas.workloads.spaces.choice import Architecture, Choice
-from hwnas.workloads.spaces.picture import aligned, either, side
+from hwnas.workloads.spaces.picture import drawn, either, pooled_head, side
 from hwnas.workloads.spaces.space import Part, PartModule, Shape, Space
+from hwnas.workloads.spaces.stages import Place, block_places, stage_choices
 
 #: The choices of a stage, in the order of the compact text.
 _KEYS = ("pattern", "width", "depth", "kernel")
@@ -34,13 +35,6 @@ class PatternStage:
     width: tuple[int, ...]
     depth: tuple[int, ...]
     kernel: tuple[int, ...]
-
-
-class _Place(NamedTuple):
-    """Where a part stands: its stage from 0, and its block from 1, or 0 for what leads into the stage."""
-
-    stage: int
-    block: int
 
 
 @dataclass(frozen=True)
@@ -64,19 +58,14 @@ class PatternSpace(Space):
     kind: ClassVar[str] = "patterns"
 
     def _choices(self) -> Iterator[Choice]:
-        for number, stage in enumerate(self.stages, 1):
-            for key in _KEYS:
-                yield Choice(f"stage{number}.{key}", getattr(stage, key))
+        yield from stage_choices(self.stages, _KEYS)
 
     @cached_property
-    def _places(self) -> dict[str, _Place]:
+    def _places(self) -> dict[str, Place]:
         """Every part but the head."""
-        places: dict[str, _Place] = {}
-        for index, stage in enumerate(self.stages):
-            places[f"stage{index + 1}_entry" if index else "stem"] = _Place(index, 0)
-            for block in range(1, max(stage.depth) + 1):
-                places[f"stage{index + 1}_block{block}"] = _Place(index, block)
-        return places
+        blocks = block_places(self.stages)
+        entries = {f"stage{i + 1}_entry" if i else "stem": Place(i, 0) for i in range(len(self.stages))}
+        return dict(sorted({**entries, **blocks}.items(), key=lambda item: item[1]))
 
     def _parts(self) -> Iterator[Part]:
         for name, place in self._places.items():
@@ -172,16 +161,12 @@ class PatternSpace(Space):
 
     def picture(self) -> str:
         """The network drawn in text, a few lines of at most 80 characters."""
-        rows = [
-            ("images", "", "x".join(map(str, self.input_shape))),
-            ("stem", f"3x3 convolution, stride {self.stem_stride}", side(*self.sides(0))),
-        ]
+        rows = []
         for index, stage in enumerate(self.stages):
             if index:
                 rows.append(("entry", "2x2 average pooling, 1x1 convolution", side(*self.sides(index))))
             blocks = f"{either(stage.depth)} blocks of one of {len(stage.pattern)} patterns"
             rows.append((f"stage {index + 1}", blocks, side(*self.sides(index))))
             rows.append(("", f"  width {either(stage.width)}, kernel {either(stage.kernel)}", ""))
-        first = f"1x1 convolution to {self.head}, " if self.head else ""
-        rows.append(("head", f"{first}average pooling, linear", f"{self.classes} scores"))
-        return aligned(rows)
+        stem = (f"3x3 convolution, stride {self.stem_stride}", side(*self.sides(0)))
+        return drawn(self.input_shape, stem, rows, pooled_head(self.head), self.classes)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from hwnas.core.errors import UnknownName, UsageError
+from hwnas.core.yaml_form import Form, fault
 from hwnas.workloads.patterns import PATTERNS
 from hwnas.workloads.spaces.pattern_space import PatternSpace, PatternStage
 from hwnas.workloads.spaces.space_form import (
     MOST_LAYERS,
     Features,
-    Form,
     Kernels,
     SpaceForm,
     Widths,
-    fault,
     integers,
     names,
 )
@@ -51,7 +49,6 @@ class PatternSpaceForm(SpaceForm):
     head: Features = 0
     stages: list[_Stage] = Field(min_length=1, max_length=_MOST_STAGES)
 
-    sections: ClassVar[Mapping[str, type[Form]]] = {"stages": _Stage}
     main_key: ClassVar[str] = "stages"
 
     @model_validator(mode="after")

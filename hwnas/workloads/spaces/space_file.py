@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from hwnas.core.errors import HwnasError, UnknownName, UsageError
+from hwnas.core.errors import UsageError
 from hwnas.core.registry import Registry
 from hwnas.core.resources import data_folder, find_data_file
+from hwnas.core.yaml_file import YamlFile
 from hwnas.workloads.spaces.space import MOST_COMBINATIONS, Space
-from hwnas.workloads.spaces.space_form import Form, SpaceForm
-from hwnas.workloads.spaces.yaml_lines import line_of, repeated_key
+from hwnas.workloads.spaces.space_form import SpaceForm
 
 FOLDER = "search_spaces"
 
@@ -33,15 +28,6 @@ KINDS = Registry(
 )
 
 
-class _Located(Exception):
-    """An error, and the way to the key that it is about."""
-
-    def __init__(self, error: HwnasError, keys: tuple[str | int, ...] = ()) -> None:
-        super().__init__(error, keys)
-        self.error = error
-        self.keys = keys
-
-
 def load_space(name: str) -> Space:
     """Read a shipped space by name, or a user's own YAML file.
 
@@ -52,51 +38,13 @@ def load_space(name: str) -> Space:
     path = find_data_file(FOLDER, name, ".yaml")
     # A shipped file has one name, whichever way leads to it: equal networks have equal workloads.
     shipped = path.resolve().parent == data_folder(FOLDER).resolve()
-    root, data = _read(path)
-    try:
-        return _space(data, path.stem if shipped else name)
-    except _Located as located:
-        where, told = f"{path}, line {line_of(root, located.keys)}", located.error
-        raise UsageError(f"{where}: {told.message}", told.hint) from located
-
-
-def _read(path: Path) -> tuple[yaml.Node, Mapping[str, Any]]:
-    """The file twice: as nodes, which know their lines, and as values."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        root, data = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}", "Give a readable YAML file") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise UsageError(f"{path}{where}: not valid YAML", "Correct the syntax") from error
-    except ValueError as error:
-        # PyYAML reads what looks like a date as one, and a date may be impossible.
-        raise UsageError(f"{path}: {error}", "Put text that looks like a date in quotes") from error
-    if not isinstance(data, dict) or root is None:
-        raise UsageError(
-            f"{path}, line 1: not a mapping of keys to values", f"See {FOLDER}/patterns.yaml for the form"
-        )
-    twice = repeated_key(root)
-    if twice is not None:
-        raise UsageError(
-            f"{path}, line {twice.start_mark.line + 1}: key {twice.value} stands there twice", "Remove one"
-        )
-    return root, data
-
-
-def _space(data: Mapping[str, Any], name: str) -> Space:
-    form = _form(data)
-    try:
-        space = form.model_validate(data).space(name)
+    file = YamlFile.read(path, f"See {FOLDER}/patterns.yaml for the form")
+    with file.at("kind"):
+        form = _form(file.values)
+    found = file.checked(form)
+    with file.at(form.main_key):
+        space = found.space(path.stem if shipped else name)
         _check_parts(space)
-    except ValidationError as error:
-        # A misspelt key is often a missing one as well: the former says what to do.
-        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        raise _fault(form, first) from error
-    except HwnasError as error:
-        raise _Located(error, (form.main_key,)) from error
     return space
 
 
@@ -111,40 +59,17 @@ def _check_parts(space: Space) -> None:
             )
 
 
-def _form(data: Mapping[str, Any]) -> type[SpaceForm]:
-    kind = data.get("kind")
+def _form(values: Mapping[str, Any]) -> type[SpaceForm]:
+    kind = values.get("kind")
     known = ", ".join(KINDS.names())
     if kind is None:
-        raise _Located(UsageError("key kind is missing", f"Give one of {known}"))
+        raise UsageError("key kind is missing", f"Give one of {known}")
     if not isinstance(kind, str):
-        told = UsageError(f"key kind: should be a name (found {kind!r})", f"Give one of {known}")
-        raise _Located(told, ("kind",))
-    try:
-        form = KINDS.load(kind)
-    except UsageError as error:
-        raise _Located(error, ("kind",)) from error
+        raise UsageError(f"key kind: should be a name (found {kind!r})", f"Give one of {known}")
+    form = KINDS.load(kind)
     if not (isinstance(form, type) and issubclass(form, SpaceForm)):
-        told = UsageError(
+        raise UsageError(
             f"the kind of space {kind!r} is not a hwnas.workloads.spaces.space_form.SpaceForm",
             "Repair or remove the package that registers it",
         )
-        raise _Located(told, ("kind",))
     return form
-
-
-def _fault(form: type[SpaceForm], found: ErrorDetails) -> _Located:
-    """What pydantic has found, in one line that names the key."""
-    context = found.get("ctx", {})
-    # pydantic marks the key of a mapping with "[key]".
-    keys = tuple(k for k in (*found["loc"], *context.get("keys", ())) if k != "[key]")
-    key = ".".join(map(str, keys))
-    if found["type"] == "hwnas":
-        return _Located(UsageError(f"key {key}: {context['message']}", context["hint"]), keys)
-    if found["type"] == "missing":
-        return _Located(UsageError(f"key {key} is missing", "Add it"), keys)
-    if found["type"] == "extra_forbidden":
-        section = form.sections.get(str(keys[0]), Form) if len(keys) > 1 else form
-        return _Located(UnknownName("key", str(keys[-1]), section.model_fields), keys)
-    return _Located(
-        UsageError(f"key {key}: {found['msg'].lower()} (found {found['input']!r})", "Correct the value"), keys
-    )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from hwnas.core.errors import HwnasError, UnknownName
+from hwnas.core.errors import UnknownName
+from hwnas.core.yaml_form import Form, fault
 from hwnas.workloads.spaces.space import Space
 
 #: Larger numbers of channels, pixels or classes are mistakes: no computer holds such layers.
@@ -19,18 +20,6 @@ _LARGEST_KERNEL = 31
 
 #: Blocks of a stage, or cells, which are parts of their own.
 MOST_LAYERS = 64
-
-
-def fault(error: HwnasError, *keys: str | int) -> PydanticCustomError:
-    """An error of ours for pydantic to raise.
-
-    Args:
-        error: Its message and hint are kept.
-        keys: The way from the validated value down to what is wrong.
-    """
-    return PydanticCustomError(
-        "hwnas", "{message}", {"message": error.message, "hint": error.hint, "keys": list(keys)}
-    )
 
 
 def integers(smallest: int, largest: int) -> PlainValidator:
@@ -105,12 +94,6 @@ Layers = Annotated[int, Field(ge=1, le=MOST_LAYERS)]
 _Image = Annotated[tuple[int, int, int], PlainValidator(_image)]
 
 
-class Form(BaseModel):
-    """A mapping in a file: keys that it does not have are refused, and so are values of other types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
 class SpaceForm(Form):
     """The keys of every space.
 
@@ -128,8 +111,6 @@ class SpaceForm(Form):
     input: _Image
     classes: int = Field(ge=2, le=_LARGEST_SIZE)
 
-    #: Keys whose values are mappings, or lists of them, and their forms.
-    sections: ClassVar[Mapping[str, type[Form]]] = {}
     #: The key that holds the options; it is named where they are too many.
     main_key: ClassVar[str] = "kind"
 

@@ -36,12 +36,12 @@ def repeated_key(root: yaml.Node) -> yaml.Node | None:
             continue
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
-            keys: set[str] = set()
+            keys: set[tuple[str, str]] = set()  # 1 and "1" are two keys
             for key, value in node.value:
                 if isinstance(key, yaml.ScalarNode):
-                    if key.value in keys:
+                    if (key.tag, key.value) in keys:
                         return key
-                    keys.add(key.value)
+                    keys.add((key.tag, key.value))
                 waiting.append(value)
         elif isinstance(node, yaml.SequenceNode):
             waiting += node.value
