@@ -1,8 +1,13 @@
 """For tests and doctests alike: they neither wait for a real campaign nor disturb one."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+
+# Operators as small as those of tests take longer on several threads, and far longer where other processes want
+# the processor as well. Arms that are asked for threads set their number themselves.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

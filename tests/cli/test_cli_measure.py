@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from typing import NamedTuple
 
 import pytest
 import torch
+from command_line import runner
 
 from hwnas.backends.registry import BACKENDS, backend
 from hwnas.cli.main import main
-from hwnas.host.counters import callgrind_source
 
 PLAN = """
 title: tiny
@@ -25,8 +26,27 @@ settings:
 """
 
 
+class Done(NamedTuple):
+    """What a command gave."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def hwnas(tmp_path):
+def hwnas(tmp_path, monkeypatch, capsys):
+    """Runs `hwnas` in an empty folder with a database of its own; a process would import for seconds first."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HWNAS_LOCK", str(tmp_path / "lock"))
+    monkeypatch.setenv("HWNAS_DB", str(tmp_path / "db.sqlite"))
+    run = runner(monkeypatch, capsys)
+    return lambda *arguments: Done(*run(*arguments))
+
+
+@pytest.fixture
+def process(tmp_path):
+    """The same as a process, as a shell starts it."""
     environment = {
         **os.environ,
         "HWNAS_LOCK": str(tmp_path / "lock"),
@@ -34,14 +54,14 @@ def hwnas(tmp_path):
         "PYTHONWARNINGS": "",
     }
 
-    def run(*arguments, timeout=300, **variables):
+    def run(*arguments):
         return subprocess.run(
             [sys.executable, "-m", "hwnas", *map(str, arguments)],
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            env={**environment, **variables},
-            timeout=timeout,
+            env=environment,
+            timeout=300,
         )
 
     return run
@@ -56,9 +76,9 @@ def _refused(found, *words):
         assert word in found.stderr
 
 
-def test_measure_resume_fresh_and_report(hwnas, tmp_path):
+def test_measure_resume_and_report(hwnas, process, tmp_path):
     (tmp_path / "tiny.yaml").write_text(PLAN)
-    first = hwnas("measure", "tiny.yaml")
+    first = process("measure", "tiny.yaml")
     assert first.returncode == 0, first.stderr
     assert "2 ok, 1 skipped" in first.stdout
     assert "standard" in first.stdout
@@ -75,8 +95,6 @@ def test_measure_resume_fresh_and_report(hwnas, tmp_path):
     skipped = next(c for c in cells if c["backend"] == "openvino:npu:fp16")
     assert skipped["status"] == "skipped"
     assert "NPU" in skipped["reason"]
-    fresh = hwnas("measure", "tiny.yaml", "--fresh")
-    assert "2 ok" in fresh.stdout
 
 
 def test_a_rerun_after_nothing_could_be_measured_says_so_again(hwnas, tmp_path):
@@ -86,6 +104,9 @@ def test_a_rerun_after_nothing_could_be_measured_says_so_again(hwnas, tmp_path):
     assert again.returncode == 1
     assert "already: 1 skipped" in again.stdout
     assert "--retry-failed" in again.stdout
+    fresh = hwnas("measure", "tiny.yaml", "--fresh")
+    assert fresh.returncode == 1
+    assert "already" not in fresh.stdout
 
 
 def test_brackets_in_a_title_are_no_markup(tmp_path, monkeypatch, capfd):
@@ -132,11 +153,11 @@ def test_a_model_file_runs_on_openvino(hwnas, tmp_path):
     assert "1 ok" in found.stdout
 
 
-def test_a_factory_in_the_current_folder(hwnas, tmp_path):
+def test_a_factory_in_the_current_folder(process, tmp_path):
     (tmp_path / "mynets.py").write_text(
         "import torch\ndef make():\n    return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())\n"
     )
-    found = hwnas(
+    found = process(
         "measure",
         "--model",
         "mynets:make",
@@ -247,35 +268,12 @@ def test_caches_that_are_none_are_refused(hwnas, tmp_path):
     assert hwnas("measure", "--cache-misses", "guess").returncode == 2
 
 
-def test_a_source_that_is_missing_here_says_what_to_install(hwnas, tmp_path):
-    _refused(
-        hwnas("measure", "--cache-misses", "callgrind", PATH=str(tmp_path)),
-        "valgrind",
-        "apt-get install valgrind",
-    )
+def test_a_source_that_is_missing_here_says_what_to_install(hwnas, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    _refused(hwnas("measure", "--cache-misses", "callgrind"), "valgrind", "apt-get install valgrind")
 
 
-@pytest.mark.skipif(not callgrind_source().available, reason=f"valgrind: {callgrind_source().detail}")
-@pytest.mark.timeout(1800)
-def test_a_cell_is_simulated_under_valgrind_on_the_cache_asked_for(hwnas, tmp_path):
-    (tmp_path / "tiny.yaml").write_text(
-        PLAN.replace("[torch, openvino:cpu:fp32, openvino:npu:fp16]", "[torch]")
-    )
-    command = ("measure", "tiny.yaml", "--cache-misses", "callgrind", "--cache", "64K,16,64")
-    done = hwnas(*command, timeout=1500)
-    assert done.returncode == 0, done.stderr
-    (cell,) = json.loads(hwnas("report", "--json").stdout)
-    (count,) = cell["cache_misses"]
-    assert (count["source"], count["geometry"], count["threads"]) == ("callgrind", "65536,16,64", 1)
-    assert 0 < count["value"] < count["accesses"]
-    stored = hwnas("db", "query", "--json")
-    assert "callgrind" in stored.stdout
-    # Known now: nothing is simulated again.
-    again = hwnas(*command)
-    assert again.returncode == 0
-    assert "already" in again.stdout
-
-
+@pytest.mark.usefixtures("counted_once")
 def test_the_whole_study_is_planned_with_one_word(hwnas, tmp_path):
     found = hwnas("measure", "--all", "--dry-run")
     assert found.returncode == 0, found.stderr
@@ -283,6 +281,7 @@ def test_the_whole_study_is_planned_with_one_word(hwnas, tmp_path):
     assert not (tmp_path / "db.sqlite").exists()
 
 
+@pytest.mark.usefixtures("counted_once")
 def test_a_budget_that_ends_early_says_what_is_left(hwnas, tmp_path):
     """And nothing claims to be in the database that is not."""
     found = hwnas("measure", "--all", "--budget", "1ms", "--cache-misses", "off")

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import Run, runner
 
-import hwnas
-from hwnas.host.lock import measuring_lock
+from hwnas.cli import adapted
 from hwnas.host.machine import probe_environment
-from hwnas.measuring.events import Silent
 from hwnas.measuring.settings import Settings
+from hwnas.predicting.fitting import fit_predictor
 from hwnas.predicting.measuring_more import measure_workloads
+from hwnas.predicting.predictor import LatencyPredictor
+from hwnas.predicting.training_set import read_training_set
 from hwnas.store import LatencyStore
-from hwnas.workloads.patterns import pattern_workload
+from hwnas.testing.examples import example_measurement
+from hwnas.workloads.layer_chain import chain_workload
 
 OPENVINO = "openvino:cpu:fp32"
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with seven small networks."""
-    path = tmp_path_factory.mktemp("measured") / "latency.sqlite"
-    quick = Settings(passes=1, max_passes=1, budget_s=0.1, warmup_s=0.02, min_rounds=2)
-    with LatencyStore.open(path) as store:
-        names = ("standard", "bottleneck", "depthwise_separable", "grouped", "factorized")
-        workloads = [pattern_workload(name, depth=3, width=32, resolution=14) for name in names]
-        workloads += [pattern_workload("standard", depth=d, width=48, resolution=14) for d in (1, 2, 4, 5)]
-        with measuring_lock("tests"):
-            measure_workloads(store, probe_environment(), workloads, [OPENVINO], 1, Silent(), quick)
-    return path
+def predictor(measured_chains: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a predictor with few trees."""
+    here = probe_environment()
+    with LatencyStore.open(measured_chains, read_only=True) as store:
+        training = read_training_set(store, here.fingerprint, OPENVINO, 1)
+    return fit_predictor(training, here, trees=10).predictor.save(tmp_path_factory.mktemp("predictor"))
 
 
 @pytest.fixture
@@ -41,8 +43,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     return runner(monkeypatch, capsys)
 
 
-def test_fit_and_predict(run: Run, measured: Path) -> None:
-    code, out, err = run("fit", "--db", measured)
+def test_fit_and_predict(run: Run, measured_chains: Path) -> None:
+    code, out, err = run("fit", "--db", measured_chains)
     assert (code, err) == (0, "")
     assert "within 10 %" in out
     assert f"{OPENVINO}: kept in" in out
@@ -52,11 +54,9 @@ def test_fit_and_predict(run: Run, measured: Path) -> None:
     assert "Costliest kernels" in out
 
 
-def test_predictions_as_json(run: Run, measured: Path) -> None:
-    run("fit", "--db", measured, "--backend", "openvino:cpu:fp32", "--out", "mine")
-    code, out, _ = run(
-        "predict", "zoo:squeezenet1_1", "--input", "1x3x64x64", "--predictor", "mine", "--json", "--batch", "2"
-    )
+def test_predictions_as_json(run: Run, predictor: Path) -> None:
+    model = ("zoo:squeezenet1_1", "--input", "1x3x64x64", "--batch", "2")
+    code, out, _ = run("predict", *model, "--predictor", predictor, "--json")
     assert code == 0
     found = json.loads(out)
     low, high = found["interval_ms"]
@@ -67,16 +67,45 @@ def test_predictions_as_json(run: Run, measured: Path) -> None:
     assert len(found["host"]) == 12
 
 
-def test_what_is_asked_for_must_be_the_predictors(run: Run, measured: Path) -> None:
-    run("fit", "--db", measured, "--backend", OPENVINO, "--out", "mine")
+def test_what_is_asked_for_must_be_the_predictors(run: Run, predictor: Path) -> None:
     for option, value in (("--backend", "torch:cpu:fp32"), ("--threads", "2")):
-        code, out, err = run("predict", "zoo:squeezenet1_1", "--predictor", "mine", option, value)
+        code, out, err = run("predict", "zoo:squeezenet1_1", "--predictor", predictor, option, value)
         assert (code, out) == (2, "")
         assert f"{option} asks for {value}" in err
 
 
-def test_a_backend_that_cannot_list_is_refused(run: Run, measured: Path) -> None:
-    code, _, err = run("fit", "--db", measured, "--backend", "torch-mkldnn:cpu:fp32")
+def test_another_hosts_predictor_is_adapted(
+    run: Run, predictor: Path, measured_chains: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three networks are chosen and really measured; the others in the database say what was gained."""
+    elsewhere = LatencyPredictor.load(predictor)
+    elsewhere.environment = replace(elsewhere.environment, cpu_model="A processor of somebody else")
+    theirs = elsewhere.save(tmp_path / "theirs")
+    # The zoo and the study's patterns would take minutes.
+    chains = [partial(chain_workload, f"c{w}k3,n,r|p|l10", 1, 16) for w in range(8, 48, 8)]
+    monkeypatch.setattr(adapted, "NETWORKS", {str(c): SimpleNamespace(workload=c) for c in chains})
+    monkeypatch.setattr(adapted, "PATTERNS", ())
+    quick = Settings(passes=1, max_passes=1, budget_s=0.05, warmup_s=0.02, min_rounds=2)
+    monkeypatch.setattr(adapted, "measure_workloads", partial(measure_workloads, settings=quick))
+    database = tmp_path / "latency.sqlite"
+    shutil.copy(measured_chains, database)
+    code, out, err = run("fit", "--from", theirs, "--samples", "3", "--out", "mine", "--db", database)
+    assert (code, err) == (0, "")
+    assert "adapted from A processor of somebody else" in out
+    assert "with 3 networks of this host; kept in mine" in out
+    assert re.search(r"Mean error on the 9 other networks of this host in the database: \d", out)
+    assert "learned from the same samples alone: too few samples" in out
+    mine = LatencyPredictor.load("mine", environment=probe_environment())
+    assert mine.networks == 3
+    with LatencyStore.open(database, read_only=True) as store:
+        assert store.count() == 9 + 3
+    code, out, _ = run("predict", "zoo:squeezenet1_1", "--input", "1x3x64x64", "--predictor", "mine", "--json")
+    assert code == 0
+    assert json.loads(out)["host_note"] is None
+
+
+def test_a_backend_that_cannot_list_is_refused(run: Run, measured_chains: Path) -> None:
+    code, _, err = run("fit", "--db", measured_chains, "--backend", "torch-mkldnn:cpu:fp32")
     assert code == 2
     assert "without running them" in err
 
@@ -98,6 +127,10 @@ def test_one_folder_holds_one_backend(run: Run, tmp_path: Path) -> None:
         (("predict", "zoo:squeezenet1_1", "--backend", "nonsense"), "unknown backend"),
         (("predict", "zoo:squeezenet1_1", "--input", "1xNaN"), "--input"),
         (("fit", "--db", "missing.sqlite"), "missing.sqlite"),
+        (("fit", "--samples", "3"), "--samples goes with --from"),
+        (("fit", "--from", "nowhere", "--samples", "3"), "no predictor in nowhere"),
+        (("fit", "--from", "nowhere", "--threads", "1"), "Leave out --backend, --threads"),
+        (("fit", "--from", "nowhere", "--measure", "1m"), "Leave out --backend, --threads, --measure"),
     ],
 )
 def test_bad_input_is_one_line(run: Run, arguments: tuple[str, ...], said: str) -> None:
@@ -108,14 +141,17 @@ def test_bad_input_is_one_line(run: Run, arguments: tuple[str, ...], said: str) 
     assert "Traceback" not in err
 
 
+def test_more_samples_than_networks_are_refused(run: Run, predictor: Path, tmp_path: Path) -> None:
+    database = tmp_path / "new.sqlite"
+    code, _, err = run("fit", "--from", predictor, "--samples", "1000", "--db", database)
+    assert code == 2
+    assert "--samples 1000 is more than there are networks. At most" in err
+    assert not database.exists()
+
+
 def test_too_few_networks_are_told(run: Run, tmp_path: Path) -> None:
     with LatencyStore.open(tmp_path / "few.sqlite") as store:
-        hwnas.measure(
-            pattern_workload("standard", depth=1, width=8, resolution=8),
-            backends=[OPENVINO],
-            settings=Settings(passes=1, max_passes=1, budget_s=0.05, warmup_s=0.02, min_rounds=2),
-            store=store,
-        )
+        store.add(example_measurement(), probe_environment())
     code, _, err = run("fit", "--db", tmp_path / "few.sqlite", "--backend", OPENVINO)
     assert code == 2
     assert "has 1 networks" in err

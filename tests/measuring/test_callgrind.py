@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from hwnas.core.cache_geometry import CacheGeometry
+from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.errors import BackendUnavailable, CellError
 from hwnas.host.counters import callgrind_source
 from hwnas.measuring.callgrind import (
@@ -17,6 +21,7 @@ from hwnas.measuring.callgrind import (
     parse_totals,
     simulated_misses,
 )
+from hwnas.store import LatencyStore
 from hwnas.workloads.patterns import pattern_workload
 
 needs_valgrind = pytest.mark.skipif(
@@ -64,30 +69,85 @@ def test_a_simulated_process_gets_what_steers_runtimes_and_no_more(monkeypatch: 
     assert variables["PATH"] == os.defpath
 
 
+_CACHE = CacheGeometry(2**18, 16, 64)
+_PLAN = """
+backends: [torch]
+sweeps:
+  - {patterns: [standard], depth: 2, width: 128, resolution: 4}
+settings:
+  {passes: 1, max_passes: 1, budget_s: 0.1, turn_s: 0.02, min_rounds: 2, warmup_s: 0.02, warmup_cap_s: 0.1}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder with a plan of the cell; the command's database goes there as well."""
+    path = tmp_path_factory.mktemp("command") / "a folder with a longer name than most"
+    path.mkdir()
+    (path / "plan.yaml").write_text(_PLAN)
+    return path
+
+
+def _command(folder: Path) -> subprocess.CompletedProcess[str]:
+    """`hwnas measure` from another shell."""
+    variables = {"HWNAS_DB": "db.sqlite", "A_VARIABLE_OF_ANOTHER_SHELL": "x" * 3000}
+    options = ("--cache-misses", "callgrind", "--cache", str(_CACHE))
+    return subprocess.run(
+        [sys.executable, "-m", "hwnas", "measure", "plan.yaml", *options],
+        cwd=folder,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=1500,
+    )
+
+
+@pytest.fixture(scope="module")
+def simulated(folder: Path) -> dict[str, Counter]:
+    """The cell on each runtime, and on PyTorch by the command; two at a time, since each takes a minute."""
+    with ThreadPoolExecutor(2) as pool:
+        command = pool.submit(_command, folder)
+        counts = {
+            backend_id: pool.submit(simulated_misses, backend_id, 1, _CACHE, 1800, _CELL)
+            for backend_id in ("torch:cpu:fp32", "openvino:cpu:fp32")
+        }
+    assert command.result().returncode == 0, command.result().stderr
+    with LatencyStore.open(folder / "db.sqlite", read_only=True) as store:
+        (measurement,) = (s.measurement for s in store.measurements())
+    (by_command,) = (c for c in measurement.counters if c.event == LLC_MISSES)
+    return {"command": by_command, **{name: count.result() for name, count in counts.items()}}
+
+
+@needs_valgrind
+@pytest.mark.timeout(3600)
+def test_a_cell_repeats_from_another_shell(simulated: dict[str, Counter]) -> None:
+    """The same within 0.5 %: the runtime whose buffers come from the heap is simulated twice."""
+    first, second = simulated["torch:cpu:fp32"], simulated["command"]
+    # Where a container forbids fixed addresses, lines meet in other sets each time.
+    assert second.value == pytest.approx(first.value, rel=0.005 if fixed_addresses() else 0.05)
+    assert (second.source, second.geometry, second.threads) == (first.source, first.geometry, first.threads)
+
+
 @needs_valgrind
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("backend_id", ["torch:cpu:fp32", "openvino:cpu:fp32"])
-def test_a_cell_repeats_and_obeys_its_cache(
-    backend_id: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The same within 0.5 % from another shell, at the traffic of weights that a small cache cannot hold.
-
-    A simulation takes a minute: the runtime whose buffers come from the heap is simulated twice.
-    """
-    geometry = CacheGeometry(2**18, 16, 64)
-    first = simulated_misses(backend_id, 1, geometry, 1800, _CELL)
-    if backend_id == "torch:cpu:fp32":
-        monkeypatch.setenv("A_VARIABLE_OF_ANOTHER_SHELL", "x" * 3000)
-        elsewhere = tmp_path / "a folder with a longer name than most"
-        elsewhere.mkdir()
-        monkeypatch.chdir(elsewhere)
-        second = simulated_misses(backend_id, 1, geometry, 1800, _CELL)
-        # Where a container forbids fixed addresses, lines meet in other sets each time.
-        assert second.value == pytest.approx(first.value, rel=0.005 if fixed_addresses() else 0.05)
-    assert (first.source, first.geometry, first.threads) == ("callgrind", "262144,16,64", 1)
-    assert first.value is not None
+def test_a_cell_obeys_its_cache(backend_id: str, simulated: dict[str, Counter]) -> None:
+    """At the traffic of weights that a small cache cannot hold."""
+    found = simulated[backend_id]
+    assert (found.source, found.geometry, found.threads) == ("callgrind", "262144,16,64", 1)
+    assert found.value is not None
     weights_lines = 2 * 128 * 128 * 9 * 4 / 64
     # PyTorch may read the weights, write them in oneDNN's layout, and read that.
-    assert weights_lines < first.value < 4 * weights_lines
-    assert first.accesses is not None
-    assert first.accesses > first.value
+    assert weights_lines < found.value < 4 * weights_lines
+    assert found.accesses is not None
+    assert found.accesses > found.value
+
+
+@needs_valgrind
+@pytest.mark.timeout(3600)
+@pytest.mark.usefixtures("simulated")
+def test_what_was_simulated_is_not_simulated_again(folder: Path) -> None:
+    again = _command(folder)
+    assert again.returncode == 0, again.stderr
+    assert "already" in again.stdout
+    assert "LLC misses (callgrind" in again.stdout

@@ -31,6 +31,7 @@ SMALL = Settings(
     warmup_cap_s=0.2,
     cell_timeout_s=60,
 )
+ONCE = replace(SMALL, passes=1, max_passes=1)
 TINY = pattern_workload("standard", depth=2, width=8, resolution=8)
 OTHER = pattern_workload("depthwise_separable", depth=2, width=8, resolution=8)
 
@@ -55,7 +56,7 @@ def store(tmp_path):
         yield opened
 
 
-def _run(store, *backends, workloads=(TINY,), settings=SMALL, name="test", fresh=False):
+def _run(store, *backends, workloads=(TINY,), settings=ONCE, name="test", fresh=False):
     experiment = Experiment(name, "", workloads, backends, 1, settings)
     watcher = Silent()
     return Campaign(Plan.of(experiment), store, probe_environment(), watcher).run(fresh=fresh)
@@ -66,7 +67,7 @@ def _measured(store, outcome):
 
 
 def test_two_runtimes_end_to_end(store):
-    outcome = _run(store, "torch:cpu:fp32", "openvino:cpu:fp32", workloads=(TINY, OTHER))
+    outcome = _run(store, "torch:cpu:fp32", "openvino:cpu:fp32", workloads=(TINY, OTHER), settings=SMALL)
     assert outcome.counts == {Status.OK: 8}
     stored = _measured(store, outcome)
     assert len(stored) == 8
@@ -96,60 +97,57 @@ def test_two_runtimes_end_to_end(store):
     assert store.canary_reference(probe_environment(), stored[0].protocol)
     assert estimate(torch_passes, None).passes == 2
     assert 0 < outcome.inference_s < outcome.elapsed_s
-
-
-def test_arms_of_a_group_share_rounds_and_passes_use_other_groups(store):
-    outcome = _run(store, "torch:cpu:fp32", "openvino:cpu:fp32")
+    # Arms of a group share rounds, and passes are other groups.
     groups = {}
-    for m in _measured(store, outcome):
+    for m in mine:
         groups.setdefault(m.group, []).append(m)
     assert sorted(len(g) for g in groups.values()) == [2, 2]
-    for first, second in groups.values():
-        assert first.pass_index == second.pass_index
-        assert {b.round for b in first.blocks} == {b.round for b in second.blocks}
+    for one, other in groups.values():
+        assert one.pass_index == other.pass_index
+        assert {b.round for b in one.blocks} == {b.round for b in other.blocks}
 
 
 def test_a_finished_campaign_is_not_measured_again_unless_fresh(store):
     first = _run(store, "torch:cpu:fp32")
     again = _run(store, "torch:cpu:fp32")
     assert again.counts == {}
-    assert again.resumed == 2
+    assert again.resumed == 1
     assert again.campaign_uid == first.campaign_uid
     anew = _run(store, "torch:cpu:fp32", fresh=True)
-    assert anew.counts == {Status.OK: 2}
+    assert anew.counts == {Status.OK: 1}
     assert anew.campaign_uid != first.campaign_uid
 
 
-@pytest.mark.parametrize(
-    ("name", "status", "reason"),
-    [
-        ("Crashes", Status.FAILED, "exit code 9"),
-        ("ComputesNonsense", Status.FAILED, "differ from the reference"),
-        ("Missing", Status.SKIPPED, "Buy one"),
-    ],
-)
-def test_a_bad_arm_costs_its_cell_alone(store, name, status, reason):
-    outcome = _run(store, "torch:cpu:fp32", _bad(name), workloads=(TINY, OTHER))
-    fates = {(m.workload, m.backend): m for m in _measured(store, outcome)}
+def test_a_bad_arm_costs_its_cell_alone(store):
+    fates_of = {
+        "Crashes": (Status.FAILED, "exit code 9"),
+        "ComputesNonsense": (Status.FAILED, "differ from the reference"),
+        "Missing": (Status.SKIPPED, "Buy one"),
+    }
+    arms = {_bad(name): fate for name, fate in fates_of.items()}
+    outcome = _run(store, "torch:cpu:fp32", *arms, workloads=(TINY, OTHER), settings=SMALL)
+    measured = _measured(store, outcome)
+    fates = {(m.workload, m.backend): m for m in measured}
     for workload in (TINY, OTHER):
-        bad = fates[workload, _bad(name)]
-        assert bad.status is status
-        assert reason in bad.reason
-        assert bad.blocks == ()
-    good = [m for m in _measured(store, outcome) if m.backend == "torch:cpu:fp32"]
+        for arm, (status, reason) in arms.items():
+            bad = fates[workload, arm]
+            assert bad.status is status
+            assert reason in bad.reason
+            assert bad.blocks == ()
+    good = [m for m in measured if m.backend == "torch:cpu:fp32"]
     assert [m.status for m in good] == [Status.OK] * 4
     # A bad arm is tried once a campaign and workload, not once a pass.
-    assert len(_measured(store, outcome)) == 6
+    assert len(measured) == 4 + 2 * len(arms)
 
 
 def test_a_hanging_arm_is_ended_by_its_time_limit(store):
     settings = Settings(
-        passes=1, max_passes=1, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.01, cell_timeout_s=15
+        passes=1, max_passes=1, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.01, cell_timeout_s=10
     )
     outcome = _run(store, "torch:cpu:fp32", _bad("Hangs"), settings=settings)
     fates = {m.backend: m for m in _measured(store, outcome)}
     assert fates[_bad("Hangs")].status is Status.FAILED
-    assert "within 15 s" in fates[_bad("Hangs")].reason
+    assert "within 10 s" in fates[_bad("Hangs")].reason
     assert fates["torch:cpu:fp32"].status is Status.OK
 
 
@@ -172,16 +170,16 @@ def test_a_cell_that_would_not_fit_is_refused_before_it_starts(store, monkeypatc
 
 
 def test_an_open_verdict_gets_further_passes_of_all_arms(store):
-    settings = replace(SMALL, max_passes=4, budget_s=0.05)
+    settings = replace(SMALL, max_passes=3, budget_s=0.05)
     outcome = _run(store, "torch:cpu:fp32", "openvino:cpu:fp32", settings=settings)
     measured = _measured(store, outcome)
     passes = {
         b: sorted(m.pass_index for m in measured if m.backend == b)
         for b in ("torch:cpu:fp32", "openvino:cpu:fp32")
     }
-    assert passes["torch:cpu:fp32"] == passes["openvino:cpu:fp32"] in ([0, 1], [0, 1, 2], [0, 1, 2, 3])
+    assert passes["torch:cpu:fp32"] == passes["openvino:cpu:fp32"] in ([0, 1], [0, 1, 2])
     arms = [[m for m in measured if m.backend == b] for b in passes]
-    if len(arms[0]) < 4:
+    if len(arms[0]) < 3:
         assert compare(*arms).verdict is not Verdict.UNCLEAR
 
 
@@ -190,12 +188,11 @@ def test_refused_cells_can_be_tried_again(store, monkeypatch):
         patch.setattr("hwnas.measuring.group.available_memory_bytes", lambda: 2**28)
         refused = _run(store, "torch:cpu:fp32")
     assert store.retry(refused.campaign_uid, [Status.REFUSED]) == 1
-    assert _run(store, "torch:cpu:fp32").counts == {Status.OK: 2}
+    assert _run(store, "torch:cpu:fp32").counts == {Status.OK: 1}
 
 
 def test_an_arm_that_is_tried_again_is_compared_and_its_kernels_are_read(store, monkeypatch):
     """Also where no verdict may get a further pass."""
-    settings = replace(SMALL, passes=1, max_passes=1)
     arms = ("torch:cpu:fp32", "openvino:cpu:fp32")
     worker = Crew.worker
 
@@ -206,10 +203,10 @@ def test_an_arm_that_is_tried_again_is_compared_and_its_kernels_are_read(store, 
 
     with monkeypatch.context() as patch:
         patch.setattr(Crew, "worker", failing)
-        first = _run(store, *arms, settings=settings)
+        first = _run(store, *arms)
     assert first.counts == {Status.OK: 1, Status.FAILED: 1}
     store.retry(first.campaign_uid, [Status.FAILED])
-    again = _run(store, *arms, settings=settings)
+    again = _run(store, *arms)
     assert again.counts == {Status.OK: 2}
     measured = _measured(store, again)
     (late,) = (m for m in measured if m.backend == arms[1])
@@ -217,7 +214,7 @@ def test_an_arm_that_is_tried_again_is_compared_and_its_kernels_are_read(store, 
     base = [m for m in measured if m.backend == arms[0]]
     assert [bool(m.kernels) for m in base] == [True, False]
     assert compare(base, [late]).speedup > 0
-    assert _run(store, *arms, settings=settings).counts == {}
+    assert _run(store, *arms).counts == {}
 
 
 def test_a_second_campaign_hears_who_holds_the_lock(tmp_path, monkeypatch):

@@ -30,6 +30,7 @@ def _load(tmp_path, text):
     return load_experiment(str(path))
 
 
+@pytest.mark.usefixtures("counted_once")
 @pytest.mark.parametrize("path", sorted(data_folder("experiments").glob("*.yaml")), ids=lambda p: p.stem)
 def test_shipped_experiments_cover_their_catalogue_and_say_what_they_cost(path):
     experiment = load_experiment(path.stem)
@@ -129,6 +130,34 @@ def test_a_wrong_file_is_one_line_that_names_file_and_key(tmp_path, monkeypatch,
         assert word in text
     for tag in ("list[", ".int", "[key]"):
         assert tag not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (("patterns: [standard]", "patterns: [standrd]"), 5),
+        (("depth: [1, 2]", "depth: -3"), 5),
+        (("width: 8", "width: wide"), 7),
+        (("width: 8", "width: 8\n    width: 9"), 8),
+        (("torch,", "torhc,"), 3),
+        (("sweeps:", "settings: {budgets: 1}\nsweeps:"), 4),
+        (("sweeps:", "cache_misses: {source: guess}\nsweeps:"), 4),
+        (("sweeps:", "models:\n  - model: torchvision:resnet18\n  - model: x:y\nsweeps:"), 6),
+        (("width: 8", "width: 8\n    groups: two"), 8),
+        (("backends: [torch, openvino:cpu:fp32]\n", ""), 2),
+    ],
+)
+def test_a_wrong_file_is_told_with_its_line(tmp_path, change, line):
+    assert change[0] in GOOD
+    with pytest.raises(UsageError, match=rf"mine\.yaml, line {line}: "):
+        _load(tmp_path, GOOD.replace(*change))
+
+
+def test_keys_that_are_unknown_list_those_of_their_mapping(tmp_path):
+    nested = "cache_misses: {callgrind_sample: [{patterns: [standard], dept: 1, width: 8}]}\nsweeps:"
+    for text, known in (("models: [{modl: x}]\nsweeps:", "model"), (nested, "depth")):
+        with pytest.raises(UsageError, match=rf"unknown key .*Did you mean {known}"):
+            _load(tmp_path, GOOD.replace("sweeps:", text))
 
 
 @pytest.mark.parametrize("text", ["", "- 1\n- 2\n", "title: nothing to do\nbackends: [torch]\n"])

@@ -29,7 +29,7 @@ settings:
 """
 PASSES = 4
 CELLS = 3 * 2 * 2 * PASSES
-KILLS = 20
+KILLS = 8
 
 
 def _start(folder, *options):
@@ -75,16 +75,25 @@ def _workers(process):
         return []
 
 
+def _running(process, timeout_s=120.0):
+    """Wait for the campaign's first worker: until then it imports and plans."""
+    deadline = time.monotonic() + timeout_s
+    while process.poll() is None and not _workers(process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 @pytest.mark.timeout(1200)
-def test_killed_at_twenty_random_moments(tmp_path):
+def test_killed_at_random_moments(tmp_path):
     (tmp_path / "plan.yaml").write_text(PLAN)
     rng = random.Random(0)
     before: set[str] = set()
     hits = 0
     for kill in range(KILLS):
         process = _start(tmp_path)
-        # Importing alone takes some seconds; the later the moment, the further the campaign is.
-        time.sleep(rng.uniform(2.0, 11.0))
+        if kill:
+            _running(process)
+        # Imports take some seconds, and so do workers; the later the moment, the further the campaign is.
+        time.sleep(rng.uniform(0.5, 6.0))
         workers = _workers(process)
         victim = rng.choice(workers).pid if workers and kill % 3 == 0 else process.pid
         if process.poll() is None:
@@ -104,6 +113,7 @@ def test_killed_at_twenty_random_moments(tmp_path):
             with closing(sqlite3.connect(tmp_path / "db.sqlite")) as connection:
                 assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert hits >= KILLS / 2, "the kills missed the campaign"
+    assert before, "no cell was finished before a kill"
     process = _start(tmp_path)
     process.wait(timeout=600)
     output = (tmp_path / "output.txt").read_text()
@@ -165,9 +175,7 @@ def _gone(workers):
 def test_ctrl_c_and_sigterm_end_within_two_seconds_and_say_how_to_resume(number, tmp_path):
     (tmp_path / "plan.yaml").write_text(PLAN.replace("budget_s: 0.1", "budget_s: 30"))
     process = _start(tmp_path)
-    deadline = time.monotonic() + 120
-    while not _workers(process) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    _running(process)
     time.sleep(3)
     workers = _workers(process)
     start = time.monotonic()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -108,17 +110,27 @@ def test_the_most_doubtful_are_chosen() -> None:
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_measuring_more_goes_on_where_it_stopped() -> None:
-    """Two rounds of real measurements on OpenVINO; the second one chooses by a predictor."""
+def test_without_predictors_any_are_chosen_but_those_that_are_known() -> None:
+    chosen = informative([], np.random.default_rng(0), 3)
+    assert len({w.key for w in chosen}) == 3
+    again = informative([], np.random.default_rng(0), 3, known={chosen[0].key})
+    assert chosen[0] not in again
+
+
+def test_measuring_more_goes_on_where_it_stopped(measured_chains: Path, tmp_path: Path) -> None:
+    """Two rounds of real measurements on OpenVINO, both chosen by a predictor."""
     quick = Settings(passes=1, max_passes=1, budget_s=0.05, min_rounds=2, warmup_s=0.02, warmup_cap_s=0.05)
 
     def draw(rng: np.random.Generator) -> Workload:
         width = 8 * int(rng.integers(1, 33))
         return chain_workload(f"c{width}k3,n,r|c{width}k3g{width},n,r|c{2 * width}k1,n", 3, 16)
 
-    here = probe_environment()
-    with LatencyStore.open("sqlite://") as store:
-        for at_once in (9, 2):
+    here, path = probe_environment(), tmp_path / "latency.sqlite"
+    shutil.copy(measured_chains, path)
+    told: list[str] = []
+    with LatencyStore.open(path) as store:
+        before = store.count()
+        for _ in range(2):
             cells = measure_more(
                 store,
                 here,
@@ -127,14 +139,17 @@ def test_measuring_more_goes_on_where_it_stopped() -> None:
                 1e-3,
                 Silent(),
                 settings=quick,
-                at_once=at_once,
+                at_once=1,
                 draw=draw,
+                told=told.append,
             )
-            assert cells >= 1
+            assert cells == 1
         found = list(store.measurements(with_samples=False))
-        assert {s.campaign for s in found} == {TRAINING_CAMPAIGN}
-        assert len({s.measurement.workload.key for s in found}) == len(found)
-        assert any(k.time_s for k in found[0].measurement.kernels)
+    assert len(told) == 2
+    assert len(found) == before + 2
+    assert {s.campaign for s in found} == {TRAINING_CAMPAIGN}
+    assert len({s.measurement.workload.key for s in found}) == len(found)
+    assert any(k.time_s for k in found[-1].measurement.kernels)
 
 
 def test_the_predictor_is_part_of_the_library() -> None:

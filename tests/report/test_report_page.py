@@ -26,6 +26,7 @@ from hwnas.report.html.colours import ON_DARK, with_variables
 from hwnas.report.html.headline import arms
 from hwnas.report.html.writing import write_report
 from hwnas.report.style import _PALETTE, GRID, INK, MUTED, OPERATOR_COLOURS
+from hwnas.store import LatencyStore
 from hwnas.workloads.patterns import PATTERNS, pattern_workload
 
 HOSTILE = "<script>alert(1)</script>&amp;\"'"
@@ -92,9 +93,20 @@ def page(study: Selection, tmp_path_factory: pytest.TempPathFactory) -> tuple[st
     return (*write(study, folder), folder)
 
 
-@pytest.fixture
-def everything(lab: Lab) -> Selection:
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Selection:
     """Patterns with misses on two caches, networks with kernels, and a name that nobody should trust."""
+    with LatencyStore.open(tmp_path_factory.mktemp("everything") / "latency.sqlite") as store:
+        return _everything(Lab(store))
+
+
+@pytest.fixture(scope="module")
+def full_page(everything: Selection, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, _Page, Path]:
+    folder = tmp_path_factory.mktemp("full_page")
+    return (*write(everything, folder), folder)
+
+
+def _everything(lab: Lab) -> Selection:
     cells = {
         w: {**truth(w), GPU: NO_GPU}
         for p in PATTERNS
@@ -197,8 +209,8 @@ def test_tables_and_drawings_speak_to_who_does_not_see_them(page: tuple[str, _Pa
         assert len(str(image["aria-label"])) > 40
 
 
-def test_every_section_has_something_to_show_or_says_why_not(everything: Selection, tmp_path: Path) -> None:
-    _, found = write(everything, tmp_path)
+def test_every_section_has_something_to_show_or_says_why_not(full_page: tuple[str, _Page, Path]) -> None:
+    _, found, folder = full_page
     assert "figure-networks" in found.ids
     assert "figure-kernel_times" in found.ids
     assert "figure-depth_latency_and_misses_model_4MiB-16way" in found.ids
@@ -209,7 +221,7 @@ def test_every_section_has_something_to_show_or_says_why_not(everything: Selecti
     )
     assert "convolution 100%" in text
     assert "All patterns together" in text
-    drawn = {p.stem for p in tmp_path.glob("*.svg")}
+    drawn = {p.stem for p in folder.glob("*.svg")}
     assert {i.removeprefix("figure-") for i in found.ids if re.fullmatch(r"figure-[\w-]+", i)} >= drawn
 
 
@@ -219,8 +231,8 @@ def test_the_page_begins_with_the_arm_that_gains_the_most(lab: Lab) -> None:
     assert [arm.backend for arm in arms(lab.select())] == [OPENVINO, slower]
 
 
-def test_a_hostile_name_is_text(everything: Selection, tmp_path: Path) -> None:
-    text, found = write(everything, tmp_path)
+def test_a_hostile_name_is_text(full_page: tuple[str, _Page, Path]) -> None:
+    text, found, _ = full_page
     assert found.tags["script"] == 0
     assert "<script" not in text.lower()
     assert "alert(1)" in found.text
@@ -243,10 +255,11 @@ def test_a_page_that_cannot_be_written_is_said_in_one_line(study: Selection, tmp
         write(study, tmp_path)
 
 
-def test_same_measurements_give_the_same_bytes(everything: Selection, tmp_path: Path) -> None:
-    first, _ = write(everything, tmp_path / "a")
-    second, _ = write(everything, tmp_path / "b")
-    assert first == second
+def test_same_measurements_give_the_same_bytes(
+    everything: Selection, full_page: tuple[str, _Page, Path], tmp_path: Path
+) -> None:
+    again, _ = write(everything, tmp_path)
+    assert again == full_page[0]
 
 
 def _luminance(colour: str) -> float:
@@ -276,12 +289,14 @@ def test_every_colour_of_the_figures_is_legible_on_dark_ground(page: tuple[str, 
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
-def test_a_browser_finds_no_fault(everything: Selection, tmp_path: Path, width: int, scheme: str) -> None:
+def test_a_browser_finds_no_fault(
+    full_page: tuple[str, _Page, Path], tmp_path: Path, width: int, scheme: str
+) -> None:
     """The page itself never scrolls sideways, whatever its tables do."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("needs Chromium: apt-get install chromium")
-    text, _ = write(everything, tmp_path)
+    text = full_page[0]
     probe = (
         "<script>document.querySelectorAll('details').forEach(d => d.open = true);"
         "document.title = [document.documentElement.scrollWidth, innerWidth,"
