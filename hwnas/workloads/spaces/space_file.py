@@ -13,11 +13,15 @@ from pydantic_core import ErrorDetails
 from hwnas.core.errors import HwnasError, UnknownName, UsageError
 from hwnas.core.registry import Registry
 from hwnas.core.resources import data_folder, find_data_file
+from hwnas.workloads.spaces.fitted import Fit, split_fit
 from hwnas.workloads.spaces.space import MOST_COMBINATIONS, Space
 from hwnas.workloads.spaces.space_form import Form, SpaceForm
 from hwnas.workloads.spaces.yaml_lines import line_of, repeated_key
 
 FOLDER = "search_spaces"
+
+#: The ways to what a fit replaces: their lines in the file say something else.
+_FITTED = (("input",), ("classes",))
 
 _PACKAGE = "hwnas.workloads.spaces"
 #: Kind -> the form of its files.
@@ -45,19 +49,49 @@ class _Located(Exception):
 def load_space(name: str) -> Space:
     """Read a shipped space by name, or a user's own YAML file.
 
+    Args:
+        name: Of the space, or of its file. ``NAME@1x28x28-10`` is the space for images of that shape and so
+            many classes, whatever the file says of them; everything else is the file's.
+
     Raises:
         UnknownName: No such space.
-        UsageError: The file cannot be read, or something in it is wrong; the message names file, line and key.
+        UsageError: The file cannot be read, something in it is wrong, or the images do not suit it; the message
+            names file, line and key.
     """
-    path = find_data_file(FOLDER, name, ".yaml")
+    base, fit = split_fit(name)
+    path = find_data_file(FOLDER, base, ".yaml")
     # A shipped file has one name, whichever way leads to it: equal networks have equal workloads.
     shipped = path.resolve().parent == data_folder(FOLDER).resolve()
     root, data = _read(path)
+    own = path.stem if shipped else base
+    if fit and fit != Fit(str(data.get("input")), data.get("classes", 0)):
+        data = {**data, "input": fit.image, "classes": fit.classes}
+        own = f"{own}@{fit}"
     try:
-        return _space(data, path.stem if shipped else name)
+        return _space(data, own)
     except _Located as located:
-        where, told = f"{path}, line {line_of(root, located.keys)}", located.error
+        line, told = line_of(root, located.keys), located.error
+        of_fit = fit is not None and located.keys in _FITTED
+        where = f"space {own}" if of_fit else f"{path}, line {line}"
         raise UsageError(f"{where}: {told.message}", told.hint) from located
+
+
+def fitted_space(name: str, input_shape: tuple[int, int, int], classes: int) -> Space:
+    """A space with its choices, for the images of some data.
+
+    Workloads of its architectures carry the fit in the space's name, so that any process rebuilds them.
+
+    Args:
+        name: A shipped space, or a user's own file; fitted to other images or not.
+        input_shape: ``(channels, height, width)``.
+        classes: Of the data.
+
+    Raises:
+        UnknownName: No such space.
+        UsageError: The file cannot be used, or has stages that leave nothing of such images.
+    """
+    base, _ = split_fit(name)
+    return load_space(f"{base}@{Fit.to(input_shape, classes)}")
 
 
 def _read(path: Path) -> tuple[yaml.Node, Mapping[str, Any]]:
