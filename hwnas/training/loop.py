@@ -82,7 +82,7 @@ def train(
     """
     chosen = settings or TrainingSettings.for_images(len(data.train))
     _check_scores(network, data)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)
     run = _Run(network, data, chosen, seed, checkpoint, model)
     try:
         run.to_the_end(report or (lambda _: None))
@@ -227,7 +227,7 @@ class _Run:
         if not math.isfinite(length):
             return length
         self._optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
     def _places(self, number: int) -> torch.Tensor:
         """The training images of an epoch: the next ones of an endless row of shuffled wholes."""

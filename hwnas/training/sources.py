@@ -65,7 +65,7 @@ def own_folder(kind: str, folder: str, hint: str) -> Path:
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot look at {folder!r}: {error}", "Check the path") from error
     if not there:
-        raise UsageError(f"there is no folder {folder} for the data {kind}", hint)
+        raise UsageError(f"there is no folder {folder!r} for the data {kind}", hint)
     return path
 
 

@@ -29,7 +29,7 @@ def fair_order(labels: torch.Tensor, seed: int) -> torch.Tensor:
     """
     source = torch.Generator().manual_seed(seed)
     place = torch.empty(len(labels), dtype=torch.float64)
-    for label in labels.unique().tolist():
+    for label in sorted(set(labels.tolist())):
         members = (labels == label).nonzero().flatten()
         members = members[torch.randperm(len(members), generator=source)]
         start = torch.rand(1, generator=source, dtype=torch.float64)
@@ -61,13 +61,14 @@ def check_classes(name: str, parts: dict[str, Part], class_names: Sequence[str])
     """
     if len(class_names) < 2:
         raise UsageError(f"{name} has {len(class_names)} class(es)", "Give images of at least two")
-    total = sum(torch.bincount(part.labels, minlength=len(class_names)) for part in parts.values())
-    for where, part in parts.items():
-        missing = (torch.bincount(part.labels, minlength=len(class_names)) == 0).nonzero().flatten().tolist()
-        if missing:
-            first = missing[0]
-            raise UsageError(
-                f"the class {class_names[first]} of {name} has too few images: {int(total[first])} in all, "
-                f"none for {where}",
-                "Give every class at least 10, or folders train, val and test with some of each",
-            )
+    counts = {
+        where: torch.bincount(part.labels, minlength=len(class_names)).tolist() for where, part in parts.items()
+    }
+    for label, name_of_class in enumerate(class_names):
+        for where, found in counts.items():
+            if not found[label]:
+                total = sum(of_part[label] for of_part in counts.values())
+                raise UsageError(
+                    f"the class {name_of_class} of {name} has too few images: {total} in all, none for {where}",
+                    "Give every class at least 10, or folders train, val and test with some of each",
+                )

@@ -86,21 +86,19 @@ def test_the_seed_alone_decides(tmp_path: Path) -> None:
     assert not _same(first, _train(data, seed=4))
 
 
-@pytest.mark.parametrize("steps", [2, 4, 8])
-def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path, steps: int) -> None:
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     data, file = made_up_data(shift=1), tmp_path / "runs" / "training.safetensors"
     here = str(Path(__file__).parent)
-    killed = subprocess.run([sys.executable, "-c", KILLED, here, str(file), str(steps)], check=False)
+    # Three steps make an epoch: it is killed in its second.
+    killed = subprocess.run([sys.executable, "-c", KILLED, here, str(file), "4"], check=False)
     assert killed.returncode == -signal.SIGKILL
-    # Three steps make an epoch.
-    assert file.exists() == (steps >= 3)
+    assert file.exists()
     # Half a file that was being written.
-    file.parent.mkdir(exist_ok=True)
     (file.parent / f".part-{file.name}").write_bytes(b"half")
     told: list[EpochReport] = []
     network = small_network(data, dropout=0.3)
     resumed = train(network, data, SHORT, seed=3, checkpoint=file, report=told.append)
-    assert [(epoch.epoch, epoch.replayed) for epoch in told] == [(n, n <= steps // 3) for n in (1, 2, 3, 4)]
+    assert [(epoch.epoch, epoch.replayed) for epoch in told] == [(n, n == 1) for n in (1, 2, 3, 4)]
     assert _same(resumed, _train(data))
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
@@ -146,7 +144,7 @@ def test_a_checkpoint_of_another_network_or_of_nothing_is_refused(tmp_path: Path
     data, file = made_up_data(), tmp_path / "training.safetensors"
     _train(data, checkpoint=file)
     wide = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
-    with pytest.raises(UsageError, match=r"lacks the tensor 1\.weight"):
+    with pytest.raises(UsageError, match=r"has a tensor 0\.weight, and the network has none"):
         train(wide, data, SHORT, seed=3, checkpoint=file)
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(UsageError, match="not a safetensors file"):

@@ -40,7 +40,8 @@ def test_the_mean_and_two_intervals() -> None:
 
 def test_one_training_tells_nothing_of_others() -> None:
     found = mean_accuracy(_BySeed(None), NETWORK, [4])
-    assert (found.mean, found.interval, found.image_interval) == (0.94, None, None)
+    assert (found.interval, found.image_interval) == (None, None)
+    assert found.mean == pytest.approx(0.94)
     mixed = MeanAccuracy((Accuracy(0.5, 10), Accuracy(0.5, 20)), (0, 1))
     assert mixed.image_interval is None
 
