@@ -8,10 +8,10 @@ from typing import Any
 
 from hwnas.core.errors import UsageError
 
-#: Images that a training sees by default, each as often as it comes.
-_IMAGES_SEEN = 60_000
-_FEWEST_EPOCHS, _MOST_EPOCHS = 6, 30
-_EPOCH_IMAGES = 10_000
+#: Images that a training sees by default, each as often as it comes: about a minute of a small network.
+_IMAGES_SEEN = 40_000
+_FEWEST_EPOCHS, _MOST_EPOCHS = 5, 15
+_EPOCH_IMAGES = 8_000
 #: Steps of an epoch below which batches become smaller.
 _FEWEST_STEPS = 16
 _BATCH, _SMALLEST_BATCH = 128, 16
