@@ -7,6 +7,7 @@ HwnasError
 ├── MissingDependency (ImportError)      an optional package is not installed
 ├── LockHeld (RuntimeError)              another campaign measures on this machine
 ├── DatabaseError (RuntimeError)         the latency database cannot be used as it is
+├── TrainingDiverged (RuntimeError)      a training's loss or gradient is not finite
 └── CellError (RuntimeError)             one cell of a campaign failed; the campaign goes on
     ├── BackendUnavailable               the arm cannot run on this host
     ├── AgreementError                   the arm computes something else than the reference
@@ -76,6 +77,10 @@ class LockHeld(HwnasError, RuntimeError):
 
 class DatabaseError(HwnasError, RuntimeError):
     """The latency database cannot be opened, read or written as it is."""
+
+
+class TrainingDiverged(HwnasError, RuntimeError):
+    """The loss or the gradient of a training is not finite; nothing can be learned any more."""
 
 
 class CellError(HwnasError, RuntimeError):

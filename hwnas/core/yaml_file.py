@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -31,12 +31,14 @@ class YamlFile:
         text: All of it.
         values: Key -> value.
         root: The same as nodes, which know their lines.
+        given: Key -> what has given its value in place of the file.
     """
 
     path: Path
     text: str
     values: Mapping[Any, Any]
     root: yaml.Node
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path, form: str) -> Self:
@@ -61,6 +63,16 @@ class YamlFile:
             line = twice.start_mark.line + 1
             raise UsageError(f"{path}, line {line}: key {twice.value} stands there twice", "Remove one")
         return cls(path, text, values, root)
+
+    def giving(self, values: Mapping[str, Any], source: str) -> Self:
+        """The same with other values for some keys; mistakes in them are told with their source.
+
+        Args:
+            values: Key -> value.
+            source: Where they come from, in a few words.
+        """
+        given = {**self.given, **dict.fromkeys(values, source)}
+        return replace(self, values={**self.values, **values}, given=given)
 
     @contextmanager
     def at(self, *keys: str | int) -> Iterator[None]:
@@ -92,6 +104,8 @@ class YamlFile:
             raise self._told(told, keys) from error
 
     def _told(self, error: HwnasError, keys: tuple[str | int, ...]) -> UsageError:
+        if keys and keys[0] in self.given:
+            return UsageError(f"{self.given[str(keys[0])]}: {error.message}", error.hint)
         where = f", line {line_of(self.root, keys)}" if keys else ""
         return UsageError(f"{self.path}{where}: {error.message}", error.hint)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from hwnas.core.errors import UsageError
+from hwnas.core.named_function import is_function_name
 from hwnas.core.workload import Workload
 from hwnas.workloads.catalogue import NETWORKS, find_network
 from hwnas.workloads.files import SUFFIXES, file_digest
@@ -90,12 +91,12 @@ def parse_model(
 
 def _kind(text: str) -> tuple[str, str]:
     """Kind and name of a workload."""
-    prefix, colon, rest = text.partition(":")
+    prefix, _, rest = text.partition(":")
     if prefix in (*NAMED_KINDS, _SPACE) and rest:
         return prefix, rest
     if text.lower().endswith(SUFFIXES):
         return "file", text
-    if colon and all(part.isidentifier() for part in (*prefix.split("."), *rest.split("."))):
+    if is_function_name(text):
         return "factory", text
     if text in NETWORKS and NETWORKS[text].kind == "zoo":
         hint = f"Write zoo:{text}"
