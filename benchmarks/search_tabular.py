@@ -63,7 +63,9 @@ class Table:
 
 @cache
 def table(device: str) -> Table:
-    with gzip.open(data_folder("experiments") / "tables" / "nasbench201.csv.gz", "rt", encoding="utf-8") as file:
+    with gzip.open(
+        data_folder("experiments") / "tables" / "nasbench201.csv.gz", "rt", encoding="utf-8"
+    ) as file:
         rows = list(csv.DictReader(file))
     accuracies = {row["arch"]: float(row["cifar10_test_acc"]) for row in rows}
     latencies = {row["arch"]: float(row[f"{device}_ms"]) for row in rows}
@@ -151,7 +153,7 @@ def _mutated(row: np.ndarray, options: np.ndarray, rng: np.random.Generator) -> 
 
 
 def optuna_search(sampler: str, known: Table, limit_ms: float, seed: int, evaluations: int) -> Run:
-    """A sampler of Optuna as its documentation has it, the limit a soft constraint: every trial is evaluated."""
+    """A sampler of Optuna by its defaults, the limit a soft constraint: every trial is evaluated."""
     makers = {"tpe": optuna.samplers.TPESampler, "nsga2": optuna.samplers.NSGAIISampler}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=makers[sampler](seed=seed))
@@ -180,13 +182,17 @@ def _one(task: tuple[str, str, float, int]) -> dict[str, Any]:
     known = table(device)
     found = SEARCHES[name](known, limit_ms, seed, max(COUNTS))
     within = [known.latencies_ms[text] <= limit_ms for text in found.evaluated]
-    accuracies = [known.accuracies[text] if ok else 0.0 for text, ok in zip(found.evaluated, within, strict=True)]
+    accuracies = [
+        known.accuracies[text] if ok else 0.0 for text, ok in zip(found.evaluated, within, strict=True)
+    ]
     best = np.maximum.accumulate(accuracies)
     return {
         "search": name,
         "limit_ms": limit_ms,
         "seed": seed,
-        "regret": {count: round(known.best(limit_ms) - float(best[min(count, len(best)) - 1]), 3) for count in COUNTS},
+        "regret": {
+            count: round(known.best(limit_ms) - float(best[min(count, len(best)) - 1]), 3) for count in COUNTS
+        },
         "beyond": 1 - float(np.mean(within)),
         "measured": found.measured,
         "ruled_out": found.ruled_out,
@@ -226,7 +232,8 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _told(row: dict[str, Any]) -> str:
     regrets = ", ".join(
-        f"{row[f'regret_{c}']:.3f} [{row[f'interval_{c}'][0]:.3f}, {row[f'interval_{c}'][1]:.3f}]" for c in COUNTS
+        f"{row[f'regret_{c}']:.3f} [{row[f'interval_{c}'][0]:.3f}, {row[f'interval_{c}'][1]:.3f}]"
+        for c in COUNTS
     )
     return (
         f"{row['search']:22s} {row['limit_ms']:5.1f} ms: regret {regrets}; best in {row['reached_best']:.0%}; "
@@ -264,7 +271,10 @@ if __name__ == "__main__":
         ("--device", {"default": "gold_6226", "help": "gold_6226 or silver_4210r"}),
         ("--limits", {"default": "7.8,9.6,11.6", "help": "latency limits [ms]"}),
         ("--seeds", {"type": int, "default": 30, "help": "how many"}),
-        ("--first-seed", {"type": int, "default": 0, "help": "others than 0 to 29 served to develop the sampler"}),
+        (
+            "--first-seed",
+            {"type": int, "default": 0, "help": "those below 1000 are kept for reports"},
+        ),
         ("--only", {"default": "", "help": "searches by name, separated by commas"}),
         ("--workers", {"type": int, "default": 1, "help": "processes"}),
     )

@@ -1,1 +1,1 @@
-"""Searching a space under limits: what networks cost, which one to try next, and the studies that keep trials."""
+"""Searching a space under limits: costs, samplers, and the studies that keep trials."""

@@ -1,4 +1,4 @@
-"""Which choices of a space decide the same kind of thing, such as the width of a stage or the operator of an edge."""
+"""Which choices of a space decide the same kind of thing, such as the width of a stage."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hwnas.core.errors import UsageError
 from hwnas.core.units import format_bytes, format_count, format_seconds
 from hwnas.searching.estimate import Estimate
 from hwnas.workloads.spaces.choice import Architecture
@@ -68,4 +69,12 @@ class CostModel(ABC):
         return {}
 
     def remember(self, measured: Mapping[str, float]) -> None:
-        """Take over what an earlier run of the search had :attr:`measured`; it counts as measured here."""
+        """Take over what an earlier run of the search had :attr:`measured`; it counts as measured here.
+
+        Raises:
+            UsageError: Something was measured, and this cost cannot be.
+        """
+        if measured:
+            raise UsageError(
+                f"{self.name} was measured in an earlier run, and cannot be here", "Measure it again"
+            )

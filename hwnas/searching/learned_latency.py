@@ -56,7 +56,8 @@ class LearnedLatency(CostModel):
     ) -> None:
         if not 2 <= first <= budget:
             raise UsageError(
-                f"{first} of {budget} latencies would be measured first", "Measure at least two, and all at most"
+                f"{first} of {budget} latencies would be measured first",
+                "Measure at least two first",
             )
         self.name = name
         self._codes = Codes(space)

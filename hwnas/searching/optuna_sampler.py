@@ -25,8 +25,8 @@ _ENDED_WELL = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 class HwnasSampler(BaseSampler):
     """Suggests networks that are surely within the limits, where the accuracy promises most.
 
-    It keeps nothing of its own between trials: what it suggests follows from the seed and the study's trials, so
-    a study goes on in another process as it would have here. The first value of a study is the accuracy;
+    It keeps nothing of its own between trials: what it suggests follows from the seed and the study's trials,
+    so a study goes on in another process as it would have here. The first value of a study is the accuracy;
     parameters other than the space's are drawn at random.
 
     Args:

@@ -1,4 +1,4 @@
-"""The samplers of Optuna that a search knows by name, each with Optuna's own settings but for what is said here."""
+"""The samplers that a search knows by name; Optuna's have its own settings but for what is said here."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ def _distribution(choice: Choice) -> BaseDistribution:
     options = choice.options
     if len(options) > 1 and all(type(option) is int for option in options):
         ordered = sorted(int(option) for option in options)
-        steps = {b - a for a, b in zip(ordered, ordered[1:], strict=False)}
+        steps = {b - a for a, b in itertools.pairwise(ordered)}
         if len(steps) == 1:
             return IntDistribution(ordered[0], ordered[-1], step=steps.pop())
     return CategoricalDistribution(options)

@@ -60,11 +60,9 @@ def open_study(
         opened = _storage(storage)
         exists = any(study.study_name == name for study in _summaries(opened))
         if exists and not resume:
-            raise UsageError(f"there is a study {name!r} already", "Go on with it (--resume), or give another name")
+            raise UsageError(f"there is a study {name!r} already", "Resume it, or give another name")
         directions = ["maximize", *("minimize" for _ in traded)]
-        study = optuna.create_study(
-            storage=opened, study_name=name, directions=directions, load_if_exists=True
-        )
+        study = optuna.create_study(storage=opened, study_name=name, directions=directions, load_if_exists=True)
         # Also where an earlier run was killed before it came to this.
         if DECLARATION not in study.user_attrs and not study.get_trials(deepcopy=False):
             study.set_metric_names(["accuracy", *traded])
@@ -126,10 +124,10 @@ def own(trial: optuna.Trial) -> None:
 
 
 def take_up(study: Study) -> list[int]:
-    """Begin to work on a study: fail the trials that dead processes of this machine have left, and queue theirs again.
+    """Begin to work on a study: fail the trials of this machine's dead processes, and queue their networks again.
 
-    A kill at any moment leaves nothing twice: the queue is filled first, and a trial is queued once. Processes of
-    other machines are thought to live.
+    A kill at any moment leaves nothing twice: the queue is filled first, and a trial is queued once. Processes
+    of other machines are thought to live.
 
     Returns:
         Numbers of the trials that were left behind.

@@ -46,13 +46,20 @@ def write_judgement(trial: optuna.Trial, text: str, judgement: Judgement) -> Non
     for name, estimate in judgement.estimates.items():
         low, high = estimate.lower(_ONE_SIDED)[0], estimate.upper(_ONE_SIDED)[0]
         measured = name in judgement.measured
-        cost = {"median": float(estimate.median[0]), "low": float(low), "high": float(high), "measured": measured}
+        cost = {
+            "median": float(estimate.median[0]),
+            "low": float(low),
+            "high": float(high),
+            "measured": measured,
+        }
         trial.set_user_attr(_COST + name, cost)
     for name, violation in judgement.violations.items():
         trial.set_constraint(name, violation)
 
 
-def write_end(trial: optuna.Trial, *, seconds: float | None = None, note: str = "", repeats: int | None = None) -> None:
+def write_end(
+    trial: optuna.Trial, *, seconds: float | None = None, note: str = "", repeats: int | None = None
+) -> None:
     """Keep what came of the evaluation; before the trial is told to be finished, which makes it final."""
     for key, value in ((_SECONDS, seconds), (_NOTE, note or None), (_REPEATS, repeats)):
         if value is not None:
@@ -70,7 +77,9 @@ def read_trial(space: Space, trial: FrozenTrial) -> Trial | None:
         accuracy = float(trial.values[0])
     elif trial.last_step is not None:
         accuracy = float(trial.intermediate_values[trial.last_step])
-    costs = {key.removeprefix(_COST): Cost(**value) for key, value in attributes.items() if key.startswith(_COST)}
+    costs = {
+        key.removeprefix(_COST): Cost(**value) for key, value in attributes.items() if key.startswith(_COST)
+    }
     return Trial(
         number=trial.number,
         architecture=space.parse(text),
@@ -83,4 +92,3 @@ def read_trial(space: Space, trial: FrozenTrial) -> Trial | None:
         note=str(attributes.get(_NOTE, "")),
         repeats=attributes.get(_REPEATS),
     )
-

@@ -19,7 +19,9 @@ def front(accuracies: Sequence[float], costs: Sequence[Sequence[float]]) -> list
     """
     if not len(accuracies):
         return []
-    losses = np.column_stack([np.asarray(costs, dtype=float).reshape(len(accuracies), -1), -np.asarray(accuracies)])
+    losses = np.column_stack(
+        [np.asarray(costs, dtype=float).reshape(len(accuracies), -1), -np.asarray(accuracies)]
+    )
     order = np.lexsort((np.arange(len(losses)), *losses.T[::-1]))
     found: list[int] = []
     # In this order a result is never dominated by a later one.

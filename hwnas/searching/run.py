@@ -1,4 +1,4 @@
-"""The search itself: ask a sampler, judge by the limits, evaluate, tell, until enough networks were evaluated."""
+"""The search: ask a sampler, judge by the limits, evaluate, tell, until enough networks were evaluated."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """hwnas's own sampler: which network to try next, one after the other.
 
-A surrogate learns accuracies from the networks that were tried; the next one is where the improvement to expect,
-times the chance that it is within the limits, is largest. The same for every space: it knows choices, and cells
-as graphs.
+A surrogate learns accuracies from the networks that were tried; the next one is where the improvement to
+expect, times the chance that it is within the limits, is largest. The same for every space: it knows choices,
+and cells as graphs.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ class Suggester:
             if estimate is not None and (estimate.upper(limit.confidence) > limit.at_most).all():
                 least = limit.cost.told(float(estimate.upper(limit.confidence).min()))
                 return NothingLeft(
-                    f"no network of the space {space} is surely within {limit.told}; the least found is {least}",
+                    f"no network of the space {space} is surely within {limit.told}; the least is {least}",
                     "Raise the limit, or lower the confidence",
                 )
         return NothingLeft(f"no further network of the space {space} is within the limits", "Stop here")

@@ -97,7 +97,9 @@ class Surrogate:
         gradient = np.empty_like(logs)
         for place, (part, distance) in enumerate(zip(parts, distances, strict=True)):
             gradient[2 * place] = 0.5 * np.sum(difference * part)
-            gradient[2 * place + 1] = 0.5 * np.sum(difference * part * distance) / np.exp(2 * logs[2 * place + 1])
+            gradient[2 * place + 1] = (
+                0.5 * np.sum(difference * part * distance) / np.exp(2 * logs[2 * place + 1])
+            )
         gradient[-1] = 0.5 * own * np.trace(difference)
         away = (logs - self._middle) / self._slack
         return float(loss + 0.5 * away @ away), gradient + away / self._slack

@@ -54,7 +54,7 @@ class Trial:
         state: What became of it.
         accuracy: From 0 to 1; of a pruned one as far as it came; None without an evaluation.
         costs: Name of a cost -> its estimate.
-        violations: Name of a limited cost -> logarithm of the upper end over the limit; at most 0 where it holds.
+        violations: Name of a limited cost -> logarithm of upper end over limit; at most 0 where it holds.
         seconds: Time of the evaluation [s].
         note: Why it failed, or what it repeats.
         repeats: Number of the trial with the same network whose accuracy it took over.
@@ -167,5 +167,3 @@ class SearchResult:
 
 def _accuracy(trial: Trial) -> float:
     return trial.accuracy if trial.accuracy is not None else -1.0
-
-

@@ -72,7 +72,8 @@ def test_numbers_have_an_order(tmp_path):
     rows = np.stack([first] * 3)
     rows[:, place] = [0, 1, 2]
     near, far = (
-        ((Features(codes).groups(rows)[0][[0]] - Features(codes).groups(rows)[0][[i]]) ** 2).sum() for i in (1, 2)
+        ((Features(codes).groups(rows)[0][[0]] - Features(codes).groups(rows)[0][[i]]) ** 2).sum()
+        for i in (1, 2)
     )
     assert 0 < near < far
 

@@ -65,7 +65,7 @@ def test_no_finished_trial_is_lost(tmp_path, monkeypatch, delay_s):
     assert len(running) == 1
 
     monkeypatch.chdir(tmp_path)
-    space = small_space(Path("."))
+    space = small_space(Path())
     evaluator = Known(space)
     result = run_search(space, evaluator, trials=len(finished) + 2, storage="a.db", study="s", resume=True)
     after = {trial.number: trial for trial in result.trials}

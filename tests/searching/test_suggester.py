@@ -69,7 +69,7 @@ def test_a_limit_that_few_networks_hold_is_reached():
 
 def test_a_limit_that_nothing_holds_is_told():
     suggester = Suggester(CELLS, limits=[Limit(Sum(CELLS), 0.5e-3)])
-    with pytest.raises(NothingLeft, match=r"latency 500 µs at 90 %; the least found is 1\.00 ms") as raised:
+    with pytest.raises(NothingLeft, match=r"latency 500 µs at 90 %; the least is 1\.00 ms") as raised:
         suggester.ask()
     assert isinstance(raised.value, UsageError)
 
@@ -112,7 +112,9 @@ def test_what_the_latency_model_leaves_open_is_measured():
     truth = Sum(CELLS)
     rows = everything(CELLS)
     rng = np.random.default_rng(0)
-    noisy = dict(zip(map(tuple, rows.tolist()), truth.values(rows) * np.exp(rng.normal(0, 0.05, len(rows))), strict=True))
+    noisy = dict(
+        zip(map(tuple, rows.tolist()), truth.values(rows) * np.exp(rng.normal(0, 0.05, len(rows))), strict=True)
+    )
     seen = []
 
     def measure(architecture):

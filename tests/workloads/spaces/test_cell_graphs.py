@@ -21,7 +21,9 @@ def test_an_output_may_be_on_the_way_to_another():
 
 def test_nasbench201_leaves_out_none_and_names_no_skip():
     space = load_space("nasbench201")
-    (graph,) = space.cells(space.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"))
+    (graph,) = space.cells(
+        space.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|")
+    )
     assert graph.edges == (Edge("0", "1", "nor_conv_3x3"), Edge("1", "2", ""), Edge("2", "3", "avg_pool_3x3"))
     assert len(list(graph.paths())) == 1
 
