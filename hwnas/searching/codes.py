@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from hwnas.core.workload import Scalar
 from hwnas.workloads.spaces.choice import Architecture, option_text
 from hwnas.workloads.spaces.space import Space
+
+
+@lru_cache(maxsize=4)
+def codes_of(space: Space) -> Codes:
+    """The codes of a space; what takes time is done once for all searches of this process."""
+    return Codes(space)
 
 
 class Codes:
@@ -85,8 +91,16 @@ def distinct(rows: np.ndarray) -> np.ndarray:
     return rows[np.sort(first)]
 
 
+def keys(rows: np.ndarray) -> list[bytes]:
+    """Something that is the same for equal rows, for sets and dictionaries."""
+    compact = np.ascontiguousarray(rows, dtype=np.int16)
+    if not compact.size:
+        return [b""] * len(rows)
+    found: list[bytes] = compact.view(f"V{compact.itemsize * compact.shape[1]}").ravel().tolist()
+    return found
+
+
 def without(rows: np.ndarray, others: Iterable[tuple[int, ...]]) -> np.ndarray:
     """The rows that are not among `others`."""
-    known = set(others)
-    keep = [tuple(row) not in known for row in rows.tolist()]
-    return rows[np.array(keep, dtype=bool)]
+    known = set(keys(np.array(list(others), dtype=np.int64).reshape(-1, rows.shape[1])))
+    return rows[np.array([key not in known for key in keys(rows)], dtype=bool)]

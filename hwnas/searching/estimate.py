@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
+#: Smaller errors are none.
+_EXACT = 1e-12
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -53,7 +56,7 @@ class Estimate:
 
     def chance_within(self, limit: float) -> np.ndarray:
         """How likely each cost is at most `limit`, shape ``(n,)``."""
-        exact = self.spread <= 0
+        exact = self.spread < _EXACT
         distance = np.log(limit / self.median) / np.where(exact, 1.0, self.spread)
         return np.where(exact, (self.median <= limit).astype(float), norm.cdf(distance))
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from hwnas.searching.cell_features import CellFeatures
 from hwnas.searching.choice_kinds import encoding, is_numeric, kind
-from hwnas.searching.codes import Codes
+from hwnas.searching.codes import Codes, codes_of, keys
 from hwnas.workloads.spaces.space import Space
 
 #: Spaces with more combinations are described by a sample of them.
@@ -28,7 +28,7 @@ _LEAST_DEVIATION = 0.05
 @lru_cache(maxsize=4)
 def features_of(space: Space) -> Features:
     """The features of a space, described once for all searches of this process."""
-    return Features(Codes(space))
+    return Features(codes_of(space))
 
 
 class Features:
@@ -46,7 +46,7 @@ class Features:
         self._encoding = encoding(codes.space)
         small = codes.combinations <= _WALKED
         reference = codes.everything if small else codes.sample(_REFERENCE, np.random.default_rng(seed))
-        cells = [codes.space.cells(codes.decode(row)) for row in reference]
+        cells = [codes.space.cell_graphs(codes.decode(row)) for row in reference]
         self._cells = [CellFeatures(same) for same in zip(*cells, strict=True)]
         self._scales: list[tuple[np.ndarray, np.ndarray]] = []
         raw = self._raw(reference)
@@ -55,7 +55,7 @@ class Features:
             # Columns that are the same for all say nothing.
             scale = np.where(deviation > 0, np.maximum(deviation, _LEAST_DEVIATION), np.inf)
             self._scales.append((group.mean(axis=0), scale * np.sqrt(max(1, (deviation > 0).sum()))))
-        self._places_of: dict[tuple[int, ...], int] = {}
+        self._places_of: dict[bytes, int] = {}
         self._kept: list[np.ndarray] = []
         self._keep(reference, self._scaled(raw))
 
@@ -65,11 +65,11 @@ class Features:
         Args:
             rows: Architectures, shape ``(n, choices)``.
         """
-        keys = list(map(tuple, rows.tolist()))
-        new = np.array([key not in self._places_of for key in keys], dtype=bool)
+        own = keys(rows)
+        new = np.array([key not in self._places_of for key in own], dtype=bool)
         if new.any():
             self._keep(rows[new], self._scaled(self._raw(rows[new])))
-        places = [self._places_of[key] for key in keys]
+        places = [self._places_of[key] for key in own]
         return [group[places] for group in self._kept]
 
     def _keep(self, rows: np.ndarray, groups: Sequence[np.ndarray]) -> None:
@@ -80,7 +80,7 @@ class Features:
             groups: Theirs.
         """
         start = len(self._places_of)
-        self._places_of.update({key: start + i for i, key in enumerate(map(tuple, rows.tolist()))})
+        self._places_of.update({key: start + i for i, key in enumerate(keys(rows))})
         pairs = zip(self._kept, groups, strict=True)
         self._kept = [np.vstack(pair) for pair in pairs] if self._kept else list(groups)
 
@@ -89,7 +89,7 @@ class Features:
         return [raw[0], *((group - mean) / scale for group, (mean, scale) in pairs)]
 
     def _raw(self, rows: np.ndarray) -> list[np.ndarray]:
-        graphs = [self._codes.space.cells(self._codes.decode(row)) for row in rows] if self._cells else []
+        graphs = [self._codes.space.cell_graphs(self._codes.decode(row)) for row in rows] if self._cells else []
         paths = [np.array([f.paths(g[i]) for g in graphs]) for i, f in enumerate(self._cells)]
         whole = [np.array([f.summary(g[i]) for g in graphs]) for i, f in enumerate(self._cells)]
         summary = np.hstack([self._encoding.counts(rows), self._sums(rows), *whole])

@@ -9,7 +9,7 @@ import numpy as np
 from hwnas.core.errors import UsageError
 from hwnas.predicting.encoded import EncodedPredictor, most_telling
 from hwnas.searching.choice_kinds import encoding
-from hwnas.searching.codes import Codes
+from hwnas.searching.codes import codes_of
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.estimate import Estimate
 from hwnas.workloads.spaces.choice import Architecture
@@ -60,7 +60,7 @@ class LearnedLatency(CostModel):
                 "Measure at least two first",
             )
         self.name = name
-        self._codes = Codes(space)
+        self._codes = codes_of(space)
         self._encoding = encoding(space)
         self._measure, self._budget, self._first = measure, budget, first
         self._prior, self._seed = prior, seed

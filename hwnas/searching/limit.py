@@ -55,7 +55,7 @@ class Limit:
     @property
     def told(self) -> str:
         """For people, such as ``latency openvino:cpu:fp32 2.00 ms at 90 %``."""
-        return f"{self.cost.name} {self.cost.told(self.at_most)} at {self.confidence:.0%}"
+        return f"{self.cost.name} {self.cost.told(self.at_most)} at {100 * self.confidence:g} %"
 
     def verdict(self, estimate: Estimate) -> Verdict:
         """Of the first network of an estimate."""

@@ -13,7 +13,7 @@ from optuna.trial import TrialState as OptunaState
 
 from hwnas.core.errors import CellError, HwnasError, UsageError
 from hwnas.core.workload import Scalar
-from hwnas.searching.codes import Codes
+from hwnas.searching.codes import codes_of
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.evaluator import Evaluator, GivenUp, Progress
 from hwnas.searching.limit import Judgement, Limit, judge
@@ -70,7 +70,7 @@ class Loop:
     def __init__(self, task: Task, study: Study, listener: Listener) -> None:
         self._task, self._study, self._listener = task, study, listener
         self._distributions = distributions(task.space)
-        self._codes = Codes(task.space)
+        self._codes = codes_of(task.space)
         # It draws at random and no more: it never has as many accuracies as it wants to begin with.
         self._drawing = Suggester(task.space, limits=task.limits, seed=task.seed, startup=2**62)
         #: Trials that have an accuracy, by the compact text of their network.
@@ -118,6 +118,9 @@ class Loop:
                 if not self._evaluations:
                     raise
                 return
+            finally:
+                # A sampler may measure, whether it then finds something or not.
+                self._keep_measured()
             before = self._evaluations
             error = self._tried_out(trial)
             idle = 0 if self._evaluations > before else idle + 1
@@ -144,8 +147,7 @@ class Loop:
             write_judgement(trial, text, Judgement({}, {}))
             self._end(trial, OptunaState.FAIL, note=str(error))
             return None
-        finally:
-            self._keep_measured()
+        self._keep_measured()
         write_judgement(trial, text, judgement)
         if not judgement.feasible:
             self._end(trial, OptunaState.PRUNED)

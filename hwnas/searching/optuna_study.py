@@ -124,7 +124,7 @@ def own(trial: optuna.Trial) -> None:
 
 
 def take_up(study: Study) -> list[int]:
-    """Begin to work on a study: fail the trials of this machine's dead processes, and queue their networks again.
+    """Begin to work on a study: fail trials of this machine's dead processes, and queue their networks again.
 
     A kill at any moment leaves nothing twice: the queue is filled first, and a trial is queued once. Processes
     of other machines are thought to live.

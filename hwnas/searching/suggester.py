@@ -16,7 +16,7 @@ from scipy.stats import norm
 from hwnas.core.errors import CellError, UsageError
 from hwnas.core.workload import Scalar
 from hwnas.searching.candidates import candidates, chances
-from hwnas.searching.codes import Codes, without
+from hwnas.searching.codes import Codes, codes_of, without
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.features import Features, features_of
 from hwnas.searching.limit import Limit, judge
@@ -27,7 +27,10 @@ from hwnas.workloads.spaces.space import Space
 
 #: Networks drawn at random before anything is learned.
 STARTUP = 10
+#: The best networks so far, whose neighbours are looked at in large spaces.
 _BEST = 20
+#: Networks that are looked at closely, and found beyond a limit, before a suggestion is given up.
+_MOST_UNFIT = 300
 
 Row = tuple[int, ...]
 
@@ -82,7 +85,7 @@ class Suggester:
         seed: int = 0,
         startup: int = STARTUP,
     ) -> None:
-        self.codes = Codes(space)
+        self.codes = codes_of(space)
         self._limits, self._traded = tuple(limits), tuple(traded)
         self._seed, self._startup = seed, max(2, startup)
         self._features: Features | None = None
@@ -132,19 +135,27 @@ class Suggester:
         rng = np.random.default_rng([self._seed, seen.asked])
         pool = candidates(self.codes, self._limits, lambda: self._best(seen), rng)
         pool = without(pool, (*map(tuple, seen.rows.tolist()), *seen.ruled_out, *self._unfit))
-        gain = self._gain(seen, pool, rng) if len(seen.rows) >= self._startup else rng.random(len(pool))
-        while True:
+        starting = len(seen.rows) < self._startup
+        gain: np.ndarray | None = None
+        for _ in range(_MOST_UNFIT):
             chance = chances(pool, self._limits)
             sure, possible = self._decided(chance)
             if not possible.any():
                 raise self._nothing_left(pool)
-            # At the start everything sure is equally good.
-            worth = gain * chance.prod(axis=0) if len(seen.rows) >= self._startup else gain + sure
-            place = int(np.argmax(np.where(possible, worth, -np.inf)))
+            pool, chance, sure = pool[possible], chance[:, possible], sure[possible]
+            if gain is None:
+                gain = rng.random(len(pool)) if starting else self._gain(seen, pool, rng)
+            else:
+                gain = gain[possible]
+            # To begin with, everything that is sure is as good as anything.
+            place = int(np.argmax(gain + sure if starting else gain * chance.prod(axis=0)))
             if self._fit(pool[place]):
                 return np.asarray(pool[place])
-            keep = np.arange(len(pool)) != place
-            pool, gain = pool[keep], gain[keep]
+            pool, gain = np.delete(pool, place, axis=0), np.delete(gain, place)
+        raise NothingLeft(
+            f"none of {_MOST_UNFIT} networks of the space {self.codes.space.name} is within the limits",
+            "Raise them",
+        )
 
     def _fit(self, row: np.ndarray) -> bool:
         """Whether a network is within the limits, looked at closely, and measured where nothing else tells."""

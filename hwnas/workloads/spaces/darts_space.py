@@ -195,7 +195,7 @@ class DartsSpace(Space):
             steps.append(Step(f"{cell.name}_output", tuple(results[2:])))
         return [*steps, Step("head", (f"cell{self.cells}_output",))]
 
-    def cells(self, architecture: Architecture) -> tuple[CellGraph, ...]:
+    def cell_graphs(self, architecture: Architecture) -> tuple[CellGraph, ...]:
         """The normal and the reduction cell; a skip connection that halves the sides is an operator."""
         return tuple(self._graph(kind, architecture) for kind in ("normal", "reduction"))
 

@@ -182,7 +182,7 @@ class NasBench201Space(Space):
                 last = results[-1]
         return [*steps, Step("head", (last,))]
 
-    def cells(self, architecture: Architecture) -> tuple[CellGraph, ...]:
+    def cell_graphs(self, architecture: Architecture) -> tuple[CellGraph, ...]:
         """The one cell; an edge that is ``none`` is not there."""
         edges = []
         for node in NODES:

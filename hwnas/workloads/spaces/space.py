@@ -122,7 +122,7 @@ class Space(ABC):
         names = [IMAGES, *self._part_names]
         return [Step(name, (before,)) for before, name in itertools.pairwise(names)]
 
-    def cells(self, architecture: Architecture) -> tuple[CellGraph, ...]:
+    def cell_graphs(self, architecture: Architecture) -> tuple[CellGraph, ...]:
         """The cells of an architecture as graphs, each kind once; none where its stages are chains.
 
         A search learns from them which operators follow each other. Every architecture has the same kinds.

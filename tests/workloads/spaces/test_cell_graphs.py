@@ -21,7 +21,7 @@ def test_an_output_may_be_on_the_way_to_another():
 
 def test_nasbench201_leaves_out_none_and_names_no_skip():
     space = load_space("nasbench201")
-    (graph,) = space.cells(
+    (graph,) = space.cell_graphs(
         space.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|")
     )
     assert graph.edges == (Edge("0", "1", "nor_conv_3x3"), Edge("1", "2", ""), Edge("2", "3", "avg_pool_3x3"))
@@ -31,7 +31,7 @@ def test_nasbench201_leaves_out_none_and_names_no_skip():
 def test_darts_has_two_cells_of_eight_edges():
     space = load_space("darts")
     architecture = space.sample(random.Random(1))
-    graphs = space.cells(architecture)
+    graphs = space.cell_graphs(architecture)
     assert [graph.name for graph in graphs] == ["normal", "reduction"]
     for graph in graphs:
         assert len(graph.edges) == 8
@@ -43,7 +43,7 @@ def test_only_a_skip_that_changes_nothing_is_none_at_all():
     space = load_space("darts")
     architecture = dict.fromkeys((choice.name for choice in space.choices), "skip_connect")
     architecture |= {f"{c}.node{n}.inputs": "0-1" for c in ("normal", "reduction") for n in (2, 3, 4, 5)}
-    normal, reduction = space.cells(architecture)
+    normal, reduction = space.cell_graphs(architecture)
     assert {edge.operator for edge in normal.edges} == {""}
     assert {edge.operator for edge in reduction.edges} == {"skip_connect"}
 
@@ -51,4 +51,4 @@ def test_only_a_skip_that_changes_nothing_is_none_at_all():
 @pytest.mark.parametrize("name", ["patterns", "mbconv"])
 def test_chains_have_no_cells(name):
     space = load_space(name)
-    assert space.cells(space.sample(random.Random(0))) == ()
+    assert space.cell_graphs(space.sample(random.Random(0))) == ()
