@@ -11,7 +11,7 @@ from hwnas.searching.limit import Limit
 
 #: Spaces with more combinations are not looked at as a whole.
 WALKED = 20_000
-_RANDOM, _NEAR = 1500, 1500
+_RANDOM, _NEAR = 1000, 1000
 #: Where fewer of the random ones are within the limits, those nearest to them are changed until more are.
 _ENOUGH = 300
 _ROUNDS = 12

@@ -59,6 +59,9 @@ class Codes:
 
     def canonical(self, rows: np.ndarray) -> np.ndarray:
         """The rows that stand for these networks, each once, in the order of their first appearance."""
+        if type(self.space).canonical is Space.canonical:
+            # Every architecture is a network of its own.
+            return distinct(rows)
         return distinct(self.encode(self.space.canonical(self.decode(row)) for row in distinct(rows)))
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:

