@@ -106,4 +106,4 @@ def keys(rows: np.ndarray) -> list[bytes]:
 def without(rows: np.ndarray, others: Iterable[tuple[int, ...]]) -> np.ndarray:
     """The rows that are not among `others`."""
     known = set(keys(np.array(list(others), dtype=np.int64).reshape(-1, rows.shape[1])))
-    return rows[np.array([key not in known for key in keys(rows)], dtype=bool)]
+    return np.asarray(rows[np.array([key not in known for key in keys(rows)], dtype=bool)])

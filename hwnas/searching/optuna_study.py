@@ -13,7 +13,7 @@ from typing import Any
 import optuna
 import psutil
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState as OptunaState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -61,7 +61,7 @@ def open_study(
         exists = any(study.study_name == name for study in _summaries(opened))
         if exists and not resume:
             raise UsageError(f"there is a study {name!r} already", "Resume it, or give another name")
-        directions = ["maximize", *("minimize" for _ in traded)]
+        directions = [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in traded)]
         study = optuna.create_study(storage=opened, study_name=name, directions=directions, load_if_exists=True)
         # Also where an earlier run was killed before it came to this.
         if DECLARATION not in study.user_attrs and not study.get_trials(deepcopy=False):
@@ -170,6 +170,6 @@ def _alive(owner: Any) -> bool:
         # This process evaluates one trial at a time, and has just begun.
         return False
     try:
-        return abs(_owner(int(owner["pid"]))["started"] - owner["started"]) < _SAME_START_S
+        return abs(float(_owner(int(owner["pid"]))["started"]) - float(owner["started"])) < _SAME_START_S
     except (psutil.Error, KeyError, TypeError, ValueError):
         return False
