@@ -32,10 +32,13 @@ class ChoiceEncoding:
     """One-hot places and counts of options.
 
     Args:
-        options: For each choice the number of its options; an option's number means the same in all choices.
+        options: For each choice the number of its options.
+        labels: For each choice the labels of its options, from 0; what has the same label means the same.
+            Without them an option's number does, in all choices.
     """
 
     options: tuple[int, ...]
+    labels: tuple[tuple[int, ...], ...] = ()
 
     def places(self, architectures: np.ndarray) -> np.ndarray:
         """One-hot, shape ``(n, sum of options)``.
@@ -60,11 +63,11 @@ class ChoiceEncoding:
         return found
 
     def counts(self, architectures: np.ndarray) -> np.ndarray:
-        """How often each option was chosen, shape ``(n, most options)``."""
-        chosen = np.atleast_2d(np.asarray(architectures, dtype=int))
-        return np.stack([(chosen == option).sum(axis=1) for option in range(max(self.options))], axis=1).astype(
-            float
-        )
+        """How often each label was chosen, shape ``(n, labels)``."""
+        labels = self.labels or tuple(tuple(range(count)) for count in self.options)
+        into = np.zeros((sum(self.options), 1 + max(max(own) for own in labels)))
+        into[np.arange(len(into)), np.concatenate(labels)] = 1.0
+        return self.places(architectures) @ into
 
 
 class EncodedPredictor:

@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
+from hwnas.workloads.spaces.cell_graph import CellGraph, Edge
 from hwnas.workloads.spaces.cell_space import CellSpace, CellSpaceForm
 from hwnas.workloads.spaces.choice import Architecture, Choice
 from hwnas.workloads.spaces.picture import drawn, side
@@ -191,6 +192,23 @@ class DartsSpace(CellSpace):
                 results.append(second)
             steps.append(Step(f"{cell.name}_output", tuple(results[2:])))
         return [*steps, Step("head", (f"cell{self.cells}_output",))]
+
+    def cell_graphs(self, architecture: Architecture) -> tuple[CellGraph, ...]:
+        """The normal and the reduction cell; a skip connection that halves the sides is an operator."""
+        return tuple(self._graph(kind, architecture) for kind in ("normal", "reduction"))
+
+    def _graph(self, kind: str, architecture: Architecture) -> CellGraph:
+        edges = []
+        for node in NODES:
+            choices = f"{kind}.node{node}"
+            sources = _sources(str(architecture[f"{choices}.inputs"]))
+            for source, which in zip(sources, ("first", "second"), strict=True):
+                operator = str(architecture[f"{choices}.{which}"])
+                halves = kind == "reduction" and source < 2
+                if operator == "skip_connect" and not halves:
+                    operator = ""
+                edges.append(Edge(str(source), str(node), operator))
+        return CellGraph(kind, ("0", "1"), tuple(map(str, NODES)), tuple(edges))
 
     def picture(self) -> str:
         """The network drawn in text, a few lines of at most 80 characters."""

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from hwnas.core.errors import UsageError
 from hwnas.core.workload import Scalar
+from hwnas.workloads.spaces.cell_graph import CellGraph, Edge
 from hwnas.workloads.spaces.cell_space import CellSpace, CellSpaceForm
 from hwnas.workloads.spaces.choice import Architecture, Choice
 from hwnas.workloads.spaces.picture import drawn, side
@@ -177,6 +178,16 @@ class NasBench201Space(CellSpace):
                     results.append(total[0])
                 last = results[-1]
         return [*steps, Step("head", (last,))]
+
+    def cell_graphs(self, architecture: Architecture) -> tuple[CellGraph, ...]:
+        """The one cell; an edge that is ``none`` is not there."""
+        edges = []
+        for node in NODES:
+            for source in range(node):
+                operator = str(architecture[_choice(source, node)])
+                if operator != "none":
+                    edges.append(Edge(str(source), str(node), "" if operator == "skip_connect" else operator))
+        return (CellGraph("cell", ("0",), (str(NODES[-1]),), tuple(edges)),)
 
     def picture(self) -> str:
         """The network drawn in text, a few lines of at most 80 characters."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.workload import Scalar, canonical_json
+from hwnas.workloads.spaces.cell_graph import CellGraph
 from hwnas.workloads.spaces.choice import Architecture, Choice, option_text
 
 if TYPE_CHECKING:
@@ -120,6 +121,16 @@ class Space(ABC):
         """
         names = [IMAGES, *self._part_names]
         return [Step(name, (before,)) for before, name in itertools.pairwise(names)]
+
+    def cell_graphs(self, architecture: Architecture) -> tuple[CellGraph, ...]:
+        """The cells of an architecture as graphs, each kind once; none where its stages are chains.
+
+        A search learns from them which operators follow each other. Every architecture has the same kinds.
+
+        Args:
+            architecture: A valid one.
+        """
+        return ()
 
     @abstractmethod
     def picture(self) -> str:

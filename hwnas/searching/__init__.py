@@ -1,0 +1,1 @@
+"""Searching a space under limits: costs, samplers, and the studies that keep trials."""

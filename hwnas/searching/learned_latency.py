@@ -1,0 +1,143 @@
+"""Latency of a space's networks, learned from a few of them that were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from hwnas.core.errors import UsageError
+from hwnas.predicting.encoded import EncodedPredictor, most_telling
+from hwnas.searching.choice_kinds import encoding
+from hwnas.searching.codes import codes_of
+from hwnas.searching.cost_model import CostModel
+from hwnas.searching.estimate import Estimate
+from hwnas.workloads.spaces.choice import Architecture
+from hwnas.workloads.spaces.space import Space
+
+#: Spaces with more combinations are not walked through to find the networks that tell most.
+_WALKED = 20_000
+_POOL = 2000
+#: An error that a measured latency is never thought to be below, where few of them happen to agree.
+_LEAST_SPREAD = 0.01
+
+
+class LearnedLatency(CostModel):
+    """A Gaussian process over choices (:class:`hwnas.predicting.encoded.EncodedPredictor`).
+
+    Some networks are measured to begin with, those that tell most; the rest of the budget is for networks that
+    the search wants and the model cannot decide.
+
+    Args:
+        space: Whose networks.
+        measure: Measures one: its latency [s].
+        name: Of the cost.
+        budget: How many networks may be measured in all.
+        first: How many of them to begin with, at least two.
+        prior: Another estimate of the same latency, such as a table's, from which measurements differ little.
+        seed: Of what is measured first, in large spaces.
+
+    Raises:
+        UsageError: A number is out of range.
+    """
+
+    unit = "s"
+
+    def __init__(
+        self,
+        space: Space,
+        measure: Callable[[Architecture], float],
+        *,
+        name: str = "latency",
+        budget: int = 20,
+        first: int = 10,
+        prior: CostModel | None = None,
+        seed: int = 0,
+    ) -> None:
+        if not 2 <= first <= budget:
+            raise UsageError(
+                f"{first} of {budget} latencies would be measured first",
+                "Measure at least two first",
+            )
+        self.name = name
+        self._codes = codes_of(space)
+        self._encoding = encoding(space)
+        self._measure, self._budget, self._first = measure, budget, first
+        self._prior, self._seed = prior, seed
+        self._measured: dict[str, float] = {}
+        self._model: EncodedPredictor | None = None
+
+    @property
+    def measurements_left(self) -> int:
+        """Of the budget, once the first ones are measured."""
+        self._fitted()
+        return self._budget - len(self._measured)
+
+    @property
+    def measured(self) -> Mapping[str, float]:
+        """Compact text of the architecture -> latency [s]."""
+        return dict(self._measured)
+
+    def remember(self, measured: Mapping[str, float]) -> None:
+        """Take over what an earlier run has measured; it counts against the budget."""
+        self._measured.update(measured)
+        self._model = None
+
+    def measure(self, architecture: Architecture) -> None:
+        """Measure a network, and learn from it.
+
+        Raises:
+            CellError: It cannot be measured.
+        """
+        self._measured[self._text(architecture)] = self._measure(architecture)
+        self._model = None
+
+    def estimate(self, architecture: Architecture) -> Estimate:
+        """Of length 1; what was measured is known."""
+        return self.screen(self._codes.encode([architecture]))
+
+    def screen(self, codes: np.ndarray) -> Estimate:
+        """Of many networks, shape ``(n, choices)``."""
+        model = self._fitted()
+        mean, deviation = model.predict(codes, self._prior_means(codes))
+        # A sum of parts may come out below nothing, where little is known.
+        median = np.maximum(mean, 1e-3 * float(np.median(list(self._measured.values()))))
+        spread = np.maximum(deviation / median, _LEAST_SPREAD)
+        for row, latency_s in zip(self._rows, self._latencies_s, strict=True):
+            same = (codes == row).all(axis=1)
+            median[same], spread[same] = latency_s, 0.0
+        return Estimate(median, spread)
+
+    def _text(self, architecture: Architecture) -> str:
+        space = self._codes.space
+        return space.compact(space.canonical(architecture))
+
+    def _prior_means(self, codes: np.ndarray) -> np.ndarray | None:
+        if self._prior is None:
+            return None
+        found = self._prior.screen(codes)
+        if found is None:
+            estimates = [self._prior.estimate(self._codes.decode(row)) for row in codes]
+            return np.array([e.median[0] for e in estimates])
+        return found.median
+
+    def _fitted(self) -> EncodedPredictor:
+        if self._model is None:
+            self._measure_first()
+            space = self._codes.space
+            self._rows = self._codes.encode(space.parse(text) for text in self._measured)
+            self._latencies_s = np.array(list(self._measured.values()))
+            model = EncodedPredictor(self._encoding)
+            self._model = model.fit(self._rows, self._latencies_s, self._prior_means(self._rows))
+        return self._model
+
+    def _measure_first(self) -> None:
+        if len(self._measured) >= self._first:
+            return
+        rng = np.random.default_rng(self._seed)
+        small = self._codes.combinations <= _WALKED
+        pool = self._codes.everything if small else self._codes.sample(_POOL, rng)
+        for place in most_telling(self._encoding, pool, self._first, self._seed):
+            architecture = self._codes.decode(pool[place])
+            if self._text(architecture) not in self._measured:
+                self._measured[self._text(architecture)] = self._measure(architecture)

@@ -1,0 +1,240 @@
+"""One search as it goes on: ask, judge, evaluate, tell."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+
+from hwnas.core.errors import CellError, HwnasError, UsageError
+from hwnas.core.workload import Scalar
+from hwnas.searching.codes import codes_of
+from hwnas.searching.cost_model import CostModel
+from hwnas.searching.limit import Judgement, Limit, judge
+from hwnas.searching.listener import Listener
+from hwnas.searching.optuna_space import architecture_of, distributions
+from hwnas.searching.optuna_study import MEASURED, give_back, own, quiet, take_up
+from hwnas.searching.optuna_trials import read_trial, write_end, write_judgement
+from hwnas.searching.suggester import NothingLeft, Row, Seen, Suggester
+from hwnas.searching.trial import Trial, TrialState
+from hwnas.training.accuracy import AccuracyEvaluator, EpochReport, Pruned
+from hwnas.workloads.spaces.space import Space
+from hwnas.workloads.spaces.workload import space_workload
+
+#: Suggestions in a row that cost no evaluation; then a network within the limits is drawn at random.
+_MOST_IDLE = 30
+#: Evaluations that fail in a row.
+_MOST_FAILURES = 5
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a search is about.
+
+    Args:
+        space: To search.
+        evaluator: Tells accuracies.
+        limits: That must hold.
+        traded: Costs to keep small besides.
+        watched: Costs to be estimated and kept with each trial.
+        seed: Of trainings, and of what is drawn at random here.
+    """
+
+    space: Space
+    evaluator: AccuracyEvaluator
+    limits: tuple[Limit, ...]
+    traded: tuple[CostModel, ...]
+    watched: tuple[CostModel, ...]
+    seed: int
+
+    @property
+    def costs(self) -> dict[str, CostModel]:
+        """All of them, by name."""
+        return {c.name: c for c in (*(limit.cost for limit in self.limits), *self.traded, *self.watched)}
+
+
+class Loop:
+    """Works on a study until it has enough evaluations.
+
+    Args:
+        task: What to search.
+        study: With its sampler and pruner.
+        listener: Told how it goes.
+    """
+
+    def __init__(self, task: Task, study: Study, listener: Listener) -> None:
+        self._task, self._study, self._listener = task, study, listener
+        self._distributions = distributions(task.space)
+        self._codes = codes_of(task.space)
+        # It draws at random and no more: it never has as many accuracies as it wants to begin with.
+        self._drawing = Suggester(task.space, limits=task.limits, seed=task.seed, startup=2**62)
+        #: Trials that have an accuracy, by the compact text of their network.
+        self._complete: dict[str, Trial] = {}
+        self._tried: set[Row] = set()
+        self._evaluations = 0
+        self._drawn = 0
+
+    def begin(self) -> None:
+        """Take up what an earlier run has left.
+
+        Raises:
+            NothingLeft: No network is within the limits.
+        """
+        for name, measured in self._study.user_attrs.get(MEASURED, {}).items():
+            if name in self._task.costs:
+                self._task.costs[name].remember(measured)
+        left_behind = take_up(self._study)
+        trials = self._study.get_trials(deepcopy=False)
+        for trial in trials:
+            self._count(trial)
+        if trials:
+            self._listener.resumed(self._evaluations, len(left_behind))
+        elif self._task.limits:
+            # A limit that nothing holds is one line, and no study full of networks beyond it.
+            self._drawn_row()
+
+    def go_on(self, evaluations: int) -> None:
+        """Until so many networks were evaluated, or none is left.
+
+        Raises:
+            NothingLeft: No network is within the limits.
+            HwnasError: Several evaluations failed, one after the other, or the evaluator cannot be used.
+        """
+        idle = failures = 0
+        while self._evaluations < evaluations:
+            try:
+                if idle >= _MOST_IDLE:
+                    self._study.enqueue_trial(self._codes.decode(self._drawn_row()))
+                    idle = 0
+                with quiet():
+                    trial = self._study.ask(self._distributions)
+            except NothingLeft:
+                self._forget_unasked()
+                if not self._evaluations:
+                    raise
+                return
+            finally:
+                # A sampler may measure, whether it then finds something or not.
+                self._keep_measured()
+            before = self._evaluations
+            error = self._tried_out(trial)
+            idle = 0 if self._evaluations > before else idle + 1
+            failures = failures + 1 if error else 0 if self._evaluations > before else failures
+            if error and failures >= _MOST_FAILURES:
+                raise error
+
+    def _forget_unasked(self) -> None:
+        """A trial that a sampler had nothing for."""
+        for trial in self._study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,)):
+            if not trial.params:
+                self._study.tell(trial.number, state=OptunaState.FAIL)
+
+    def _tried_out(self, trial: optuna.Trial) -> HwnasError | None:
+        """One trial from its suggestion to its end; gives the error with which the evaluation failed."""
+        own(trial)
+        space = self._task.space
+        architecture = architecture_of(space, trial.params)
+        text = space.compact(architecture)
+        try:
+            judgement = judge(architecture, self._task.costs.values(), self._task.limits)
+        except CellError as error:
+            # Nobody can tell what it costs, so nobody trains it; no fault of the evaluator.
+            write_judgement(trial, text, Judgement({}, {}))
+            self._end(trial, OptunaState.FAIL, note=str(error))
+            return None
+        self._keep_measured()
+        write_judgement(trial, text, judgement)
+        if not judgement.feasible:
+            self._end(trial, OptunaState.PRUNED)
+            return None
+        if text in self._complete:
+            twin = self._complete[text]
+            self._end(trial, OptunaState.COMPLETE, twin.accuracy, judgement, repeats=twin.number)
+            return None
+        self._listener.started(trial.number, text, judgement)
+        return self._evaluated(trial, architecture, judgement)
+
+    def _evaluated(
+        self, trial: optuna.Trial, architecture: dict[str, Scalar], judgement: Judgement
+    ) -> HwnasError | None:
+        start = time.monotonic()
+        single = len(self._study.directions) == 1
+
+        def report(progress: EpochReport) -> None:
+            self._listener.epoch(trial.number, progress)
+            if single:
+                trial.report(progress.accuracy, progress.epoch)
+                if trial.should_prune():
+                    raise Pruned
+
+        try:
+            workload = space_workload(self._task.space, architecture)
+            accuracy = self._task.evaluator.evaluate(workload, seed=self._task.seed, report=report).value
+        except Pruned:
+            self._end(trial, OptunaState.PRUNED, seconds=time.monotonic() - start)
+            return None
+        except UsageError:
+            # What the user gave cannot be used; no other network changes that.
+            give_back(self._study, trial)
+            raise
+        except HwnasError as error:
+            self._end(trial, OptunaState.FAIL, note=str(error), seconds=time.monotonic() - start)
+            return error
+        except BaseException:
+            give_back(self._study, trial)
+            raise
+        seconds = time.monotonic() - start
+        self._end(trial, OptunaState.COMPLETE, accuracy, judgement, seconds=seconds)
+        return None
+
+    def _end(
+        self,
+        trial: optuna.Trial,
+        state: OptunaState,
+        accuracy: float | None = None,
+        judgement: Judgement | None = None,
+        *,
+        seconds: float | None = None,
+        note: str = "",
+        repeats: int | None = None,
+    ) -> None:
+        write_end(trial, seconds=seconds, note=note, repeats=repeats)
+        values = None
+        if accuracy is not None and judgement is not None:
+            medians = (judgement.estimates[cost.name].median[0] for cost in self._task.traded)
+            values = [accuracy, *map(float, medians)]
+        told = self._count(self._study.tell(trial, values, state=state))
+        if told is not None:
+            self._listener.ended(told, self._evaluations)
+
+    def _count(self, frozen: FrozenTrial) -> Trial | None:
+        """Take note of a trial."""
+        trial = read_trial(self._task.space, frozen)
+        if trial is None:
+            return None
+        self._tried.update(map(tuple, self._codes.encode([trial.architecture]).tolist()))
+        self._evaluations += trial.evaluated
+        if trial.state is TrialState.COMPLETE:
+            self._complete.setdefault(trial.text, trial)
+        return trial
+
+    def _drawn_row(self) -> np.ndarray:
+        """A network within the limits that was not tried."""
+        self._drawn += 1
+        nothing = np.zeros((0, len(self._codes.options)), dtype=np.int64)
+        asked = len(self._tried) + self._drawn
+        try:
+            return self._drawing.propose(Seen(nothing, np.zeros(0), self._tried, asked))
+        finally:
+            self._keep_measured()
+
+    def _keep_measured(self) -> None:
+        """In the study, so that nothing is measured twice after a crash."""
+        found = {name: dict(cost.measured) for name, cost in self._task.costs.items() if cost.measured}
+        if found and found != self._study.user_attrs.get(MEASURED):
+            self._study.set_user_attr(MEASURED, found)

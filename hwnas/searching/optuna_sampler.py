@@ -1,0 +1,104 @@
+"""hwnas's own sampler as one of Optuna's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial
+
+from hwnas.searching.cost_model import CostModel
+from hwnas.searching.limit import Limit
+from hwnas.searching.optuna_space import architecture_of, distributions
+from hwnas.searching.optuna_trials import is_infeasible
+from hwnas.searching.suggester import STARTUP, Row, Seen, Suggester
+from hwnas.workloads.spaces.space import Space
+
+_ENDED_WELL = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+
+
+class HwnasSampler(BaseSampler):
+    """Suggests networks that are surely within the limits, where the accuracy promises most.
+
+    It keeps nothing of its own between trials: what it suggests follows from the seed and the study's trials,
+    so a study goes on in another process as it would have here. The first value of a study is the accuracy;
+    parameters other than the space's are drawn at random.
+
+    Args:
+        space: Whose choices are the study's parameters; :func:`hwnas.searching.optuna_space.distributions`.
+        limits: On costs.
+        traded: Costs that the study minimises besides, in any order.
+        seed: Of all that is random.
+        startup: Networks drawn at random before anything is learned.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        limits: Sequence[Limit] = (),
+        traded: Sequence[CostModel] = (),
+        seed: int = 0,
+        startup: int = STARTUP,
+    ) -> None:
+        self._space = space
+        self._suggester = Suggester(space, limits=limits, traded=traded, seed=seed, startup=startup)
+        self._others = RandomSampler(seed=seed)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """All choices of the space, from the first trial on."""
+        return distributions(self._space)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The options of one network.
+
+        Raises:
+            NothingLeft: Every network within the limits was tried, or there is none.
+        """
+        row = self._suggester.propose(self._seen(study, trial))
+        return self._suggester.codes.decode(row)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """A parameter that is none of the space's choices, at random."""
+        return self._others.sample_independent(study, trial, param_name, param_distribution)
+
+    def reseed_rng(self) -> None:
+        """For what is drawn independently; networks depend on the seed and the trials alone."""
+        self._others.reseed_rng()
+
+    def _seen(self, study: Study, current: FrozenTrial) -> Seen:
+        sign = -1.0 if study.directions[0] is StudyDirection.MINIMIZE else 1.0
+        names = {choice.name for choice in self._space.choices}
+        rows: dict[Row, float] = {}
+        ruled_out: set[Row] = set()
+        codes = self._suggester.codes
+        for trial in study.get_trials(deepcopy=False):
+            if trial.number == current.number or not names <= trial.params.keys():
+                continue
+            (row,) = map(tuple, codes.encode([architecture_of(self._space, trial.params)]).tolist())
+            value = _first_value(trial)
+            if value is None:
+                ruled_out.add(row)
+            else:
+                # A network that was tried twice counts with its last value.
+                rows[row] = sign * value
+        found = np.array(list(rows), dtype=np.int64).reshape(-1, len(codes.options))
+        return Seen(found, np.array(list(rows.values())), ruled_out, current.number)
+
+
+def _first_value(trial: FrozenTrial) -> float | None:
+    """The accuracy of a trial that has one; of a pruned one as far as it came."""
+    if trial.state not in _ENDED_WELL or is_infeasible(trial):
+        return None
+    if trial.values:
+        return float(trial.values[0])
+    return None if trial.last_step is None else float(trial.intermediate_values[trial.last_step])

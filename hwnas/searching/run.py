@@ -1,0 +1,124 @@
+"""The search: ask a sampler, judge by the limits, evaluate, tell, until enough networks were evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from optuna.pruners import BasePruner, NopPruner
+from optuna.study import Study
+
+from hwnas.core.errors import UsageError
+from hwnas.searching.cost_model import CostModel
+from hwnas.searching.limit import Limit
+from hwnas.searching.listener import Listener
+from hwnas.searching.loop import Loop, Task
+from hwnas.searching.optuna_samplers import SamplerRequest, make_sampler
+from hwnas.searching.optuna_study import DECLARATION, MEASURED, open_study
+from hwnas.searching.optuna_trials import read_trial
+from hwnas.searching.trial import SearchResult
+from hwnas.training.accuracy import AccuracyEvaluator
+from hwnas.workloads.spaces.space import Space
+
+
+def run_search(
+    space: Space,
+    evaluator: AccuracyEvaluator,
+    *,
+    limits: Sequence[Limit] = (),
+    traded: Sequence[CostModel] = (),
+    watched: Sequence[CostModel] = (),
+    sampler: str = "hwnas",
+    trials: int = 30,
+    seed: int = 0,
+    storage: str | None = None,
+    study: str | None = None,
+    resume: bool = False,
+    pruner: BasePruner | None = None,
+    listener: Listener | None = None,
+) -> SearchResult:
+    """Look for the most accurate networks of a space.
+
+    Networks beyond a limit are ruled out before anything is trained, and do not count as evaluations.
+
+    Args:
+        space: To search.
+        evaluator: Tells accuracies.
+        limits: That must hold.
+        traded: Costs to keep small besides; the result then is a front.
+        watched: Costs to be estimated and kept with each trial, nothing more.
+        sampler: One of :data:`hwnas.searching.optuna_samplers.SAMPLERS`.
+        trials: Evaluations in all, those before a resumption included.
+        seed: Of sampler and trainings.
+        storage: A path or URL that keeps the study, as ``--db`` takes it; None for this process' memory.
+        study: Its name; None for one made of space and seed.
+        resume: Go on with a study of that name, where there is one.
+        pruner: One of Optuna's, for poor trials; None to train all to their end. It needs a single objective.
+        listener: Told how it goes.
+
+    Raises:
+        DatabaseError: The storage cannot be used.
+        NothingLeft: No network is within the limits.
+        UnknownName: No such sampler.
+        UsageError: The study is there already, or is another search; an option cannot be used; the evaluator
+            cannot be.
+        HwnasError: Several evaluations failed, one after the other.
+    """
+    task = Task(space, evaluator, tuple(limits), tuple(traded), tuple(watched), seed)
+    _check(task, trials, pruner)
+    names = [cost.name for cost in traded]
+    declaration = {
+        "space": space.name,
+        "digest": space.digest,
+        "sampler": sampler,
+        "seed": seed,
+        "limits": [limit.told for limit in limits],
+        "traded": names,
+    }
+    # Before the study is made: a misspelt name leaves nothing behind.
+    request = SamplerRequest(space, task.limits, task.traded, seed, 0)
+    make_sampler(sampler, request)
+    opened = open_study(storage, study or f"{space.name} seed {seed}", declaration, traded=names, resume=resume)
+    asked = len(opened.get_trials(deepcopy=False))
+    opened.sampler = make_sampler(sampler, replace(request, asked=asked))
+    opened.pruner = pruner or NopPruner()
+    loop = Loop(task, opened, listener or Listener())
+    loop.begin()
+    loop.go_on(trials)
+    return search_result(space, opened)
+
+
+def _check(task: Task, trials: int, pruner: BasePruner | None) -> None:
+    limited = [limit.cost for limit in task.limits]
+    # A cost may be both limited and kept small; two costs of one name would be taken for each other.
+    costs = {id(cost): cost.name for cost in (*limited, *task.traded, *task.watched)}
+    names = list(costs.values())
+    if len(set(names)) < len(names) or len(set(map(id, limited))) < len(limited):
+        twice = max(names, key=names.count)
+        raise UsageError(f"two costs have the name {twice!r}", "Limit, trade or watch each once")
+    if task.traded and pruner is not None:
+        raise UsageError("poor trials can be given up only where accuracy alone counts", "Leave the pruner out")
+    if trials < 1:
+        raise UsageError(f"{trials} trials are not enough", "Give at least 1")
+
+
+def search_result(space: Space, study: Study) -> SearchResult:
+    """What a study holds.
+
+    Args:
+        space: That was searched.
+        study: Made by :func:`run_search`.
+    """
+    about = study.user_attrs[DECLARATION]
+    found = (read_trial(space, trial) for trial in study.get_trials(deepcopy=False))
+    return SearchResult(
+        study=study.study_name,
+        space=about["space"],
+        digest=about["digest"],
+        sampler=about["sampler"],
+        seed=about["seed"],
+        limits=tuple(about["limits"]),
+        traded=tuple(about["traded"]),
+        trials=tuple(trial for trial in found if trial is not None),
+        measured=study.user_attrs.get(MEASURED, {}),
+    )

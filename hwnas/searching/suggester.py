@@ -1,0 +1,238 @@
+"""hwnas's own sampler: which network to try next, one after the other.
+
+A surrogate learns accuracies from the networks that were tried; the next one is where the improvement to
+expect, times the chance that it is within the limits, is largest. The same for every space: it knows choices,
+and cells as graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import norm
+
+from hwnas.core.errors import CellError, UsageError
+from hwnas.core.workload import Scalar
+from hwnas.searching.candidates import candidates, chances
+from hwnas.searching.codes import Codes, codes_of, without
+from hwnas.searching.cost_model import CostModel
+from hwnas.searching.features import Features, features_of
+from hwnas.searching.limit import Limit, judge
+from hwnas.searching.pareto import front
+from hwnas.searching.surrogate import Surrogate, ranked
+from hwnas.workloads.spaces.choice import Architecture
+from hwnas.workloads.spaces.space import Space
+
+#: Networks drawn at random before anything is learned.
+STARTUP = 10
+#: The best networks so far, whose neighbours are looked at in large spaces.
+_BEST = 20
+#: Networks that are looked at closely, and found beyond a limit, before a suggestion is given up.
+_MOST_UNFIT = 300
+
+Row = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a search knows when it asks for the next network.
+
+    Args:
+        rows: Networks with an accuracy, shape ``(n, choices)``.
+        accuracies: Theirs, shape ``(n,)``.
+        ruled_out: Those that a limit forbids or that failed, and those that are being tried.
+        asked: Trials so far, whatever became of them: each draws other random numbers.
+    """
+
+    rows: np.ndarray
+    accuracies: np.ndarray
+    ruled_out: Collection[Row] = ()
+    asked: int = 0
+
+
+class NothingLeft(UsageError):
+    """Every network within the limits was tried, or there is none."""
+
+
+@dataclass
+class _Told:
+    rows: list[Row] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
+    ruled_out: set[Row] = field(default_factory=set)
+    asked: int = 0
+
+
+class Suggester:
+    """Ask for a network, tell its accuracy; deterministic in the seed and what was told.
+
+    Args:
+        space: To search.
+        limits: On costs.
+        traded: Costs to keep small besides; with any, networks are suggested all along the front of accuracy
+            and costs.
+        seed: Of all that is random.
+        startup: Networks drawn at random before anything is learned.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        limits: Sequence[Limit] = (),
+        traded: Sequence[CostModel] = (),
+        seed: int = 0,
+        startup: int = STARTUP,
+    ) -> None:
+        self.codes = codes_of(space)
+        self._limits, self._traded = tuple(limits), tuple(traded)
+        self._seed, self._startup = seed, max(2, startup)
+        self._features: Features | None = None
+        self._surrogate: Surrogate | None = None
+        self._learned: bytes = b""
+        self._unfit: set[Row] = set()
+        self._told = _Told()
+
+    def ask(self) -> dict[str, Scalar]:
+        """The network to try next.
+
+        Raises:
+            NothingLeft: There is none.
+        """
+        told = self._told
+        seen = Seen(
+            np.array(told.rows, dtype=np.int64).reshape(-1, len(self.codes.options)),
+            np.array(told.accuracies),
+            told.ruled_out | set(told.rows),
+            told.asked,
+        )
+        row = self.propose(seen)
+        told.asked += 1
+        told.ruled_out.add(tuple(row.tolist()))
+        return self.codes.decode(row)
+
+    def tell(self, architecture: Architecture, accuracy: float) -> None:
+        """Take over what became of a network; networks that were not asked for may be told as well.
+
+        Raises:
+            UsageError: Not an architecture of the space.
+        """
+        space = self.codes.space
+        (row,) = self.codes.encode([space.canonical(architecture)]).tolist()
+        self._told.rows.append(tuple(row))
+        self._told.accuracies.append(accuracy)
+
+    def propose(self, seen: Seen) -> np.ndarray:
+        """The row of the network to try next.
+
+        Args:
+            seen: All that is known; nothing else is, so that a search may go on in another process.
+
+        Raises:
+            NothingLeft: There is none.
+        """
+        rng = np.random.default_rng([self._seed, seen.asked])
+        pool = candidates(self.codes, self._limits, lambda: self._best(seen), rng)
+        pool = without(pool, (*map(tuple, seen.rows.tolist()), *seen.ruled_out, *self._unfit))
+        starting = len(seen.rows) < self._startup
+        gain: np.ndarray | None = None
+        for _ in range(_MOST_UNFIT):
+            chance = chances(pool, self._limits)
+            sure, possible = self._decided(chance)
+            if not possible.any():
+                raise self._nothing_left(pool)
+            pool, chance, sure = pool[possible], chance[:, possible], sure[possible]
+            if gain is None:
+                gain = rng.random(len(pool)) if starting else self._gain(seen, pool, rng)
+            else:
+                gain = gain[possible]
+            # To begin with, everything that is sure is as good as anything.
+            place = int(np.argmax(gain + sure if starting else gain * chance.prod(axis=0)))
+            if self._fit(pool[place]):
+                return np.asarray(pool[place])
+            pool, gain = np.delete(pool, place, axis=0), np.delete(gain, place)
+        raise NothingLeft(
+            f"none of {_MOST_UNFIT} networks of the space {self.codes.space.name} is within the limits",
+            "Raise them",
+        )
+
+    def _fit(self, row: np.ndarray) -> bool:
+        """Whether a network is within the limits, looked at closely, and measured where nothing else tells."""
+        try:
+            fit = judge(self.codes.decode(row), (), self._limits).feasible
+        except CellError:
+            fit = False
+        if not fit:
+            self._unfit.add(tuple(row.tolist()))
+        return fit
+
+    def _decided(self, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which networks hold all limits, and which do or could be found to by measuring them."""
+        sure, possible = (np.ones(chance.shape[1], dtype=bool) for _ in range(2))
+        for limit, row in zip(self._limits, chance, strict=True):
+            within = row >= limit.confidence
+            sure &= within
+            possible &= within | ((row > 1 - limit.confidence) & (limit.cost.measurements_left > 0))
+        return sure, possible
+
+    def _gain(self, seen: Seen, pool: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Expected improvement of each network, in units of the surrogate's targets."""
+        if self._features is None:
+            self._features = features_of(self.codes.space)
+        targets = ranked(seen.accuracies)
+        groups = self._features.groups(seen.rows)
+        if self._surrogate is None:
+            self._surrogate = Surrogate(len(groups))
+        learned = seen.rows.tobytes() + targets.tobytes()
+        if learned != self._learned:
+            self._surrogate.fit(groups, targets)
+            self._learned = learned
+        mean, deviation = self._surrogate.predict(self._features.groups(pool))
+        best, allowed = self._incumbent(seen, pool, targets, rng)
+        ahead = (mean - best) / deviation
+        return np.asarray(allowed * deviation * (ahead * norm.cdf(ahead) + norm.pdf(ahead)))
+
+    def _incumbent(
+        self, seen: Seen, pool: np.ndarray, targets: np.ndarray, rng: np.random.Generator
+    ) -> tuple[float, np.ndarray]:
+        """What is to be improved upon, and which networks count.
+
+        With costs to keep small, each suggestion is for a bound on each, drawn anew: the best network below it
+        is a point of the front.
+        """
+        tried = np.ones(len(targets), dtype=bool)
+        allowed = np.ones(len(pool), dtype=bool)
+        for cost in self._traded:
+            costs, known = (np.log(_medians(cost, rows, self.codes)) for rows in (pool, seen.rows))
+            bound = rng.uniform(costs[allowed].min(), costs[allowed].max())
+            allowed &= costs <= bound
+            tried &= known <= bound
+        return float(targets[tried].max() if tried.any() else targets.min()), allowed
+
+    def _best(self, seen: Seen) -> np.ndarray:
+        if not len(seen.rows):
+            return seen.rows
+        if self._traded:
+            costs = [_medians(cost, seen.rows, self.codes) for cost in self._traded]
+            return seen.rows[front(seen.accuracies.tolist(), np.stack(costs, axis=1).tolist())]
+        return seen.rows[np.argsort(-seen.accuracies, kind="stable")[:_BEST]]
+
+    def _nothing_left(self, pool: np.ndarray) -> NothingLeft:
+        space = self.codes.space.name
+        for limit in self._limits:
+            estimate = limit.cost.screen(pool) if len(pool) else None
+            if estimate is not None and (estimate.upper(limit.confidence) > limit.at_most).all():
+                least = limit.cost.told(float(estimate.upper(limit.confidence).min()))
+                return NothingLeft(
+                    f"no network of the space {space} is surely within {limit.told}; the least is {least}",
+                    "Raise the limit, or lower the confidence",
+                )
+        return NothingLeft(f"no further network of the space {space} is within the limits", "Stop here")
+
+
+def _medians(cost: CostModel, rows: np.ndarray, codes: Codes) -> np.ndarray:
+    found = cost.screen(rows)
+    if found is not None:
+        return found.median
+    return np.array([cost.estimate(codes.decode(row)).median[0] for row in rows])

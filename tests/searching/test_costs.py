@@ -1,0 +1,160 @@
+"""What tells costs: against counting whole networks, against a real predictor, against measurements."""
+
+import numpy as np
+import pytest
+import torch
+from searching_lab import CELLS, Sum, everything, small_space
+
+from hwnas.core.errors import UnknownName, UsageError
+from hwnas.predicting.latency_table import Factor, LatencyTable
+from hwnas.searching.codes import Codes
+from hwnas.searching.counted_cost import COUNTED, CountedCost
+from hwnas.searching.learned_latency import LearnedLatency
+from hwnas.searching.predicted_latency import PredictedLatency, TableLatency
+from hwnas.workloads.spaces.build import architecture_counts
+
+
+@pytest.fixture
+def space(tmp_path):
+    return small_space(tmp_path)
+
+
+@pytest.mark.parametrize("count", ["macs", "weights"])
+def test_parts_add_up_to_networks(space, count):
+    cost = CountedCost(space, count)
+    rows = Codes(space).sample(3, np.random.default_rng(0))
+    one_by_one = [cost.estimate(Codes(space).decode(row)).median[0] for row in rows]
+    np.testing.assert_array_equal(cost.screen(rows).median, one_by_one)
+    assert cost.screen(rows).spread.tolist() == [0.0] * len(rows)
+
+
+def test_cells_add_up_too():
+    codes = Codes(CELLS)
+    architecture = codes.decode([2, 0, 1, 0, 2, 1])
+    (total,) = CountedCost(CELLS, "parameters").screen(codes.encode([architecture])).median
+    assert architecture_counts(CELLS, architecture).parameters == total
+
+
+def test_memory_is_more_than_weights(space):
+    architecture = Codes(space).decode([0] * len(space.choices))
+    memory, weights = (
+        CountedCost(space, name).estimate(architecture).median[0] for name in ("memory", "weights")
+    )
+    assert memory > weights + 4 * 64
+    assert CountedCost(space, "memory").screen(everything(space)) is None
+
+
+def test_what_is_not_counted_is_refused(space):
+    with pytest.raises(UnknownName, match="Did you mean memory"):
+        CountedCost(space, "memor")
+    assert set(COUNTED) == {"macs", "parameters", "weights", "memory"}
+
+
+def table_of(space):
+    factors = [
+        Factor(c.name, c.name, torch.arange(1.0, len(c.options) + 1, dtype=torch.float64) * 1e-3)
+        for c in space.choices
+    ]
+    choices = {c.name: c.options for c in space.choices}
+    return LatencyTable(choices, factors, 1e-3, backend="openvino:cpu:fp32", host="a made-up machine", batch=1)
+
+
+def test_a_table_tells_one_and_many_the_same(space):
+    cost = TableLatency(space, table_of(space), spread=0.05)
+    rows = everything(space)
+    many = cost.screen(rows)
+    for place in (0, 17, len(rows) - 1):
+        one = cost.estimate(Codes(space).decode(rows[place]))
+        assert one.median[0] == pytest.approx(many.median[place])
+        assert one.spread[0] == many.spread[place] == 0.05
+    with pytest.raises(UsageError, match="its choices differ"):
+        TableLatency(CELLS, table_of(space))
+
+
+class Predictor:
+    """Says a fifth more than the table of the space does."""
+
+    backend = "openvino:cpu:fp32"
+
+    def __init__(self, space):
+        self.space, self.asked = space, 0
+
+    def table(self, space, *, batch=1):
+        return table_of(space)
+
+    def predict(self, workload):
+        self.asked += 1
+        latency_s = 1.2 * table_of(self.space).latency(self.space.parse(workload.params["architecture"]))
+        return type("P", (), {"latency_s": latency_s, "low_s": latency_s / 1.1, "high_s": latency_s * 1.1})
+
+
+def test_the_table_is_corrected_by_whole_networks(space):
+    predictor = Predictor(space)
+    cost = PredictedLatency(space, predictor)
+    codes, rows = Codes(space), everything(space)
+    before = cost.screen(rows)
+    for row in rows[:30]:
+        estimate = cost.estimate(codes.decode(row))
+        cost.estimate(codes.decode(row))
+    assert predictor.asked == 30
+    assert estimate.upper(0.95)[0] == pytest.approx(1.1 * estimate.median[0])
+    ratio = cost.screen(rows).median / before.median
+    np.testing.assert_allclose(ratio, 1.2 ** (30 / 34))
+    assert (cost.screen(rows).spread < before.spread).all()
+
+
+def test_a_few_measurements_tell_a_space():
+    truth, measured = Sum(CELLS), []
+
+    def measure(architecture):
+        measured.append(CELLS.compact(architecture))
+        return float(truth.estimate(architecture).median[0])
+
+    cost = LearnedLatency(CELLS, measure, budget=15, first=12)
+    rows = everything(CELLS)
+    found = cost.screen(rows)
+    assert len(measured) == 12
+    assert cost.measurements_left == 3
+    error = np.log(found.median / truth.values(rows))
+    assert np.abs(error).mean() < 0.06
+    # Most of them are where the model thinks they may be.
+    assert np.mean(found.chance_within(1e-3 * 10) >= 0) == 1
+    assert np.mean(truth.values(rows) <= found.upper(0.9)) > 0.8
+    new = next(a for a in map(Codes(CELLS).decode, rows) if CELLS.compact(a) not in measured)
+    cost.measure(new)
+    assert cost.estimate(new).spread[0] == 0
+    assert cost.estimate(new).median[0] == truth.estimate(new).median[0]
+    assert cost.measurements_left == 2
+
+
+def test_measurements_of_an_earlier_run_count(space):
+    def never(architecture):
+        raise AssertionError("measured again")
+
+    rows = Codes(space).sample(6, np.random.default_rng(0))
+    truth = Sum(space)
+    earlier = {space.compact(Codes(space).decode(row)): float(truth.values(row[None])[0]) for row in rows}
+    cost = LearnedLatency(space, never, budget=8, first=6)
+    cost.remember(earlier)
+    assert cost.measurements_left == 2
+    assert cost.measured == earlier
+    with pytest.raises(UsageError, match="was measured in an earlier run"):
+        truth.remember(earlier)
+
+
+def test_another_estimate_may_be_the_mean_of_the_learned_one(space):
+    truth = Sum(space)
+
+    def measure(architecture):
+        return 2 * float(truth.estimate(architecture).median[0])
+
+    alone = LearnedLatency(space, measure, budget=6, first=6)
+    helped = LearnedLatency(space, measure, budget=6, first=6, prior=truth)
+    rows = everything(space)
+    errors = [np.abs(np.log(c.screen(rows).median / (2 * truth.values(rows)))).mean() for c in (alone, helped)]
+    assert errors[1] < 0.01 < errors[0]
+
+
+def test_first_measurements_must_be_within_the_budget(space):
+    with pytest.raises(UsageError, match="10 of 5"):
+        LearnedLatency(space, lambda architecture: 1.0, budget=5)

@@ -1,0 +1,75 @@
+"""Searches that are killed, and go on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+from searching_lab import Known, small_space
+
+from hwnas.searching.run import run_search
+from hwnas.searching.trial import TrialState
+
+SCRIPT = """
+import sys, time
+sys.path.insert(0, {lab!r})
+from pathlib import Path
+from searching_lab import Known, small_space
+from hwnas.searching.run import run_search
+
+class Slow(Known):
+    def evaluate(self, workload, **_):
+        found = super().evaluate(workload)
+        with open("begun.txt", "a") as file:
+            file.write("x")
+        time.sleep(0.15)
+        return found
+
+space = small_space(Path("."))
+run_search(space, Slow(space), sampler="hwnas", trials=1000, storage="a.db", study="s", resume=True)
+"""
+
+
+def states(folder):
+    study = optuna.load_study(study_name="s", storage=f"sqlite:///{folder / 'a.db'}")
+    return {t.number: (t.state.name, t.user_attrs.get("architecture")) for t in study.get_trials()}
+
+
+def begun(folder):
+    path = folder / "begun.txt"
+    return path.stat().st_size if path.exists() else 0
+
+
+def test_no_finished_trial_is_lost(tmp_path, monkeypatch):
+    script = SCRIPT.format(lab=str(Path(__file__).parent))
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 60
+        while begun(tmp_path) < 5:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    before = states(tmp_path)
+    finished = {n: text for n, (state, text) in before.items() if state == "COMPLETE"}
+    running = {n: text for n, (state, text) in before.items() if state == "RUNNING"}
+    assert len(finished) >= 4
+    assert len(running) == 1
+
+    monkeypatch.chdir(tmp_path)
+    space = small_space(Path())
+    evaluator = Known(space)
+    result = run_search(space, evaluator, trials=len(finished) + 2, storage="a.db", study="s", resume=True)
+    after = {trial.number: trial for trial in result.trials}
+    assert result.evaluations == len(finished) + 2
+    assert all(after[number].text == text and after[number].accuracy for number, text in finished.items())
+    # Nothing that was finished is evaluated again; what was under way is, first of all.
+    assert not set(evaluator.asked) & set(finished.values())
+    assert not [trial for trial in result.trials if trial.state is TrialState.RUNNING]
+    (left,) = running.values()
+    assert left is None or evaluator.asked[0] == left

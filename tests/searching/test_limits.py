@@ -1,0 +1,100 @@
+"""Estimates, and what limits make of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from searching_lab import CELLS, Sum
+
+from hwnas.core.errors import UsageError
+from hwnas.searching.cost_model import CostModel
+from hwnas.searching.estimate import Estimate
+from hwnas.searching.limit import Limit, Verdict, judge
+
+SLOWEST = {choice.name: "nor_conv_3x3" for choice in CELLS.choices}
+FASTEST = {choice.name: "none" for choice in CELLS.choices}
+
+
+@given(st.floats(1e-6, 1e3), st.floats(0, 2), st.floats(0.5, 0.99), st.floats(1e-6, 1e3))
+def test_a_chance_says_the_same_as_an_interval(median, spread, confidence, limit):
+    estimate = Estimate(np.array([median]), np.array([spread]))
+    upper = estimate.upper(confidence)[0]
+    if abs(upper / limit - 1) > 1e-6:
+        assert (estimate.chance_within(limit)[0] >= confidence) == (upper <= limit)
+    assert estimate.lower(confidence)[0] <= median * (1 + 1e-12) <= upper * (1 + 1e-9)
+
+
+def test_an_interval_gives_its_ends_back():
+    estimate = Estimate.of_interval(2.0, 1.6, 2.5, 0.9)
+    assert estimate.upper(0.95)[0] == pytest.approx(2.5)
+    assert estimate.lower(0.95)[0] == pytest.approx(1.6)
+
+
+def test_what_is_known_exactly_may_reach_the_limit():
+    assert Estimate.exact(np.array([1.0, 1.1])).chance_within(1.0).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("limit_ms", "verdict"), [(20, Verdict.WITHIN), (13.5, Verdict.UNCLEAR), (9, Verdict.BEYOND)]
+)
+def test_verdicts(limit_ms, verdict):
+    limit = Limit(Sum(CELLS, spread=0.1), limit_ms / 1e3)
+    estimate = Estimate(np.array([13e-3]), np.array([0.1]))
+    assert limit.verdict(estimate) is verdict
+    assert (limit.violation(estimate) <= 0) == (verdict is Verdict.WITHIN)
+
+
+def test_all_limits_must_hold():
+    cost, other = Sum(CELLS), Sum(CELLS, name="other")
+    judgement = judge(SLOWEST, [], [Limit(cost, 1.0), Limit(other, 1e-3)])
+    assert not judgement.feasible
+    assert judgement.violations["latency"] < 0 < judgement.violations["other"]
+    assert judge(FASTEST, [], [Limit(cost, 1.0), Limit(other, 1e-3)]).feasible
+
+
+class Measurable(Sum):
+    """Unsure until it was measured."""
+
+    def __init__(self, space, left):
+        super().__init__(space, spread=0.2)
+        self.left, self.known = left, []
+
+    @property
+    def measurements_left(self):
+        return self.left - len(self.known)
+
+    def measure(self, architecture):
+        self.known.append(dict(architecture))
+
+    def estimate(self, architecture):
+        found = super().estimate(architecture)
+        return Estimate.exact(found.median) if architecture in self.known else found
+
+
+def test_what_is_unclear_is_measured():
+    cost = Measurable(CELLS, 1)
+    limit = Limit(cost, float(cost.estimate(SLOWEST).median[0]) * 1.05)
+    judgement = judge(SLOWEST, [], [limit])
+    assert judgement.feasible
+    assert judgement.measured == ("latency",)
+    # Nothing is left to measure another one.
+    assert not judge({**SLOWEST, "node1.from0": "skip_connect"}, [], [limit]).feasible
+
+
+def test_nothing_is_measured_for_a_network_that_is_beyond_another_limit():
+    cost = Measurable(CELLS, 5)
+    unclear = Limit(cost, float(cost.estimate(SLOWEST).median[0]) * 1.05)
+    assert not judge(SLOWEST, [], [unclear, Limit(Sum(CELLS, name="other"), 1e-3)]).feasible
+    assert not cost.known
+
+
+@pytest.mark.parametrize(("at_most", "confidence"), [(0, 0.9), (float("nan"), 0.9), (1, 0.4), (1, 1.0)])
+def test_limits_out_of_range_are_refused(at_most, confidence):
+    with pytest.raises(UsageError, match="latency"):
+        Limit(Sum(CELLS), at_most, confidence)
+
+
+def test_costs_that_cannot_be_measured_say_so():
+    cost: CostModel = Sum(CELLS)
+    assert cost.measurements_left == 0
+    assert cost.measured == {}

@@ -1,0 +1,154 @@
+"""Our sampler on its own: what it asks for, and that it finds what there is."""
+
+import numpy as np
+import pytest
+from searching_lab import CELLS, Known, Sum, everything, small_space
+
+from hwnas.core.errors import CellError, UsageError
+from hwnas.searching.estimate import Estimate
+from hwnas.searching.learned_latency import LearnedLatency
+from hwnas.searching.limit import Limit
+from hwnas.searching.suggester import NothingLeft, Suggester
+from hwnas.workloads.spaces.space_file import load_space
+
+
+def search(space, suggester, count):
+    known, asked = Known(space), []
+    for _ in range(count):
+        architecture = suggester.ask()
+        (row,) = known.codes.encode([architecture])
+        asked.append(tuple(row.tolist()))
+        suggester.tell(architecture, known.accuracy(row))
+    return asked
+
+
+@pytest.fixture(scope="module")
+def cells_within():
+    """A limit that a third of the small cells hold, and the best accuracy among those."""
+    cost = Sum(CELLS)
+    rows = everything(CELLS)
+    limit_s = float(np.quantile(cost.values(rows), 0.33))
+    within = rows[cost.values(rows) <= limit_s]
+    return Limit(cost, limit_s), max(Known(CELLS).accuracy(row) for row in within)
+
+
+def test_it_finds_the_best_network_within_the_limit(cells_within):
+    limit, best = cells_within
+    suggester = Suggester(CELLS, limits=[limit], seed=3)
+    asked = search(CELLS, suggester, 30)
+    assert len(set(asked)) == 30
+    assert (limit.cost.values(np.array(asked)) <= limit.at_most).all()
+    assert max(Known(CELLS).accuracy(np.array(row)) for row in asked) == pytest.approx(best)
+
+
+def test_the_same_seed_asks_the_same(cells_within):
+    limit, _ = cells_within
+    first, second, other = (search(CELLS, Suggester(CELLS, limits=[limit], seed=s), 14) for s in (1, 1, 2))
+    assert first == second
+    assert first != other
+
+
+def test_a_large_space_is_searched_near_the_best():
+    space = load_space("darts")
+    asked = search(space, Suggester(space, seed=0, startup=6), 11)
+    accuracies = [Known(space).accuracy(np.array(row)) for row in asked]
+    assert len(set(asked)) == 11
+    assert np.mean(accuracies[6:]) > np.mean(accuracies[:6])
+    assert max(accuracies[6:]) > max(accuracies[:6])
+
+
+def test_a_limit_that_few_networks_hold_is_reached():
+    space = load_space("mbconv")
+    cost = Sum(space)
+    # Below all but one in thousands of the networks.
+    rows = Suggester(space).codes.sample(2000, np.random.default_rng(0))
+    limit = Limit(cost, float(cost.values(rows).min()) * 0.8)
+    suggester = Suggester(space, limits=[limit], seed=0)
+    (row,) = suggester.codes.encode([suggester.ask()])
+    assert cost.values(row[None])[0] <= limit.at_most
+
+
+def test_a_limit_that_nothing_holds_is_told():
+    suggester = Suggester(CELLS, limits=[Limit(Sum(CELLS), 0.5e-3)])
+    with pytest.raises(NothingLeft, match=r"latency 500 µs at 90 %; the least is 1\.00 ms") as raised:
+        suggester.ask()
+    assert isinstance(raised.value, UsageError)
+
+
+def test_a_space_ends(tmp_path):
+    space = small_space(tmp_path)
+    limit = Limit(Sum(space), 5e-3)
+    count = int((limit.cost.values(everything(space)) <= 5e-3).sum())
+    suggester = Suggester(space, limits=[limit])
+    assert len(set(search(space, suggester, count))) == count
+    with pytest.raises(NothingLeft):
+        suggester.ask()
+
+
+def test_costs_that_cannot_be_screened_are_looked_at_one_by_one(cells_within):
+    limit, best = cells_within
+    closely = Limit(Sum(CELLS, screens=False), limit.at_most)
+    asked = search(CELLS, Suggester(CELLS, limits=[closely], seed=0), 40)
+    assert (closely.cost.values(np.array(asked)) <= closely.at_most).all()
+    assert max(Known(CELLS).accuracy(np.array(row)) for row in asked) == pytest.approx(best, abs=0.02)
+
+
+def test_networks_that_cannot_be_judged_are_left_out(cells_within):
+    limit, _ = cells_within
+
+    class Broken(Sum):
+        def estimate(self, architecture):
+            if architecture["node1.from0"] == "none":
+                raise CellError("cannot be compiled")
+            return super().estimate(architecture)
+
+    suggester = Suggester(CELLS, limits=[Limit(Broken(CELLS), limit.at_most)])
+    for _ in range(12):
+        architecture = suggester.ask()
+        assert architecture["node1.from0"] != "none"
+        suggester.tell(architecture, 0.5)
+
+
+def test_what_the_latency_model_leaves_open_is_measured():
+    truth = Sum(CELLS)
+    rows = everything(CELLS)
+    rng = np.random.default_rng(0)
+    noisy = dict(
+        zip(map(tuple, rows.tolist()), truth.values(rows) * np.exp(rng.normal(0, 0.05, len(rows))), strict=True)
+    )
+    seen = []
+
+    def measure(architecture):
+        (row,) = truth.codes.encode([architecture]).tolist()
+        seen.append(tuple(row))
+        return noisy[tuple(row)]
+
+    model = LearnedLatency(CELLS, measure, budget=20)
+    limit = Limit(model, float(np.quantile(list(noisy.values()), 0.4)))
+    asked = search(CELLS, Suggester(CELLS, limits=[limit], seed=0), 30)
+    assert len(seen) == len(set(seen)) <= 20
+    assert len(seen) > 10
+    assert set(asked) & set(seen)
+    # Of those that were measured, none is beyond; of the others, one in ten may be.
+    assert all(noisy[row] <= limit.at_most for row in set(asked) & set(seen))
+    assert np.mean([noisy[row] <= limit.at_most for row in asked]) >= 0.85
+
+
+def test_with_a_cost_to_keep_small_the_front_is_spread():
+    cost = Sum(CELLS)
+    suggester = Suggester(CELLS, traded=[cost], seed=0)
+    asked = search(CELLS, suggester, 40)
+    costs = cost.values(np.array(asked[10:]))
+    everywhere = cost.values(everything(CELLS))
+    # Cheap networks and dear ones, and not the dear ones alone.
+    assert costs.min() < np.quantile(everywhere, 0.1)
+    assert costs.max() > np.quantile(everywhere, 0.8)
+
+
+def test_what_was_tried_elsewhere_counts():
+    suggester = Suggester(CELLS, startup=2)
+    best = dict.fromkeys((c.name for c in CELLS.choices), "nor_conv_3x3")
+    for architecture, accuracy in ((best, 0.9), ({**best, "node1.from0": "none"}, 0.8)):
+        suggester.tell(architecture, accuracy)
+    assert suggester.ask() not in (best, {**best, "node1.from0": "none"})
+    assert isinstance(Sum(CELLS).screen(everything(CELLS)), Estimate)
