@@ -1,0 +1,26 @@
+"""NNI and Lightning print what they do to standard output and standard error; callers have results of their own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOGGERS = ("nni", "pytorch_lightning", "lightning.pytorch", "lightning.fabric")
+
+
+@contextmanager
+def quiet_logs() -> Iterator[None]:
+    """Inside the block these loggers say nothing; afterwards they have their levels back.
+
+    What goes wrong inside is raised or stands in the caller's own log.
+    """
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
