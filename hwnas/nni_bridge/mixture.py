@@ -93,7 +93,9 @@ class PartMixture(nn.Module):
     def weights(self, probabilities: Mapping[str, Tensor]) -> Tensor:
         """How likely each of the modules is, shape ``(modules,)``."""
         each = [probabilities[name] for name in self.choices]
-        joint = reduce(lambda left, right: (left.unsqueeze(-1) * right).flatten(), each, _one(each, self.numbers))
+        joint = reduce(
+            lambda left, right: (left.unsqueeze(-1) * right).flatten(), each, _one(each, self.numbers)
+        )
         return joint.new_zeros(len(self.modules_)).index_add(0, self.numbers, joint)
 
     def number(self, chosen: Mapping[str, int]) -> int:

@@ -11,8 +11,14 @@ from typing import Any
 
 from hwnas.core.errors import HwnasError, UsageError
 from hwnas.core.workload import Scalar
-from hwnas.nni_bridge.installed import Chain, Filter, FunctionalEvaluator, SequentialExecutionEngine
-from hwnas.nni_bridge.installed import SimplifiedModelSpace, nni
+from hwnas.nni_bridge.installed import (
+    Chain,
+    Filter,
+    FunctionalEvaluator,
+    SequentialExecutionEngine,
+    SimplifiedModelSpace,
+    nni,
+)
 from hwnas.nni_bridge.model_space import SpaceModel
 from hwnas.nni_bridge.quiet import quiet_logs
 from hwnas.nni_bridge.samples import architecture_of, found_space

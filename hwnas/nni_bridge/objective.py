@@ -49,7 +49,9 @@ class Objective:
         self._accuracy = accuracy
         self._latency = latency.latency if isinstance(latency, LatencyTable) else latency
         if max_latency is not None and latency is None:
-            raise UsageError("a limit is given, but nothing that tells latencies", "Give latency, such as a table")
+            raise UsageError(
+                "a limit is given, but nothing that tells latencies", "Give latency, such as a table"
+            )
         self.max_latency_s = math.inf if max_latency is None else parse_seconds(max_latency)
         self._infeasible = infeasible
 
@@ -76,7 +78,8 @@ class Objective:
         accuracy = float(self._accuracy(whole))
         if not math.isfinite(accuracy):
             raise UsageError(
-                f"the accuracy of {self.space.compact(whole)} is {accuracy}", "Give a finite number from accuracy()"
+                f"the accuracy of {self.space.compact(whole)} is {accuracy}",
+                "Give a finite number from accuracy()",
             )
         return {"default": accuracy, **about}
 
@@ -96,7 +99,9 @@ class Objective:
             warnings.filterwarnings("ignore", message="(?s).*Running trial code without runtime")
             parameters: Any = nni.get_next_parameter()
         if not parameters:
-            raise UsageError("there are no parameters: this is no trial of an NNI experiment", "Start it through NNI")
+            raise UsageError(
+                "there are no parameters: this is no trial of an NNI experiment", "Start it through NNI"
+            )
         metrics = self.metrics(architecture_of(self.space, parameters))
         nni.report_final_result(metrics)
         return metrics
@@ -124,5 +129,7 @@ class Objective:
         return metrics
 
     def __repr__(self) -> str:
-        limit = "no limit" if math.isinf(self.max_latency_s) else f"at most {format_seconds(self.max_latency_s)}"
+        limit = (
+            "no limit" if math.isinf(self.max_latency_s) else f"at most {format_seconds(self.max_latency_s)}"
+        )
         return f"Objective({self.space.name!r}, {limit})"

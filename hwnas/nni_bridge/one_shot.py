@@ -153,7 +153,10 @@ def search_one_shot(
         architecture,
         table.latency(architecture),
         expected_s,
-        {name: {option: float(p.detach()) for option, p in found.items()} for name, found in probabilities.items()},
+        {
+            name: {option: float(p.detach()) for option, p in found.items()}
+            for name, found in probabilities.items()
+        },
         tuple(watcher.epochs),
     )
 
@@ -167,7 +170,8 @@ def _check(space: Space, images: Tensor, labels: Tensor, batch: int, epochs: int
         )
     if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
         raise UsageError(
-            f"labels have type {labels.dtype} and shape {tuple(labels.shape)}", f"Give {len(images)} of type int64"
+            f"labels have type {labels.dtype} and shape {tuple(labels.shape)}",
+            f"Give {len(images)} of type int64",
         )
     if len(images) and not 0 <= int(labels.min()) <= int(labels.max()) < space.classes:
         raise UsageError(
@@ -185,7 +189,9 @@ def _check(space: Space, images: Tensor, labels: Tensor, batch: int, epochs: int
 
 def _uniform_s(table: LatencyTable) -> float:
     """Mean latency of all architectures [s]."""
-    uniform = {name: torch.full((len(o),), 1 / len(o), dtype=torch.float64) for name, o in table.choices.items()}
+    uniform = {
+        name: torch.full((len(o),), 1 / len(o), dtype=torch.float64) for name, o in table.choices.items()
+    }
     return float(table.expected(uniform))
 
 

@@ -41,7 +41,9 @@ class LatencyProfiler(ExpressionProfiler):
         self.table = table
         labels = model_space.simplify()
         mutables = {name: _matching(labels, name, options) for name, options in table.choices.items()}
-        terms = [_term(factor, table, [mutables[choice] for choice in factor.choices]) for factor in table.factors]
+        terms = [
+            _term(factor, table, [mutables[choice] for choice in factor.choices]) for factor in table.factors
+        ]
         self.expression = _sum([*terms, table.constant_s.item()])
 
     def expected_s(self, distributions: Mapping[str, Mapping[Any, Tensor | float]]) -> Tensor:
@@ -61,7 +63,9 @@ class LatencyProfiler(ExpressionProfiler):
             given = distributions.get(name, {})
             missing = [option for option in options if option not in given]
             if missing:
-                raise UsageError(f"no probability is given for {missing[0]!r} of {name}", "Give one for each option")
+                raise UsageError(
+                    f"no probability is given for {missing[0]!r} of {name}", "Give one for each option"
+                )
             probabilities[name] = torch.stack([torch.as_tensor(given[option]) for option in options])
         return self.table.expected(probabilities)
 

@@ -68,7 +68,8 @@ class SupernetSpace(ModelSpace):
         """
         if not isinstance(strategy, DARTS):
             raise UsageError(
-                f"{type(strategy).__name__} cannot search a SupernetSpace", "Take DARTS, GumbelDARTS or Proxyless"
+                f"{type(strategy).__name__} cannot search a SupernetSpace",
+                "Take DARTS, GumbelDARTS or Proxyless",
             )
         kind = SampledNetwork if isinstance(strategy, Proxyless) else MixedNetwork
 
@@ -117,7 +118,9 @@ class _Network(BaseSuperNetModule):
         """Choice -> option -> how likely it is, differentiable, for every choice that is not in `memo`."""
         alphas = zip(self.options.items(), self.alphas, strict=True)
         return {
-            name: dict(zip(o, alpha.softmax(-1), strict=True)) for (name, o), alpha in alphas if name not in memo
+            name: dict(zip(o, alpha.softmax(-1), strict=True))
+            for (name, o), alpha in alphas
+            if name not in memo
         }
 
 

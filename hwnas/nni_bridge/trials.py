@@ -73,7 +73,9 @@ class TrialLog:
                 self._write(head)
         except OSError as error:
             self.close()
-            raise UsageError(f"cannot use the log {path}: {error}", "Give a file that can be written") from error
+            raise UsageError(
+                f"cannot use the log {path}: {error}", "Give a file that can be written"
+            ) from error
         except UsageError:
             self.close()
             raise

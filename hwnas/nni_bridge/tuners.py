@@ -143,7 +143,9 @@ class AskTell:
             UsageError: It was not asked for, or the accuracy is not a finite number.
         """
         if accuracy is not None and not math.isfinite(accuracy):
-            raise UsageError(f"the accuracy is {accuracy}", "Tell a finite number, or None where the trial failed")
+            raise UsageError(
+                f"the accuracy is {accuracy}", "Tell a finite number, or None where the trial failed"
+            )
         text = self._space.compact(self._space.canonical(architecture))
         if text not in self._open:
             raise UsageError(f"the network {text} was not asked for, or is told twice", "Tell what ask() gave")
@@ -161,7 +163,9 @@ class AskTell:
             raise self._nothing_left("the tuner has proposed all of it") from error
         except RuntimeError as error:
             # The evolution tuner's population is all under way.
-            raise UsageError(f"NNI's tuner waits for answers: {error}", "Tell some before asking for more") from error
+            raise UsageError(
+                f"NNI's tuner waits for answers: {error}", "Tell some before asking for more"
+            ) from error
 
     def _answer(self, number: int, parameters: Any, value: float) -> None:
         with quiet_logs():

@@ -46,7 +46,9 @@ def test_what_does_not_is_told_with_the_way_out(other: dict, said: str) -> None:
 
 
 def test_importing_the_module_loads_neither_nni_nor_torch() -> None:
-    probe = "import hwnas.nni as n, sys; print(len(n.__all__), *[m for m in ('nni', 'torch') if m in sys.modules])"
+    probe = (
+        "import hwnas.nni as n, sys; print(len(n.__all__), *[m for m in ('nni', 'torch') if m in sys.modules])"
+    )
     ran = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True)
     assert ran.stdout.split() == ["15"]
 
@@ -58,5 +60,5 @@ def test_every_public_name_is_there() -> None:
     for name in hwnas.nni.__all__:
         assert callable(getattr(hwnas.nni, name))
     assert dir(hwnas.nni) == sorted(hwnas.nni.__all__)
-    with pytest.raises(AttributeError, match="hwnas.nni"):
+    with pytest.raises(AttributeError, match=r"hwnas.nni"):
         hwnas.nni.searches  # noqa: B018

@@ -88,7 +88,7 @@ def test_weights_are_the_probabilities_of_the_options_behind_a_module() -> None:
 
 def test_spaces_of_cells_are_refused() -> None:
     cells = NasBench201Space("cells", "", (3, 8, 8), 2, 4, 1, ("none", "skip_connect"))
-    with pytest.raises(UsageError, match="kind nasbench201, do not simply follow one another"):
+    with pytest.raises(UsageError, match=r"kind nasbench201, do not simply follow one another"):
         MixtureChain(cells)
 
 

@@ -34,7 +34,7 @@ def test_freeze_builds_our_network(small: PatternSpace) -> None:
 
 def test_samples_of_other_spaces_are_refused_by_nni(small: PatternSpace) -> None:
     sample = {choice.name: choice.options[0] for choice in small.choices}
-    with pytest.raises(ValueError, match="24 not found in"):
+    with pytest.raises(ValueError, match=r"24 not found in"):
         bridge.SpaceModel(small).freeze({**sample, "stage1.width": 24})
 
 
@@ -48,5 +48,5 @@ def test_nni_makes_trials_that_are_one_network(small: PatternSpace) -> None:
     assert repr(trial.network) == repr(small.network(sample))
     assert trial(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
     assert sum(p.numel() for p in trial.parameters()) == sum(p.numel() for p in trial.network.parameters()) > 0
-    with pytest.raises(UsageError, match="is many networks"):
+    with pytest.raises(UsageError, match=r"is many networks"):
         whole(torch.zeros(2, 1, 8, 8))

@@ -30,7 +30,10 @@ def made_up(space: PatternSpace):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_same_seed_gives_the_same_trials(small: PatternSpace, strategy: str) -> None:
     first, again, other = (
-        [t.architecture for t in bridge.search(small, made_up(small), strategy=strategy, trials=8, seed=s).trials]
+        [
+            t.architecture
+            for t in bridge.search(small, made_up(small), strategy=strategy, trials=8, seed=s).trials
+        ]
         for s in (1, 1, 2)
     )
     assert first == again != other
@@ -69,16 +72,23 @@ def test_a_small_space_is_tried_completely_and_each_network_once(small: PatternS
 
 def test_evolution_goes_on_from_the_better_ones(small: PatternSpace) -> None:
     def likes_depthwise(architecture) -> float:
-        return sum(option == "depthwise_separable" for option in architecture.values()) + architecture["stage1.depth"]
+        return (
+            sum(option == "depthwise_separable" for option in architecture.values())
+            + architecture["stage1.depth"]
+        )
 
-    found = bridge.search(small, likes_depthwise, strategy="evolution", trials=16, settings={"population_size": 6})
+    found = bridge.search(
+        small, likes_depthwise, strategy="evolution", trials=16, settings={"population_size": 6}
+    )
     first, last = ([t.accuracy for t in part] for part in (found.trials[:6], found.trials[6:12]))
     assert sum(last) > sum(first)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_search_goes_on_from_its_log(small: PatternSpace, tmp_path: Path, strategy: str) -> None:
-    whole = bridge.search(small, made_up(small), strategy=strategy, trials=9, seed=3, settings=SETTINGS[strategy])
+    whole = bridge.search(
+        small, made_up(small), strategy=strategy, trials=9, seed=3, settings=SETTINGS[strategy]
+    )
     log, asked = tmp_path / "log.jsonl", []
 
     def until_killed(architecture) -> float:
@@ -110,7 +120,7 @@ SETTINGS = {"random": {}, "grid": {"shuffle": False}, "evolution": {"population_
 def test_a_log_of_another_limit_is_refused(small: PatternSpace, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     bridge.search(small, made_up(small), trials=4, log=log)
-    with pytest.raises(UsageError, match="the log of another search: trial [0-3] differs"):
+    with pytest.raises(UsageError, match=r"the log of another search: trial [0-3] differs"):
         bridge.search(small, made_up(small), trials=4, log=log, feasible=lambda a: a["stage1.width"] == 8)
 
 
@@ -138,20 +148,22 @@ def test_nni_keeps_quiet_and_speaks_again_afterwards(
     small: PatternSpace, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = logging.getLogger("nni").level
-    with pytest.raises(UsageError, match="none of 1000 networks of the space small is within the limit"):
+    with pytest.raises(UsageError, match=r"none of 1000 networks of the space small is within the limit"):
         bridge.search(small, made_up(small), strategy="evolution", trials=5, feasible=lambda a: False)
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger("nni").level == before
 
 
 def test_what_cannot_be_asked_for_is_refused(small: PatternSpace) -> None:
-    with pytest.raises(UnknownName, match="strategy of NNI 'evolved'.*evolution"):
+    with pytest.raises(UnknownName, match=r"strategy of NNI 'evolved'.*evolution"):
         bridge.search(small, made_up(small), strategy="evolved")
-    with pytest.raises(UsageError, match="the number of trials is 0"):
+    with pytest.raises(UsageError, match=r"the number of trials is 0"):
         bridge.search(small, made_up(small), trials=0)
-    with pytest.raises(UsageError, match="cannot be set up so.*population"):
+    with pytest.raises(UsageError, match=r"cannot be set up so.*population"):
         bridge.search(small, made_up(small), strategy="evolution", settings={"population": 3})
-    with pytest.raises(UsageError, match="cannot be set up so.*sample_size"):
-        bridge.search(small, made_up(small), strategy="evolution", settings={"population_size": 3, "sample_size": 9})
-    with pytest.raises(UnknownName, match="'pattern'"):
+    with pytest.raises(UsageError, match=r"cannot be set up so.*sample_size"):
+        bridge.search(
+            small, made_up(small), strategy="evolution", settings={"population_size": 3, "sample_size": 9}
+        )
+    with pytest.raises(UnknownName, match=r"'pattern'"):
         bridge.search("pattern", made_up(small))

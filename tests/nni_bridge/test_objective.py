@@ -42,7 +42,7 @@ def channel(monkeypatch: pytest.MonkeyPatch):
         def receive_parameter(self):
             return {"parameter_id": 7, "parameters": json.loads(json.dumps(self.parameters))}
 
-        def send_metric(self, type, parameter_id, trial_job_id, sequence, value) -> None:  # noqa: A002
+        def send_metric(self, type, parameter_id, trial_job_id, sequence, value) -> None:
             self.reported.append((type, parameter_id, json.loads(json.dumps(value))))
 
     found = Channel()
@@ -109,21 +109,21 @@ def test_outside_of_an_experiment_it_says_so(small: PatternSpace, monkeypatch: p
     from nni.runtime.trial_command_channel.standalone import StandaloneTrialCommandChannel
 
     monkeypatch.setattr(trial_command_channel, "_channel", StandaloneTrialCommandChannel())
-    with pytest.raises(UsageError, match="this is no trial of an NNI experiment"):
+    with pytest.raises(UsageError, match=r"this is no trial of an NNI experiment"):
         bridge.Objective(small, Asked()).run_trial()
 
 
 def test_what_cannot_be_used_is_refused(small: PatternSpace, channel) -> None:
-    with pytest.raises(UsageError, match="a limit is given, but nothing that tells latencies"):
+    with pytest.raises(UsageError, match=r"a limit is given, but nothing that tells latencies"):
         bridge.Objective(small, Asked(), max_latency="2ms")
-    with pytest.raises(UsageError, match="cannot read the quantity '2 miles'"):
+    with pytest.raises(UsageError, match=r"cannot read the quantity '2 miles'"):
         bridge.Objective(small, Asked(), latency=lambda a: 1e-3, max_latency="2 miles")
-    with pytest.raises(UsageError, match="the accuracy of standard,8,0,3.standard,8,1,3 is inf"):
+    with pytest.raises(UsageError, match=r"the accuracy of standard,8,0,3.standard,8,1,3 is inf"):
         bridge.Objective(small, Asked(float("inf"))).metrics(sample(small, 0))
     channel.parameters = {**sample(small, 0), "stage1.width": 24}
-    with pytest.raises(UnknownName, match="option of stage1.width"):
+    with pytest.raises(UnknownName, match=r"option of stage1.width"):
         bridge.Objective(small, Asked()).run_trial()
-    with pytest.raises(UsageError, match="a str came, not a network of a SpaceModel"):
+    with pytest.raises(UsageError, match=r"a str came, not a network of a SpaceModel"):
         bridge.Objective(small, Asked())("standard")
 
 

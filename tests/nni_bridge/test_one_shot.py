@@ -79,19 +79,19 @@ def test_what_does_not_fit_is_refused(
     small: PatternSpace, small_table: LatencyTable, digits: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
     images, labels = digits
-    with pytest.raises(UnknownName, match="one-shot method 'dart'.*darts"):
+    with pytest.raises(UnknownName, match=r"one-shot method 'dart'.*darts"):
         bridge.search_one_shot(small, small_table, images, labels, method="dart")
     with pytest.raises(UsageError, match=r"shape \(640, 8, 8\), but the space small takes 1x8x8"):
         bridge.search_one_shot(small, small_table, images[:, 0], labels)
     with pytest.raises(UsageError, match=r"labels have type torch.float32 and shape \(640,\)"):
         bridge.search_one_shot(small, small_table, images, labels.float())
-    with pytest.raises(UsageError, match="labels run from 1 to 10, but the space small has 10 classes"):
+    with pytest.raises(UsageError, match=r"labels run from 1 to 10, but the space small has 10 classes"):
         bridge.search_one_shot(small, small_table, images, labels + 1)
-    with pytest.raises(UsageError, match="the batch is 64 of 100 images"):
+    with pytest.raises(UsageError, match=r"the batch is 64 of 100 images"):
         bridge.search_one_shot(small, small_table, images[:100], labels[:100])
-    with pytest.raises(UsageError, match="the scale of the penalty is -1"):
+    with pytest.raises(UsageError, match=r"the scale of the penalty is -1"):
         bridge.search_one_shot(small, small_table, images, labels, scale=-1)
-    with pytest.raises(UsageError, match="kind nasbench201, do not simply follow one another"):
+    with pytest.raises(UsageError, match=r"kind nasbench201, do not simply follow one another"):
         bridge.SupernetSpace("nasbench201")
 
 
@@ -103,7 +103,9 @@ def own_model_space(mixed: bool):
     class Own(ModelSpace):
         def __init__(self) -> None:
             super().__init__()
-            self.layer = LayerChoice({"c1": nn.Conv2d(1, 4, 1), "c5": nn.Conv2d(1, 4, 5, padding=2)}, label="layer")
+            self.layer = LayerChoice(
+                {"c1": nn.Conv2d(1, 4, 1), "c5": nn.Conv2d(1, 4, 5, padding=2)}, label="layer"
+            )
             self.blocks = Repeat(lambda index: nn.Conv2d(4, 4, 1), nni.choice("depth", [1, 2, 3]))
             if mixed:
                 self.wide = MutableConv2d(4, nni.choice("width", [4, 8]), 1)
@@ -165,7 +167,9 @@ def test_other_profilers_of_nni_steer_as_well(name: str) -> None:
     class Sizes(ExpressionProfiler):
         def __init__(self, model_space) -> None:
             super().__init__(model_space)
-            self.expression = MutableExpression.switch_case(model_space.simplify()["layer"], {"c1": 1.0, "c5": 25.0})
+            self.expression = MutableExpression.switch_case(
+                model_space.simplify()["layer"], {"c1": 1.0, "c5": 25.0}
+            )
 
     model_space = own_model_space(False)
     strategy = getattr(bridge, STRATEGIES[name])(penalty={"profiler": Sizes(model_space), "baseline": 1.0})
@@ -196,11 +200,11 @@ def test_choices_of_one_option_are_searched_too(digits: tuple[torch.Tensor, torc
 def test_other_strategies_of_nni_are_refused(small: PatternSpace) -> None:
     from nni.nas.strategy import RandomOneShot
 
-    with pytest.raises(UsageError, match="RandomOneShot cannot search a SupernetSpace"):
+    with pytest.raises(UsageError, match=r"RandomOneShot cannot search a SupernetSpace"):
         RandomOneShot().mutate_model(bridge.SupernetSpace(small))
 
 
 def test_a_penalty_needs_a_baseline(small: PatternSpace, small_table: LatencyTable) -> None:
     profiler = bridge.latency_profiler(small_table, bridge.SpaceModel(small))
-    with pytest.raises(UsageError, match="the baseline is 0"):
+    with pytest.raises(UsageError, match=r"the baseline is 0"):
         bridge.LatencyPenalty(profiler, 0)

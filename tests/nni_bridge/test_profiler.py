@@ -39,7 +39,9 @@ def test_expectations_of_nni_and_of_the_table_agree(small: PatternSpace, small_t
         p = torch.rand(len(choice.options), generator=draw, dtype=torch.float64).softmax(-1)
         distributions[choice.name] = dict(zip(choice.options, p, strict=True))
     ours = profiler.expected_s(distributions)
-    assert float(expression_expectation(profiler.expression, distributions)) == pytest.approx(float(ours), rel=1e-9)
+    assert float(expression_expectation(profiler.expression, distributions)) == pytest.approx(
+        float(ours), rel=1e-9
+    )
     plain = {name: {o: float(p) for o, p in found.items()} for name, found in distributions.items()}
     assert float(profiler.expected_s(plain)) == pytest.approx(float(ours), rel=1e-6)
 
@@ -71,17 +73,17 @@ def test_layer_choices_with_names_have_latencies(own) -> None:
 
 
 def test_tables_of_other_choices_are_refused(own) -> None:
-    with pytest.raises(UnknownName, match="choice of the model space 'layers'.*layer"):
+    with pytest.raises(UnknownName, match=r"choice of the model space 'layers'.*layer"):
         bridge.latency_profiler(LatencyTable({"layers": ["c3", "c5"]}, [], 1e-3, **ABOUT), own)
-    with pytest.raises(UsageError, match="options of layer are .*'c3', 'c5'.* 'c7'"):
+    with pytest.raises(UsageError, match=r"options of layer are .*'c3', 'c5'.* 'c7'"):
         bridge.latency_profiler(LatencyTable({"layer": ["c3", "c7"]}, [], 1e-3, **ABOUT), own)
-    with pytest.raises(UsageError, match="giving them as a dictionary"):
+    with pytest.raises(UsageError, match=r"giving them as a dictionary"):
         bridge.latency_profiler(LatencyTable({"other": ["identity", "relu"]}, [], 1e-3, **ABOUT), own)
 
 
 def test_missing_probabilities_are_named(small: PatternSpace, small_table: LatencyTable) -> None:
     profiler = bridge.latency_profiler(small_table, bridge.SpaceModel(small))
-    with pytest.raises(UsageError, match="no probability is given for 'standard' of stage1.pattern"):
+    with pytest.raises(UsageError, match=r"no probability is given for 'standard' of stage1.pattern"):
         profiler.expected_s({})
 
 

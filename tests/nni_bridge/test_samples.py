@@ -32,14 +32,14 @@ def test_samples_become_canonical_architectures(small: PatternSpace) -> None:
 
 def test_samples_of_other_spaces_are_refused(small: PatternSpace) -> None:
     sample = {choice.name: choice.options[0] for choice in small.choices}
-    with pytest.raises(UnknownName, match="option of stage1.width"):
+    with pytest.raises(UnknownName, match=r"option of stage1.width"):
         architecture_of(small, {**sample, "stage1.width": 24})
     del sample["stage2.width"]
-    with pytest.raises(UsageError, match="no option for stage2.width"):
+    with pytest.raises(UsageError, match=r"no option for stage2.width"):
         architecture_of(small, sample)
 
 
 def test_options_that_nni_cannot_tell_apart_are_refused() -> None:
     stage = MBConvStage(1, (8,), (1,), (3,), (1,), (True, 1))  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="stage1.se apart"):
+    with pytest.raises(UsageError, match=r"stage1.se apart"):
         search_space(MBConvSpace("odd", "", (3, 8, 8), 2, stages=(stage,), stem=8))

@@ -42,7 +42,7 @@ def test_a_line_that_a_kill_has_left_unfinished_is_cut_off(path: Path) -> None:
 
 
 def test_a_log_of_another_search_is_refused(path: Path) -> None:
-    with pytest.raises(UsageError, match="the log of another search: seed differs"):
+    with pytest.raises(UsageError, match=r"the log of another search: seed differs"):
         TrialLog(path, {**ABOUT, "seed": 2})
 
 
@@ -50,13 +50,13 @@ def test_a_log_of_another_search_is_refused(path: Path) -> None:
 def test_other_files_are_refused_and_left_alone(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other"
     path.write_text(text)
-    with pytest.raises(UsageError, match="is no log of trials|is the log of another search"):
+    with pytest.raises(UsageError, match=r"is no log of trials|is the log of another search"):
         TrialLog(path, ABOUT)
     assert path.read_text() == text
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot use the log"):
+    with pytest.raises(UsageError, match=r"cannot use the log"):
         TrialLog(tmp_path, ABOUT)
 
 

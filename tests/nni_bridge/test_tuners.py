@@ -16,7 +16,11 @@ TUNERS = ["tpe", "evolution", "random", "grid"]
 
 
 def accuracy(architecture) -> float:
-    return (architecture["stage1.pattern"] == "standard") + architecture["stage1.width"] + 0.1 * len(str(architecture))
+    return (
+        (architecture["stage1.pattern"] == "standard")
+        + architecture["stage1.width"]
+        + 0.1 * len(str(architecture))
+    )
 
 
 def asked(tuner, count: int) -> list[dict]:
@@ -48,7 +52,7 @@ def test_a_space_comes_to_its_end(small: PatternSpace, tuner: str) -> None:
     searching = bridge.AskTell(small, tuner=tuner, feasible=lambda a: a["stage1.depth"] == 1)
     found = asked(searching, 16)
     assert len({small.compact(a) for a in found}) == 16
-    with pytest.raises(UsageError, match="no further network of the space small"):
+    with pytest.raises(UsageError, match=r"no further network of the space small"):
         searching.ask()
 
 
@@ -86,7 +90,7 @@ def test_several_may_be_asked_for_before_any_is_told(small: PatternSpace) -> Non
     for architecture in reversed(found):
         searching.tell(architecture, 0.5)
     waiting = bridge.AskTell(small, tuner="evolution", population_size=3)
-    with pytest.raises(UsageError, match="Tell some before asking for more"):
+    with pytest.raises(UsageError, match=r"Tell some before asking for more"):
         for _ in range(10):
             waiting.ask()
 
@@ -94,15 +98,15 @@ def test_several_may_be_asked_for_before_any_is_told(small: PatternSpace) -> Non
 def test_what_cannot_be_told_is_refused(small: PatternSpace) -> None:
     searching = bridge.AskTell(small)
     architecture = searching.ask()
-    with pytest.raises(UsageError, match="the accuracy is nan"):
+    with pytest.raises(UsageError, match=r"the accuracy is nan"):
         searching.tell(architecture, float("nan"))
     searching.tell(architecture, 0.5)
-    with pytest.raises(UsageError, match="not asked for, or is told twice"):
+    with pytest.raises(UsageError, match=r"not asked for, or is told twice"):
         searching.tell(architecture, 0.5)
 
 
 def test_unknown_tuners_and_settings_are_refused(small: PatternSpace) -> None:
-    with pytest.raises(UnknownName, match="tuner of NNI 'tpes'.*tpe"):
+    with pytest.raises(UnknownName, match=r"tuner of NNI 'tpes'.*tpe"):
         bridge.AskTell(small, tuner="tpes")
-    with pytest.raises(UsageError, match="cannot be set up so.*population"):
+    with pytest.raises(UsageError, match=r"cannot be set up so.*population"):
         bridge.AskTell(small, tuner="tpe", population_size=3)
