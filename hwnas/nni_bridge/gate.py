@@ -1,11 +1,11 @@
 """How the probabilities of options learn from a network in which one of them runs.
 
 A sampled part passes its result on unchanged. When gradients come back, each option's is the product of the
-incoming gradient with what the option would have given, as if its weight in a sum over all options had been asked
-for.
+incoming gradient with what the option would have given, as if its weight in a sum over all options had been
+asked for.
 
-Source: H. Cai et al., ProxylessNAS, ICLR 2019 (arXiv:1812.00332), section 3.2.1, equation 4; the softmax is left to
-autograd.
+Source: H. Cai et al., ProxylessNAS, ICLR 2019 (arXiv:1812.00332), section 3.2.1, equation 4; the softmax is
+left to autograd.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What hwnas uses of NNI and Lightning.
 
-They are imported here and nowhere else: after a look at their versions, and without the warnings that NNI's code of
-2023 gives about itself as it is imported, and which nobody can act upon.
+They are imported here and nowhere else: after a look at their versions, and without the warnings that NNI's
+code of 2023 gives about itself as it is imported, and which nobody can act upon.
 """
 
 from __future__ import annotations

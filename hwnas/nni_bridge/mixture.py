@@ -150,7 +150,7 @@ class MixtureChain(nn.Module):
         super().__init__()
         if type(space).wiring is not Space.wiring:
             raise UsageError(
-                f"the parts of the space {space.name}, of the kind {space.kind}, do not simply follow one another",
+                f"the parts of the {space.kind} space {space.name} do not simply follow one another",
                 "One-shot searches take spaces of the kinds patterns and mbconv",
             )
         parts: list[PartMixture] = []

@@ -16,10 +16,11 @@ from hwnas.workloads.spaces.space import Space
 
 
 class SpaceModel(ModelSpace):
-    """A space of ours as NNI's ``ModelSpace``: every choice is an ``nni.choice``, whose label is the choice's name.
+    """A space of ours as NNI's ``ModelSpace``: every choice is an ``nni.choice``, whose label is the choice's
+    name.
 
-    NNI makes it anew for each trial, with the trial's sample in force: then it is one network. By itself it holds
-    no network, since which one is open.
+    NNI makes it anew for each trial, with the trial's sample in force: then it is one network. By itself it
+    holds no network, since which one is open.
 
     Args:
         space: A space, a shipped one's name, or the path of a user's file. In an experiment whose trials run in

@@ -1,4 +1,4 @@
-"""NNI's strategies that try one network after the other, in this process: no server, no socket, no other file."""
+"""NNI's strategies that try one network after the other, in this process: no server, no socket."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def search(
 ) -> Found:
     """Search a space with a strategy of NNI.
 
-    A network is tried once, whatever samples stand for it, and only where it is `feasible`: NNI's ``Filter`` asks
-    before. The search is deterministic in `seed`, as far as `evaluate` is.
+    A network is tried once, whatever samples stand for it, and only where it is `feasible`: NNI's ``Filter``
+    asks before. The search is deterministic in `seed`, as far as `evaluate` is.
 
     Args:
         space: Or its name, or the path of its file.
-        evaluate: The accuracy of an architecture, or any number of which more is better. Where it raises an error
-            of hwnas, the trial has failed and the search goes on; others end it.
+        evaluate: The accuracy of an architecture, or any number of which more is better. Where it raises an
+            error of hwnas, the trial has failed and the search goes on; others end it.
         strategy: ``random``, ``evolution`` (regularized evolution) or ``grid``.
         trials: Networks to evaluate.
         seed: Of the strategy.

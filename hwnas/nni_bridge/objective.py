@@ -26,8 +26,8 @@ class Objective:
     Args:
         space: Or its name, or the path of its file.
         accuracy: Of an architecture; more is better.
-        latency: A latency table of the space, or a function that gives the latency of an architecture [s]; None for
-            no limit.
+        latency: A latency table of the space, or a function that gives the latency of an architecture [s];
+            None for no limit.
         max_latency: Such as ``"2ms"``, or seconds.
         infeasible: Reported for networks beyond the limit; below every accuracy.
 
@@ -95,7 +95,7 @@ class Objective:
             UsageError: It does not run inside a trial, or the parameters are not of the space.
         """
         with warnings.catch_warnings():
-            # Outside of an experiment NNI gives no parameters, and a warning that says less than the error below.
+            # Outside of an experiment NNI gives no parameters, and a warning that the error below replaces.
             warnings.filterwarnings("ignore", message="(?s).*Running trial code without runtime")
             parameters: Any = nni.get_next_parameter()
         if not parameters:

@@ -90,8 +90,8 @@ def search_one_shot(
 ) -> OneShotFound:
     """Search a space by training a supernet once, with the mean latency as a term of the loss.
 
-    Half of the images train weights, the other half the probabilities of options. Runs on the CPU; deterministic
-    in `seed` for a given version of PyTorch and number of threads.
+    Half of the images train weights, the other half the probabilities of options. Runs on the CPU;
+    deterministic in `seed` for a given version of PyTorch and number of threads.
 
     Args:
         space: Of the kind ``patterns`` or ``mbconv``, or its name, or the path of its file.
@@ -164,8 +164,8 @@ def search_one_shot(
 def _check(space: Space, images: Tensor, labels: Tensor, batch: int, epochs: int, scale: float) -> None:
     if images.ndim != 4 or tuple(images.shape[1:]) != space.input_shape or not images.is_floating_point():
         raise UsageError(
-            f"images have type {images.dtype} and shape {tuple(images.shape)}, but the space {space.name} takes "
-            f"{'x'.join(map(str, space.input_shape))}",
+            f"images have type {images.dtype} and shape {tuple(images.shape)}, but the space {space.name} "
+            f"takes {'x'.join(map(str, space.input_shape))}",
             "Give floating-point images of that shape, or set input in a space of your own",
         )
     if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
@@ -209,8 +209,8 @@ def _halves(images: Tensor, labels: Tensor, batch: int, seed: int) -> dict[str, 
 class _Training(LightningModule):
     """Cross-entropy and Adam.
 
-    NNI calls :meth:`training_step` twice for each step: with images for the probabilities and an even number, then
-    with images for the weights and an odd one.
+    NNI calls :meth:`training_step` twice for each step: with images for the probabilities and an even number,
+    then with images for the weights and an odd one.
     """
 
     def __init__(self, learning_rate: float) -> None:

@@ -24,8 +24,8 @@ class LatencyProfiler(ExpressionProfiler):
 
     Args:
         table: Its choices must be choices of the model space.
-        model_space: A :class:`~hwnas.nni_bridge.model_space.SpaceModel`, or any model space of NNI, such as one of
-            ``LayerChoice`` with named candidates. Choices that the table does not know cost nothing.
+        model_space: A :class:`~hwnas.nni_bridge.model_space.SpaceModel`, or any model space of NNI, such as
+            one of ``LayerChoice`` with named candidates. Choices that the table does not know cost nothing.
 
     Attributes:
         table: The table.
@@ -105,7 +105,8 @@ def _matching(labels: Mapping[str, Any], name: str, options: tuple[Scalar, ...])
         )
     if len(found.values) != len(options) or not all(option in found.values for option in options):
         raise UsageError(
-            f"the options of {name} are {list(found.values)} in the model space, but {list(options)} in the table",
+            f"the options of {name} are {list(found.values)} in the model space, and {list(options)} in the "
+            "table",
             "Name the candidates of a LayerChoice by giving them as a dictionary",
         )
     return found

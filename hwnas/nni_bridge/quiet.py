@@ -1,4 +1,4 @@
-"""NNI and Lightning print what they do to standard output and standard error; callers have results of their own."""
+"""Keeping NNI and Lightning from printing: standard output is for the results of whoever calls."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
 """NNI's one-shot strategies with a latency penalty that steers.
 
 As NNI ships them, the penalty is computed from probabilities that were turned into Python's numbers
-(``export_probs`` ends in ``.cpu().tolist()``): it moves the loss that is shown, and no architecture parameter. Here
-the probabilities are computed from the architecture parameters themselves, which the strategy has made, so that the
-penalty's gradient reaches them, whatever NNI has made of the model space: layer choices, inputs, repetitions, cells
-and mixed operations alike. Nothing of NNI is patched: the method is replaced in the one object that trains.
+(``export_probs`` ends in ``.cpu().tolist()``): it moves the loss that is shown, and no architecture parameter.
+Here the probabilities are computed from the architecture parameters themselves, which the strategy has made, so
+that the penalty's gradient reaches them, whatever NNI has made of the model space: layer choices, inputs,
+repetitions, cells and mixed operations alike. Nothing of NNI is patched: the method is replaced in the one
+object that trains.
 """
 
 from __future__ import annotations
@@ -113,8 +114,8 @@ class SteeredDARTS(_Steered, DARTS):
 class SteeredGumbelDARTS(_Steered, GumbelDARTS):
     """NNI's ``GumbelDARTS`` with a penalty that steers; the same arguments.
 
-    The penalty is that of the distribution from which samples are drawn, not of one draw: it has the same mean, and
-    less noise.
+    The penalty is that of the distribution from which samples are drawn, not of one draw: it has the same
+    mean, and less noise.
     """
 
 

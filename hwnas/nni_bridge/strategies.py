@@ -20,8 +20,8 @@ def strategy_settings(name: str, space: Space, trials: int, given: Mapping[str, 
     """The settings of a strategy, but for the seed.
 
     Regularized evolution as NNI sets it up draws its first 100 networks at random, which is more than most
-    searches try, and changes a choice with a probability of 5 %, so that networks of few choices stay as they are.
-    Here a fourth of the trials, and one choice on average.
+    searches try, and changes a choice with a probability of 5 %, so that networks of few choices stay as they
+    are. Here a fourth of the trials, and one choice on average.
 
     Args:
         name: Of the strategy.

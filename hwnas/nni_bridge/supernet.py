@@ -21,9 +21,9 @@ class SupernetSpace(ModelSpace):
     """All networks of a space in one, as NNI's ``ModelSpace``.
 
     NNI's ``DARTS``, ``GumbelDARTS`` and ``Proxyless`` take it as they take any model space. Every choice of the
-    space has its own architecture parameters, which all parts that depend on it share, so that the probabilities
-    are those that a latency table asks for. ``freeze(sample)`` builds the network of the sample anew: weights of
-    the supernet do not go into it.
+    space has its own architecture parameters, which all parts that depend on it share, so that the
+    probabilities are those that a latency table asks for. ``freeze(sample)`` builds the network of the sample
+    anew: weights of the supernet do not go into it.
 
     Args:
         space: A space of the kind ``patterns`` or ``mbconv``, or its name, or the path of its file.
@@ -102,7 +102,7 @@ class _Network(BaseSuperNetModule):
         yield from self.alphas
 
     def probabilities(self) -> dict[str, Tensor]:
-        """Choice -> shape ``(options,)``, differentiable; those of Gumbel's softmax are drawn anew each time."""
+        """Choice -> shape ``(options,)``, differentiable; Gumbel's softmax draws them anew each time."""
         return {name: self.softmax(alpha) for name, alpha in zip(self.options, self.alphas, strict=True)}
 
     def resample(self, memo: Mapping[str, Any]) -> dict[str, Scalar]:
@@ -127,8 +127,8 @@ class _Network(BaseSuperNetModule):
 class MixedNetwork(_Network):
     """All options run, and their results are mixed.
 
-    Source: H. Liu et al., DARTS, ICLR 2019 (arXiv:1806.09055), section 2.2; with Gumbel's softmax: B. Wu et al.,
-    FBNet, CVPR 2019 (arXiv:1812.03443), section 3.2.
+    Source: H. Liu et al., DARTS, ICLR 2019 (arXiv:1806.09055), section 2.2; with Gumbel's softmax: B. Wu et
+    al., FBNet, CVPR 2019 (arXiv:1812.03443), section 3.2.
     """
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Trials of a search and their log: one line of JSON each, kept as soon as it is known.
 
-A search that was killed goes on from its log: strategies are deterministic in their seed, so that the trials of the
-log are asked for again, in their order, and answered from it.
+A search that was killed goes on from its log: strategies are deterministic in their seed, so that the trials
+of the log are asked for again, in their order, and answered from it.
 """
 
 from __future__ import annotations

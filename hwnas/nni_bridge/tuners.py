@@ -67,8 +67,8 @@ class NothingLeft(UsageError):
 class AskTell:
     """Ask for a network, tell its accuracy: a tuner of NNI on a space.
 
-    Proposals beyond the limit never come out of :meth:`ask`: the tuner is told that they are worse than all others,
-    and asked again. So it is for networks that are known: the tuner is told what is known.
+    Proposals beyond the limit never come out of :meth:`ask`: the tuner is told that they are worse than all
+    others, and asked again. So it is for networks that are known: the tuner is told what is known.
 
     Args:
         space: Or its name, or the path of its file.

@@ -67,9 +67,12 @@ def test_at_one_hot_a_supernet_is_the_network(space: Space) -> None:
         torch.testing.assert_close(y, expected)
 
 
-def test_modules_that_are_alike_are_one(small: PatternSpace) -> None:
+def test_modules_that_are_alike_are_one() -> None:
     # Depth 1 and 2 of a block below the depth, and all empty ones.
-    sizes = {part.name: len(m.modules_) for part, m in zip(PATTERNS.parts(), MixtureChain(PATTERNS).parts)}
+    sizes = {
+        part.name: len(m.modules_)
+        for part, m in zip(PATTERNS.parts(), MixtureChain(PATTERNS).parts, strict=True)
+    }
     assert sizes["stage1_block1"] == 3 * 2 * 2 + 1
     assert sizes["stage1_block2"] == 3 * 2 * 2 + 1
     assert sizes["stage2_block1"] == 2 + 1
@@ -88,7 +91,7 @@ def test_weights_are_the_probabilities_of_the_options_behind_a_module() -> None:
 
 def test_spaces_of_cells_are_refused() -> None:
     cells = NasBench201Space("cells", "", (3, 8, 8), 2, 4, 1, ("none", "skip_connect"))
-    with pytest.raises(UsageError, match=r"kind nasbench201, do not simply follow one another"):
+    with pytest.raises(UsageError, match=r"parts of the nasbench201 space cells do not simply follow"):
         MixtureChain(cells)
 
 
