@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_LOGGERS = ("nni", "pytorch_lightning", "lightning.pytorch", "lightning.fabric")
+_LOGGERS = ("nni", "pytorch_lightning", "lightning_fabric", "lightning.pytorch")
 
 
 @contextmanager
