@@ -100,7 +100,10 @@ class _Steered:
 
         NNI's own ``export`` of Proxyless draws one.
         """
-        return {label: max(p, key=lambda option: float(p[option])) for label, p in self.probabilities().items()}
+        return {
+            label: max(p, key=lambda option: float(p[option].detach()))
+            for label, p in self.probabilities().items()
+        }
 
 
 class SteeredDARTS(_Steered, DARTS):

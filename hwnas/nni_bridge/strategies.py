@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,11 +31,17 @@ def strategy_settings(name: str, space: Space, trials: int, given: Mapping[str, 
         given: Settings by NNI's names; they go before.
 
     Raises:
-        UnknownName: No such strategy.
+        UnknownName: No such strategy or setting.
         UsageError: A population that is no whole number.
     """
     if name not in STRATEGIES:
         raise UnknownName("strategy of NNI", name, STRATEGIES)
+    known = inspect.signature(STRATEGIES[name].__init__).parameters.values()
+    names = [parameter.name for parameter in known if parameter.kind is parameter.KEYWORD_ONLY]
+    for setting in given:
+        # NNI's strategies pass over names that they do not know.
+        if setting not in names or setting == "seed":
+            raise UnknownName(f"setting of NNI's strategy {name}", setting, [n for n in names if n != "seed"])
     if name != "evolution":
         return dict(given)
     population = given.get("population_size", min(_LARGEST_POPULATION, max(4, trials // 4)))

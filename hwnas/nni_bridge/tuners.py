@@ -67,8 +67,9 @@ class NothingLeft(UsageError):
 class AskTell:
     """Ask for a network, tell its accuracy: a tuner of NNI on a space.
 
-    Proposals beyond the limit never come out of :meth:`ask`: the tuner is told that they are worse than all
-    others, and asked again. So it is for networks that are known: the tuner is told what is known.
+    Proposals that are known or beyond the limit never come out of :meth:`ask`: the tuner is told what is known,
+    or that they are worse than all others, and asked again. Evolution takes a random network in their place, as
+    it does for trials that have failed.
 
     Args:
         space: Or its name, or the path of its file.
@@ -94,6 +95,8 @@ class AskTell:
     ) -> None:
         self._space = found_space(space)
         self._feasible = feasible
+        #: Evolution compares pairs, and would end among copies of its best: it gets random networks instead.
+        self._replaces = tuner == "evolution"
         if tuner not in _TUNERS:
             raise UnknownName("tuner of NNI", tuner, _TUNERS)
         try:
@@ -107,7 +110,8 @@ class AskTell:
         self._asked = 0
         #: Compact text -> the proposals for it that wait for an answer: their numbers and parameters.
         self._open: dict[str, list[tuple[int, Any]]] = {}
-        self._known: dict[str, float] = {}
+        #: Compact text -> accuracy, or None where the limit or a failure has ruled the network out.
+        self._known: dict[str, float | None] = {}
 
     def ask(self) -> dict[str, Scalar]:
         """The network to try next, in its canonical form.
@@ -120,12 +124,12 @@ class AskTell:
             architecture = architecture_of(self._space, parameters)
             text = self._space.compact(architecture)
             if text in self._known:
-                self._answer(number, parameters, self._known[text])
+                self._answer(number, parameters, None if self._replaces else self._known[text])
             elif text in self._open:
                 self._open[text].append((number, parameters))
             elif self._feasible is not None and not self._feasible(architecture):
-                self._known[text] = -math.inf
-                self._answer(number, parameters, -math.inf)
+                self._known[text] = None
+                self._answer(number, parameters, None)
             else:
                 self._open[text] = [(number, parameters)]
                 return architecture
@@ -149,10 +153,9 @@ class AskTell:
         text = self._space.compact(self._space.canonical(architecture))
         if text not in self._open:
             raise UsageError(f"the network {text} was not asked for, or is told twice", "Tell what ask() gave")
-        value = -math.inf if accuracy is None else float(accuracy)
-        self._known[text] = value
+        self._known[text] = None if accuracy is None else float(accuracy)
         for number, parameters in self._open.pop(text):
-            self._answer(number, parameters, value)
+            self._answer(number, parameters, self._known[text])
 
     def _propose(self) -> tuple[int, Any]:
         number, self._asked = self._asked, self._asked + 1
@@ -167,10 +170,12 @@ class AskTell:
                 f"NNI's tuner waits for answers: {error}", "Tell some before asking for more"
             ) from error
 
-    def _answer(self, number: int, parameters: Any, value: float) -> None:
+    def _answer(self, number: int, parameters: Any, value: float | None) -> None:
+        good = value is not None or not self._replaces
         with quiet_logs():
-            self._tuner.receive_trial_result(number, parameters, value)
-            self._tuner.trial_end(number, True)
+            if good:
+                self._tuner.receive_trial_result(number, parameters, -math.inf if value is None else value)
+            self._tuner.trial_end(number, good)
 
     def _nothing_left(self, why: str) -> NothingLeft:
         return NothingLeft(

@@ -48,7 +48,7 @@ def indices(space: Space, architecture) -> dict[str, int]:
 def test_at_one_hot_a_supernet_is_the_network(space: Space) -> None:
     chain = MixtureChain(space).eval()
     images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    for seed in range(6):
+    for seed in range(3):
         architecture = space.sample(random.Random(seed))
         chosen = indices(space, architecture)
         network = space.network(architecture).eval()
@@ -105,7 +105,7 @@ def test_a_gate_gives_the_gradients_of_a_sum_over_all_options() -> None:
     numbers = mixture.alternatives(chosen, "stage2.pattern")
     assert len(set(numbers)) == 2
 
-    gains = [float((mixture.run(number, x) * towards).sum()) for number in numbers]
+    gains = [float((mixture.run(number, x) * towards).sum().detach()) for number in numbers]
     plain = mixture.run(mixture.number(chosen), x)
     (expected_x,) = torch.autograd.grad((plain * towards).sum(), x)
 
