@@ -15,6 +15,12 @@ check_nni()
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import nni
+
+    # Before nni.nas.oneshot: otherwise the two import each other, and nni.nas.strategy.DARTS and its like are
+    # stubs that refuse to run, for everybody in this process.
+    from nni.nas.strategy import GridSearch, Random, RegularizedEvolution
+
+    # isort: split
     from nni.algorithms.hpo.evolution_tuner import EvolutionTuner
     from nni.algorithms.hpo.gridsearch_tuner import GridSearchTuner
     from nni.algorithms.hpo.random_tuner import RandomTuner
@@ -30,7 +36,6 @@ with warnings.catch_warnings():
     from nni.nas.oneshot.pytorch.supermodule.proxyless import ProxylessMixedRepeat
     from nni.nas.profiler import ExpressionProfiler
     from nni.nas.space import RawFormatModelSpace, SimplifiedModelSpace, current_model
-    from nni.nas.strategy import GridSearch, Random, RegularizedEvolution
     from nni.nas.strategy.middleware import Chain, Filter
     from pytorch_lightning import Callback
 

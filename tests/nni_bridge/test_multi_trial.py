@@ -80,9 +80,9 @@ def test_evolution_goes_on_from_the_better_ones() -> None:
             + architecture["stage1.depth"]
         )
 
-    found = bridge.search(space, likes_depthwise, strategy="evolution", trials=48)
-    drawn, evolved = ([t.accuracy for t in part] for part in (found.trials[:12], found.trials[-12:]))
-    assert sum(evolved) > 1.5 * sum(drawn)
+    found = bridge.search(space, likes_depthwise, strategy="evolution", trials=80)
+    drawn, evolved = ([t.accuracy for t in part] for part in (found.trials[:20], found.trials[-20:]))
+    assert sum(evolved) > 1.2 * sum(drawn)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -28,9 +28,9 @@ def test_a_heavier_penalty_yields_a_faster_network(
 ) -> None:
     free, light, heavy = (
         bridge.search_one_shot(
-            small, small_table, *digits, method=method, scale=scale, epochs=4, choice_learning_rate=0.1, seed=1
+            small, small_table, *digits, method=method, scale=scale, epochs=3, choice_learning_rate=0.1, seed=2
         )
-        for scale in (0.0, 0.3, 10.0)
+        for scale in (0.0, 0.1, 10.0)
     )
     assert heavy.expected_s < light.expected_s < free.expected_s
     assert heavy.latency_s < free.latency_s
@@ -38,7 +38,7 @@ def test_a_heavier_penalty_yields_a_faster_network(
     for found in (free, light, heavy):
         assert found.latency_s == small_table.latency(found.architecture)
         assert found.epochs[-1].loss < found.epochs[0].loss
-        assert [epoch.number for epoch in found.epochs] == [1, 2, 3, 4]
+        assert [epoch.number for epoch in found.epochs] == [1, 2, 3]
         assert all(sum(p.values()) == pytest.approx(1) for p in found.probabilities.values())
 
 
