@@ -1,12 +1,17 @@
 """For tests and doctests alike: they neither wait for a real campaign nor disturb one."""
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 import pytest
 
+from hwnas.core.errors import MissingDependency
+from hwnas.nni_bridge.availability import check_nni
+
 # Doctests import every module; these import NNI, which not every machine can have.
-collect_ignore_glob = [] if find_spec("nni") and find_spec("pytorch_lightning") else ["hwnas/nni_bridge/*"]
+try:
+    check_nni()
+except MissingDependency:
+    collect_ignore_glob = ["hwnas/nni_bridge/*"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,8 @@ class PartMixture(nn.Module):
             Shape ``(n, *shape)``, differentiable in `x` and in the probabilities.
         """
         weights = self.weights(probabilities)
-        return reduce(torch.add, (weight * self.run(number, x) for number, weight in enumerate(weights)))
+        mixed: Tensor = sum(weight * self.run(number, x) for number, weight in enumerate(weights))
+        return mixed
 
     def weights(self, probabilities: Mapping[str, Tensor]) -> Tensor:
         """How likely each of the modules is, shape ``(modules,)``."""
@@ -164,6 +166,11 @@ class MixtureChain(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """The network of all first options, ``(n, channels, height, width)`` to ``(n, classes)``."""
         first = dict.fromkeys(self.options, 0)
-        for part in self.parts:
-            images = part.run(part.number(first), images)  # type: ignore[operator]
+        for part in mixtures(self.parts):
+            images = part.run(part.number(first), images)
         return images
+
+
+def mixtures(parts: nn.ModuleList) -> list[PartMixture]:
+    """The parts of a :class:`MixtureChain`, typed."""
+    return cast(list[PartMixture], list(parts))

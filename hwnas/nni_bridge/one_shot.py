@@ -32,7 +32,7 @@ from hwnas.predicting.latency_table import LatencyTable
 from hwnas.workloads.randomness import generator, seeded
 from hwnas.workloads.spaces.space import Space
 
-METHODS = {"darts": SteeredDARTS, "gumbel": SteeredGumbelDARTS, "proxyless": SteeredProxyless}
+METHODS: dict[str, Any] = {"darts": SteeredDARTS, "gumbel": SteeredGumbelDARTS, "proxyless": SteeredProxyless}
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,9 @@ class _Entry:
     """A factor's entry for given options [s]."""
 
     def __init__(self, factor: Factor, options: Sequence[Sequence[Scalar]]) -> None:
-        self._seconds = dict(zip(itertools.product(*options), factor.seconds.reshape(-1).tolist(), strict=True))
+        self._seconds: dict[tuple[Scalar, ...], float] = dict(
+            zip(itertools.product(*options), factor.seconds.reshape(-1).tolist(), strict=True)
+        )
 
     def __call__(self, *chosen: Scalar) -> float:
         return self._seconds[chosen]

@@ -12,7 +12,7 @@ from hwnas.core.errors import UsageError
 from hwnas.core.workload import Scalar
 from hwnas.nni_bridge.gate import Gate
 from hwnas.nni_bridge.installed import DARTS, BaseSuperNetModule, ModelSpace, Proxyless, nni
-from hwnas.nni_bridge.mixture import MixtureChain
+from hwnas.nni_bridge.mixture import MixtureChain, mixtures
 from hwnas.nni_bridge.samples import architecture_of, found_space, options_by_label
 from hwnas.workloads.spaces.space import Space
 
@@ -134,7 +134,7 @@ class MixedNetwork(_Network):
     def forward(self, images: Tensor) -> Tensor:
         """``(n, channels, height, width)`` to ``(n, classes)``."""
         probabilities = self.probabilities()
-        for part in self.parts:
+        for part in mixtures(self.parts):
             images = part.mixed(images, probabilities)
         return images
 
@@ -167,7 +167,7 @@ class SampledNetwork(_Network):
     def forward(self, images: Tensor) -> Tensor:
         """``(n, channels, height, width)`` to ``(n, classes)``."""
         probabilities, chosen = self.probabilities(), dict(self._chosen)
-        for part in self.parts:
+        for part in mixtures(self.parts):
             number = part.number(chosen)
             y = part.run(number, images)
             for name in part.choices:

@@ -38,7 +38,7 @@ class SeededEvolutionTuner(EvolutionTuner):
         """Begin with a random population."""
         super().update_search_space(space)
         self.random_state = np.random.RandomState(self._seed)
-        self.population = []
+        self.population: list[Any] = []
         for _ in range(self.population_size):
             self._random_generate_individual()
 
