@@ -6,6 +6,7 @@ narrower results are filled up with zeros, and narrower readers take the first c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import cast
@@ -30,6 +31,7 @@ class PartMixture(nn.Module):
     Attributes:
         choices: Names of the choices that the part depends on.
         shape: What it writes, without the batch; the widest.
+        activations: For each module, how many values of one image training keeps.
 
     Raises:
         UsageError: The part reads several tensors, or its options write feature maps of different sizes.
@@ -42,6 +44,7 @@ class PartMixture(nn.Module):
         self.choices = part.choices
         self._sizes = [len(space.choice(name).options) for name in part.choices]
         self._reads: list[int] = []
+        self.activations: list[int] = []
         self.modules_ = nn.ModuleList()
         numbers: list[int] = []
         places: dict[str, int] = {}
@@ -52,18 +55,20 @@ class PartMixture(nn.Module):
             key = "" if found is None else f"{found.module!r} {found.input_shapes}"
             if key not in places:
                 places[key] = len(places)
-                shapes.append(shape if found is None else _written(part, found))
+                written, kept = (shape, 0) if found is None else _written(part, found)
+                shapes.append(written)
+                self.activations.append(kept)
                 self._reads.append(shape[0] if found is None else found.input_shapes[0][0])
                 built = space.part_module(part, options)
                 self.modules_.append(nn.Identity() if built is None else built.module)
             numbers.append(places[key])
-        sides = {written[1:] for written in shapes}
+        sides = {some[1:] for some in shapes}
         if len(sides) > 1:
             raise UsageError(
                 f"options of the part {part.name} write feature maps of different sizes: {sorted(sides)}",
                 "Search this space with a strategy that tries one network after the other",
             )
-        self.shape: Shape = (max(written[0] for written in shapes), *sides.pop())
+        self.shape: Shape = (max(some[0] for some in shapes), *sides.pop())
         # Row by row over the combinations of options.
         self.register_buffer("numbers", torch.tensor(numbers), persistent=False)
 
@@ -126,16 +131,22 @@ def _one(each: Sequence[Tensor], numbers: Tensor) -> Tensor:
     return each[0].new_ones(1) if each else torch.ones(1, device=numbers.device)
 
 
-def _written(part: Part, found: PartModule) -> Shape:
-    """What a module on the meta device writes, without the batch."""
+def _written(part: Part, found: PartModule) -> tuple[Shape, int]:
+    """What a module on the meta device writes, without the batch, and how many values training keeps."""
     if len(found.input_shapes) != 1:
         raise UsageError(
             f"the part {part.name} reads {len(found.input_shapes)} tensors",
             "Search this space with a strategy that tries one network after the other",
         )
+    # The channels that it reads are copied out of wider ones.
+    kept = [math.prod(found.input_shapes[0])]
+    for layer in found.module.modules():
+        # Activations work in place: they keep what the normalisation before them has written.
+        if not list(layer.children()) and not getattr(layer, "inplace", False):
+            layer.register_forward_hook(lambda layer, x, y: kept.append(y.numel()))
     with torch.no_grad():
         y: Tensor = found.module.eval()(torch.empty(1, *found.input_shapes[0], device="meta"))
-    return tuple(y.shape[1:])
+    return tuple(y.shape[1:]), sum(kept)
 
 
 class MixtureChain(nn.Module):
@@ -162,6 +173,20 @@ class MixtureChain(nn.Module):
             shape = parts[-1].shape
         self.parts = nn.ModuleList(parts)
         self.options = {choice.name: choice.options for choice in space.choices}
+
+    def training_bytes(self, batch: int, *, mixed: bool) -> int:
+        """About how much memory the activations of a training step take [bytes].
+
+        Args:
+            batch: Images in the step.
+            mixed: Whether all options run, or one of each choice.
+        """
+        values = 0
+        for part in mixtures(self.parts):
+            # What is weighted is as wide as the widest.
+            each = [kept + math.prod(part.shape) for kept in part.activations]
+            values += sum(each) if mixed else max(each)
+        return batch * values * torch.float32.itemsize
 
     def forward(self, images: Tensor) -> Tensor:
         """The network of all first options, ``(n, channels, height, width)`` to ``(n, classes)``."""

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from hwnas.core.errors import UnknownName, UsageError
+from hwnas.core.errors import OutOfMemory, UnknownName, UsageError
+from hwnas.core.units import format_bytes
 from hwnas.core.workload import Scalar
+from hwnas.host.memory import available_memory_bytes
 from hwnas.nni_bridge.installed import (
     Callback,
     DataLoader,
@@ -113,6 +115,7 @@ def search_one_shot(
     Raises:
         UnknownName: No such space or method, or a choice that the space does not have.
         UsageError: Another kind of space, images that do not fit, or a value that cannot be used.
+        OutOfMemory: There is no room for a step.
     """
     space = found_space(space)
     if method not in METHODS:
@@ -122,6 +125,7 @@ def search_one_shot(
         # Lightning's advice on workers for data and on logging; images are in memory, and nothing is logged.
         warnings.filterwarnings("ignore", module="pytorch_lightning")
         model_space = SupernetSpace(space)
+        _check_memory(model_space, batch, method)
         profiler = LatencyProfiler(table, model_space)
         baseline = _uniform_s(table) if baseline_s is None else baseline_s
         strategy = METHODS[method](
@@ -185,6 +189,16 @@ def _check(space: Space, images: Tensor, labels: Tensor, batch: int, epochs: int
         raise UsageError(f"the number of epochs is {epochs}", "Give 1 or more")
     if not (math.isfinite(scale) and scale >= 0):
         raise UsageError(f"the scale of the penalty is {scale}", "Give 0 or more")
+
+
+def _check_memory(model_space: SupernetSpace, batch: int, method: str) -> None:
+    needed, free = model_space.training_bytes(batch, mixed=method != "proxyless"), available_memory_bytes()
+    if needed > free:
+        raise OutOfMemory(
+            f"the supernet of {model_space.space.name} takes about {format_bytes(needed)} for {batch} images, "
+            f"and {format_bytes(free)} are free",
+            "Give a smaller batch, or options that are fewer or narrower; proxyless takes least",
+        )
 
 
 def _uniform_s(table: LatencyTable) -> float:

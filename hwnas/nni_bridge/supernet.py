@@ -38,7 +38,10 @@ class SupernetSpace(ModelSpace):
         self.space = found_space(space)
         for label, options in options_by_label(self.space).items():
             self.add_mutable(nni.choice(label, options))
-        self.chain: nn.Module = MixtureChain(self.space)
+        chain = MixtureChain(self.space)
+        self.training_bytes = chain.training_bytes
+        #: Replaced by NNI's strategies.
+        self.chain: nn.Module = chain
 
     def forward(self, images: Tensor) -> Tensor:
         """``(n, channels, height, width)`` to ``(n, classes)``."""

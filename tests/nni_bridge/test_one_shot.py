@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hwnas import nni as bridge
-from hwnas.core.errors import UnknownName, UsageError
+from hwnas.core.errors import OutOfMemory, UnknownName, UsageError
 from hwnas.predicting.latency_table import Factor, LatencyTable
 from hwnas.workloads.spaces.pattern_space import PatternSpace, PatternStage
 
@@ -93,6 +93,26 @@ def test_what_does_not_fit_is_refused(
         bridge.search_one_shot(small, small_table, images, labels, scale=-1)
     with pytest.raises(UsageError, match=r"parts of the nasbench201 space nasbench201 do not"):
         bridge.SupernetSpace("nasbench201")
+
+
+def test_too_little_memory_is_told_before_training(
+    small: PatternSpace,
+    small_table: LatencyTable,
+    digits: tuple[torch.Tensor, torch.Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import hwnas.nni_bridge.one_shot
+
+    needed = bridge.SupernetSpace(small).training_bytes
+    assert needed(64, mixed=True) == 64 * needed(1, mixed=True) > 64 * needed(1, mixed=False)
+    free = needed(64, mixed=True) - 1
+    monkeypatch.setattr(hwnas.nni_bridge.one_shot, "available_memory_bytes", lambda: free)
+    with pytest.raises(
+        OutOfMemory, match=r"the supernet of small takes about .* MiB for 64 images, and .* are free"
+    ):
+        bridge.search_one_shot(small, small_table, *digits)
+    images, labels = (part[:128] for part in digits)
+    bridge.search_one_shot(small, small_table, images, labels, method="proxyless", epochs=1)
 
 
 def own_model_space(mixed: bool):
