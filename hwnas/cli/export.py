@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model")
 @click.option(
-    "--weights", required=True, metavar="FILE", help="Its trained weights: a safetensors file of its state dictionary."
+    "--weights",
+    required=True,
+    metavar="FILE",
+    help="Its trained weights: a safetensors file of its state dictionary.",
 )
 @click.option("--out", required=True, metavar="DIR", help="Folder to write; an earlier export is replaced.")
 @click.option("--input", "input_shape", metavar="SHAPE", help="Input of the model, such as 1x3x224x224.")
@@ -41,8 +44,8 @@ def export(
 ) -> None:
     """Write MODEL with its trained weights to a folder: architecture, weights, ONNX, OpenVINO IR and Python.
 
-    MODEL is zoo:NAME, torchvision:NAME, timm:NAME, space:NAME:ARCHITECTURE or package.module:factory. Every file
-    is run and compared with the network; the folder appears when all of them agree.
+    MODEL is zoo:NAME, torchvision:NAME, timm:NAME, space:NAME:ARCHITECTURE or package.module:factory. Every
+    file is run and compared with the network; the folder appears when all of them agree.
     """
     if model.lower().endswith(SUFFIXES):
         raise UsageError(f"{model} is a model file already", "Name the network that its weights belong to")
@@ -68,12 +71,14 @@ def _print(found: Export, console: Console) -> None:
     record = found.record
     shape = "x".join(map(str, record["input"]["shape"]))
     console.print(
-        f"{record['model']}: {format_count(record['parameters'])} parameters, {format_count(record['macs'])} MACs, "
-        f"input {shape}",
+        f"{record['model']}: {format_count(record['parameters'])} parameters, "
+        f"{format_count(record['macs'])} MACs, input {shape}",
         soft_wrap=True,
     )
     for name, facts in record["files"].items():
-        console.print(f"  {name:20} {format_bytes(facts['bytes']):>9}  {_verdict(facts)}".rstrip(), soft_wrap=True)
+        console.print(
+            f"  {name:20} {format_bytes(facts['bytes']):>9}  {_verdict(facts)}".rstrip(), soft_wrap=True
+        )
     for doubt in dict.fromkeys(check.doubt for check in found.checks.values() if check.doubt):
         console.print(f"note: {doubt}", soft_wrap=True)
     if found.moved is not None:
@@ -85,4 +90,5 @@ def _verdict(facts: Mapping[str, Any]) -> str:
     check = facts.get("check")
     if check is None:
         return ""
-    return f"agrees on {check['runtime']}: {check['error']:.1e} of the largest value, {check['tolerance']:.0e} allowed"
+    error = f"{check['error']:.1e} of the largest value, {check['tolerance']:.0e} allowed"
+    return f"agrees on {check['runtime']}: {error}"

@@ -124,7 +124,9 @@ def _write(
     record = _record(declaration, network, inputs, reference, told)
     step(f"writing {WEIGHTS} and {PYTHON}")
     write_tensors(
-        folder / WEIGHTS, network.state_dict(), {**told, "model": declaration.model, PRUNED: bool(declaration.shapes)}
+        folder / WEIGHTS,
+        network.state_dict(),
+        {**told, "model": declaration.model, PRUNED: bool(declaration.shapes)},
     )
     if declaration.space_file is not None:
         shutil.copyfile(declaration.space_file, folder / SPACE_FILE)
@@ -188,7 +190,8 @@ def _exported(network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.exp
         exported: torch.export.ExportedProgram = exported_program(Program(inputs, network))
     except Exception as error:  # torch.export raises many types, none of them public
         raise CellError(
-            f"PyTorch cannot export the network: {brief(error)}", "Write it without choices that depend on values"
+            f"PyTorch cannot export the network: {brief(error)}",
+            "Write it without choices that depend on values",
         ) from error
     return exported
 

@@ -46,9 +46,7 @@ class Place:
         self.folder = self.folder.resolve()
         foreign = _foreign(self.folder)
         if foreign and not self.force:
-            raise UsageError(
-                f"{self.folder} {foreign}", "Give another --out, or move it aside with --force"
-            )
+            raise UsageError(f"{self.folder} {foreign}", "Give another --out, or move it aside with --force")
 
     @contextmanager
     def filling(self) -> Iterator[Path]:
@@ -92,9 +90,7 @@ class Place:
         except OSError as error:
             if before is not None and not self.folder.exists():
                 before.rename(self.folder)
-            raise UsageError(
-                f"cannot write {self.folder}: {error.strerror}", "Give another --out"
-            ) from error
+            raise UsageError(f"cannot write {self.folder}: {error.strerror}", "Give another --out") from error
         if foreign:
             self.moved = before
         elif before is not None:

@@ -39,6 +39,4 @@ def python_text(model: str, input_shape: tuple[int, ...], name: str) -> str:
     """
     # Names of models may hold whatever ends a text.
     title = model.replace("\\", "/").replace('"', "'")
-    return _TEXT.format(
-        title=f"{title}.", version=__version__, name=name, shape=input_shape, weights=WEIGHTS
-    )
+    return _TEXT.format(title=f"{title}.", version=__version__, name=name, shape=input_shape, weights=WEIGHTS)

@@ -27,9 +27,9 @@ from hwnas.netadapt.structure import Structure, pruned
 from hwnas.workloads.digest import network_digest
 from hwnas.workloads.randomness import seeded
 
-#: Trains a network in place for a number of optimizer steps, and tells its accuracy on held-out images afterwards,
-#: from 0 to 1; without steps it only tells. Torch's generator is seeded when it is called: equal networks should
-#: get equal accuracies.
+#: Trains a network in place for a number of optimizer steps, and tells its accuracy on held-out images
+#: afterwards, from 0 to 1; without steps it only tells. Torch's generator is seeded when it is called: equal
+#: networks should get equal accuracies.
 FineTune = Callable[[nn.Module, int], float]
 
 #: A step that no group can give as a whole is halved so often at most.
@@ -111,13 +111,15 @@ def adapt(
         fine_tune: Trains and evaluates.
         settings: None for the usual ones.
         seed: Of the fine-tuning.
-        folder: Where to remember what is finished: the same call goes on there after a kill. None to keep nothing.
+        folder: Where to remember what is finished: the same call goes on there after a kill. None to keep
+            nothing.
         identity: What else makes a run another one, such as the data and the predictor; JSON-ready.
         watch: Told where it stands; what it raises ends the run and comes out of here.
 
     Raises:
         OutOfMemory: The network does not fit.
-        UsageError: The network has no channels to prune, cannot reach the limit, or the folder is of another run.
+        UsageError: The network has no channels to prune or cannot reach the limit, or the folder is of another
+            run.
     """
     chosen = settings or NetAdaptSettings()
     if not limit_s > 0:
@@ -170,8 +172,8 @@ class _Run:
         least_s = self._latency(smallest(network, structure, self._sizes))
         if least_s > self._limit_s:
             raise UsageError(
-                f"the limit of {format_seconds(self._limit_s)} cannot be reached: with hardly any channels left the "
-                f"network takes {format_seconds(least_s)}",
+                f"the limit of {format_seconds(self._limit_s)} cannot be reached: with hardly any channels left "
+                f"the network takes {format_seconds(least_s)}",
                 "Raise the limit, or start from a smaller network",
             )
 
@@ -241,7 +243,7 @@ class _Run:
         )
 
     def _candidates(self, number: int) -> list[Candidate]:
-        """One for every group that can give the step's whole reduction; of all where none can, less and less."""
+        """One for every group that can give the step's reduction; where none can, half of it, and so on."""
         reduction_s = self._settings.reduction * self._first_s * self._settings.decay**number
         for halving in range(_HALVINGS):
             found = self._within(max(self._limit_s, self._now_s - reduction_s / 2**halving))

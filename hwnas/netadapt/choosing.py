@@ -55,10 +55,10 @@ def granules(structure: Structure, granule: int) -> dict[str, int]:
 def choose(
     network: nn.Module, structure: Structure, group: Group, granule: int, latency: Latency, at_most_s: float
 ) -> Candidate | None:
-    """The candidate that keeps most channels of a group within a latency; None where a single granule is too slow.
+    """The candidate that keeps most channels of a group within a latency; None where one granule is too slow.
 
-    Numbers of channels are tried by bisection, as if the latency fell with each: where it does not, the candidate
-    may keep fewer than it could, and is within the latency all the same.
+    Numbers of channels are tried by bisection, as if the latency fell with each: where it does not, the
+    candidate may keep fewer than it could, and is within the latency all the same.
 
     Source: T.-J. Yang et al. NetAdapt. ECCV 2018, arXiv:1804.03230, algorithm 1, lines 6 and 7.
 

@@ -84,7 +84,7 @@ class Structure:
         found = dict.fromkeys(group.channels, 0.0)
         for (name, dim), labels in self.axes.items():
             tensor = state[name]
-            if self.roles[name, dim] != WRITTEN or tensor.ndim < 2:
+            if self.roles[name, dim] != WRITTEN or tensor.ndim < 2 or not np.isin(labels, group.channels).any():
                 continue
             others = [d for d in range(tensor.ndim) if d != dim]
             norms = tensor.detach().double().square().sum(dim=others).tolist()

@@ -1,8 +1,8 @@
 """Which channels of a network belong together, read off its operators.
 
 The network runs once, on tensors without data. Every activation carries a label for each of its channels;
-operators hand them on, join them, or fix them. An operator that is not known here fixes what it reads: its channels
-are not pruned, and nothing is guessed.
+operators hand them on, join them, or fix them. An operator that is not known here fixes what it reads: its
+channels are not pruned, and nothing is guessed.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ READ, WRITTEN, ALONG = "read", "written", "along"
 _POINTWISE = re.compile(
     r"""
     add | sub | rsub | mul | div | maximum | minimum | pow | abs | neg | exp | sqrt | rsqrt
-    | relu | relu6 | hardtanh | clamp (_min | _max)? | hardswish | hardsigmoid | silu | gelu | sigmoid | log_sigmoid
-    | tanh | mish | elu | selu | celu | leaky_relu | softplus | native_dropout | dropout
+    | relu | relu6 | hardtanh | clamp (_min | _max)? | hardswish | hardsigmoid | silu | gelu | sigmoid
+    | log_sigmoid | tanh | mish | elu | selu | celu | leaky_relu | softplus | native_dropout | dropout
     | clone | detach | alias | contiguous | _to_copy | lift_fresh
     """,
     re.VERBOSE,
@@ -332,7 +332,9 @@ class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return True
         whole = mark.expand(args[0].shape)
         # A view of expanded labels need not be possible; a copy is.
-        moved = whole.reshape(args[1]) if name in _RESHAPING else getattr(torch.ops.aten, name)(whole, *args[1:])
+        moved = (
+            whole.reshape(args[1]) if name in _RESHAPING else getattr(torch.ops.aten, name)(whole, *args[1:])
+        )
         return self._keep(result, self._evenly(compressed(self._labels.roots(moved))))
 
     def _moved_weight(self, name: str, args: Sequence[Any], weight: _Weight, result: Any) -> bool:

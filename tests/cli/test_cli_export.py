@@ -32,7 +32,14 @@ def test_what_is_written_is_told(run: Run, weights: Path, tmp_path: Path) -> Non
     code, out, err = run(MODEL, "--weights", weights, "--out", "out")
     assert (code, err) == (0, "")
     assert out.startswith(f"{MODEL}: ")
-    for name in ("architecture.json", "weights.safetensors", "model.onnx", "model.xml", "model.bin", "network.py"):
+    for name in (
+        "architecture.json",
+        "weights.safetensors",
+        "model.onnx",
+        "model.xml",
+        "model.bin",
+        "network.py",
+    ):
         assert (tmp_path / "out" / name).exists()
     assert out.count("agrees on") == 3
     # Its own folder is replaced, and another one is not.

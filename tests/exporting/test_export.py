@@ -59,7 +59,9 @@ def test_every_file_agrees_with_the_network(workload: Workload, network: nn.Modu
     # Not by our own words: the runtimes' own readers.
     core = import_openvino().Core()
     for name in ("model.onnx", "model.xml"):
-        compiled = core.compile_model(core.read_model(folder / name), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        compiled = core.compile_model(
+            core.read_model(folder / name), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+        )
         (answer,) = compiled(IMAGES.numpy()).values()
         np.testing.assert_allclose(answer, expected, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(scores(rebuilt(folder)), expected)
@@ -94,7 +96,9 @@ def test_weights_of_the_ir_are_single_precision(workload: Workload, network: nn.
     assert (folder / "model.bin").stat().st_size >= 4 * values
 
 
-def test_the_python_file_runs_anywhere_without_the_space(workload: Workload, network: nn.Module, tmp_path: Path) -> None:
+def test_the_python_file_runs_anywhere_without_the_space(
+    workload: Workload, network: nn.Module, tmp_path: Path
+) -> None:
     export_network(workload, network, tmp_path / "out")
     moved = tmp_path / "elsewhere"
     shutil.move(tmp_path / "out", moved)

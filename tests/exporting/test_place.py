@@ -32,9 +32,14 @@ def test_a_folder_and_its_parents_are_made(tmp_path: Path) -> None:
 
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     place = Place(tmp_path / "out")
-    with pytest.raises(KeyError), place.filling() as folder:
-        (folder / "network.py").write_text("half")
-        raise KeyError
+
+    def fail() -> None:
+        with place.filling() as folder:
+            (folder / "network.py").write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert names(tmp_path) == set()
 
 
@@ -87,9 +92,14 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 def test_what_came_meanwhile_stays(tmp_path: Path) -> None:
     out = tmp_path / "out"
     place = Place(out)
-    with pytest.raises(UsageError, match="no export of hwnas"), place.filling():
-        out.mkdir()
-        (out / "thesis.tex").write_text("mine")
+
+    def overtaken() -> None:
+        with place.filling():
+            out.mkdir()
+            (out / "thesis.tex").write_text("mine")
+
+    with pytest.raises(UsageError, match="no export of hwnas"):
+        overtaken()
     assert names(out) == {"thesis.tex"}
     assert names(tmp_path) == {"out"}
 

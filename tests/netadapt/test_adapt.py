@@ -79,7 +79,9 @@ def test_equal_seeds_give_equal_networks(trained: nn.Module, first_s: float, dig
     one, same = (shrunk(trained, 0.7 * first_s, digits, seed=3) for _ in range(2))
     assert one.steps == same.steps
     assert one.accuracy == same.accuracy
-    for tensor, other in zip(one.network.state_dict().values(), same.network.state_dict().values(), strict=True):
+    for tensor, other in zip(
+        one.network.state_dict().values(), same.network.state_dict().values(), strict=True
+    ):
         assert torch.equal(tensor, other)
 
 
@@ -153,7 +155,9 @@ def test_progress_tells_where_it_stands(trained: nn.Module, first_s: float, digi
     assert any(p.remaining_s is not None and p.remaining_s > 0 for p in told)
 
 
-def test_a_network_within_the_limit_is_only_fine_tuned(trained: nn.Module, first_s: float, digits: Digits) -> None:
+def test_a_network_within_the_limit_is_only_fine_tuned(
+    trained: nn.Module, first_s: float, digits: Digits
+) -> None:
     before = copy.deepcopy(trained.state_dict())
     digits.calls.clear()
     found = shrunk(trained, first_s, digits)
@@ -189,7 +193,8 @@ def test_a_network_without_channels_is_refused(digits: Digits) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("reduction", 0.0), ("decay", 1.5), ("granule", 6), ("candidates", 0), ("short_steps", -1)]
+    ("name", "value"),
+    [("reduction", 0.0), ("decay", 1.5), ("granule", 6), ("candidates", 0), ("short_steps", -1)],
 )
 def test_settings_out_of_range_are_named(name: str, value: float) -> None:
     with pytest.raises(UsageError, match=name):
