@@ -172,8 +172,8 @@ class _Run:
         least_s = self._latency(smallest(network, structure, self._sizes))
         if least_s > self._limit_s:
             raise UsageError(
-                f"the limit of {format_seconds(self._limit_s)} cannot be reached: with hardly any channels left "
-                f"the network takes {format_seconds(least_s)}",
+                f"the limit of {format_seconds(self._limit_s)} cannot be reached: with hardly any channels "
+                f"left the network takes {format_seconds(least_s)}",
                 "Raise the limit, or start from a smaller network",
             )
 

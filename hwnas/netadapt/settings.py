@@ -14,8 +14,8 @@ class NetAdaptSettings:
     Args:
         reduction: Share of the first latency that the first step takes away.
         decay: Each step takes away this much of what the step before took.
-        short_steps: Optimizer steps with which the candidates of a step are fine-tuned before they are compared.
-        long_steps: Optimizer steps with which the last network is fine-tuned.
+        short_steps: Optimizer steps in which the candidates of a step are fine-tuned before they are compared.
+        long_steps: Optimizer steps in which the last network is fine-tuned.
         candidates: How many candidates of a step are fine-tuned: those that lose the least weight. None for
             all, as in the paper.
         granule: Channels of a group that go together at most, a power of two; small groups have smaller ones.

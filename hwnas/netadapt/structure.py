@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from hwnas.netadapt.channel_labels import FIXED
+from hwnas.netadapt.marking import READ, WRITTEN, Axis
 from hwnas.netadapt.resizing import replace_tensors
-from hwnas.netadapt.tracing import READ, WRITTEN, Axis, trace_channels
+from hwnas.netadapt.tracing import trace_channels
 
 
 @dataclass(frozen=True)
