@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +33,25 @@ class Weight:
     order: tuple[int, ...]
 
 
+def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
+    parameters = network.named_parameters(remove_duplicate=False)
+    return {**dict(parameters), **dict(network.named_buffers(remove_duplicate=False))}
+
+
+def shared_names(network: nn.Module) -> set[str]:
+    """Names of the parameters and buffers that have several: they cannot follow one layer's channels."""
+    tensors = _tensors(network)
+    counts = Counter(map(id, tensors.values()))
+    return {name for name, tensor in tensors.items() if counts[id(tensor)] > 1}
+
+
 class Marking:
     """Marks of activations, names of weights, and the labels along the axes of weights.
 
     Args:
         network: Whose parameters and buffers are read.
         inputs: What must stay as it is.
+        shared: Names of tensors that are not followed.
 
     Attributes:
         labels: Their partition.
@@ -45,7 +59,9 @@ class Marking:
         roles: What each axis is to them: :data:`READ`, :data:`WRITTEN` or :data:`ALONG`.
     """
 
-    def __init__(self, network: nn.Module, inputs: Iterable[torch.Tensor]) -> None:
+    def __init__(
+        self, network: nn.Module, inputs: Iterable[torch.Tensor], shared: Collection[str] = ()
+    ) -> None:
         self.labels = ChannelLabels()
         self.axes: dict[Axis, torch.Tensor] = {}
         self.roles: dict[Axis, str] = {}
@@ -53,18 +69,9 @@ class Marking:
         self._known: dict[int, tuple[torch.Tensor, torch.Tensor | Weight]] = {}
         for tensor in inputs:
             self.keep(tensor, fixed_mark(tensor.ndim))
-        names: dict[int, list[str]] = {}
-        own = {
-            **dict(network.named_parameters(remove_duplicate=False)),
-            **dict(network.named_buffers(remove_duplicate=False)),
-        }
-        for name, tensor in own.items():
-            names.setdefault(id(tensor), []).append(name)
-        for tensor_names in names.values():
-            # One that several layers share cannot follow any of them.
-            if len(tensor_names) == 1:
-                tensor = own[tensor_names[0]]
-                self.keep(tensor, Weight(tensor_names[0], tuple(range(tensor.ndim))))
+        for name, tensor in _tensors(network).items():
+            if name not in shared:
+                self.keep(tensor, Weight(name, tuple(range(tensor.ndim))))
 
     def keep(self, tensor: torch.Tensor, known: torch.Tensor | Weight) -> bool:
         """Know a tensor from now on; True, for rules to return."""

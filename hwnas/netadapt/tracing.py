@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS
 from hwnas.netadapt import layer_rules, moving_rules
 from hwnas.netadapt.channel_labels import ChannelLabels
-from hwnas.netadapt.marking import Axis, Marking
+from hwnas.netadapt.marking import Axis, Marking, shared_names
 from hwnas.netadapt.marks import fixed_mark
 from hwnas.workloads.dry_run import run, tensors_in
 
@@ -82,15 +82,17 @@ def trace_channels(network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Trac
         OutOfMemory: The network looks at values, and a real run did not fit.
         UsageError: It cannot run on these inputs.
     """
+    # A copy without data has a tensor of its own for each name.
+    shared = shared_names(network)
     shadow = copy.deepcopy(network).to("meta")
     given = tuple(torch.empty_like(t, device="meta") for t in inputs)
     try:
-        trace = _Trace(shadow, given)
+        trace = _Trace(shadow, given, shared)
         with trace, torch.no_grad():
             outputs = shadow(*given)
     except FOREIGN_CODE_ERRORS:
         # Either the network needs values, or the inputs are wrong: the real run tells.
-        trace = _Trace(network, inputs)
+        trace = _Trace(network, inputs, shared)
         with trace:
             outputs = run("the network", network, inputs)
     return trace.finished(outputs)
@@ -99,9 +101,9 @@ def trace_channels(network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Trac
 class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operator, and lets its rule mark what it gives."""
 
-    def __init__(self, network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    def __init__(self, network: nn.Module, inputs: tuple[torch.Tensor, ...], shared: Collection[str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._marking = Marking(network, inputs)
+        self._marking = Marking(network, inputs, shared)
 
     def finished(self, outputs: Any) -> TracedChannels:
         """The whole result: what the network gives must stay as it is."""

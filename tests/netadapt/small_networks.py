@@ -9,7 +9,6 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
-from hwnas.workloads.counting import count
 from hwnas.workloads.spaces.layers import convolution, head
 from hwnas.workloads.spaces.mbconv_block import InvertedResidual
 
@@ -28,9 +27,24 @@ def mobile_network(seed: int = 0) -> nn.Sequential:
     ).eval()
 
 
+def _pixels() -> dict[str, int]:
+    """Of what each convolution and linear layer of the network writes; pruning leaves them as they are."""
+    network, found = mobile_network(), {}
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.register_forward_hook(
+                lambda _, x, y, name=name: found.update({name: y[0].numel() // y.shape[1]})
+            )
+    network(IMAGES)
+    return found
+
+
+PIXELS = _pixels()
+
+
 def macs_as_latency_s(network: nn.Module) -> float:
     """A runtime that does a multiply-add in a nanosecond, and nothing else."""
-    return count(network, (IMAGES,)).macs * 1e-9
+    return 1e-9 * sum(network.get_submodule(n).weight.numel() * count for n, count in PIXELS.items())
 
 
 @dataclass
@@ -42,7 +56,7 @@ class Digits:
         calls: Steps that every call of :meth:`fine_tune` was asked for.
     """
 
-    batch: int = 64
+    batch: int = 32
     calls: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -60,18 +60,18 @@ def at_random(network: nn.Module, limit_s: float, seed: int) -> nn.Module:
 def test_the_limit_holds_and_the_network_is_better_than_one_pruned_at_random(
     trained: nn.Module, first_s: float, digits: Digits
 ) -> None:
-    settings = NetAdaptSettings(reduction=0.15, short_steps=8, long_steps=40)
+    settings = NetAdaptSettings(reduction=0.2, short_steps=5, long_steps=40)
     found = shrunk(trained, 0.4 * first_s, digits, settings=settings)
     assert found.latency_s <= 0.4 * first_s
     assert macs_as_latency_s(found.network) == found.latency_s
-    assert len(found.steps) > 3
+    assert len(found.steps) > 2
     assert [s.latency_s for s in found.steps] == sorted((s.latency_s for s in found.steps), reverse=True)
     others = []
     for seed in range(3):
         other = at_random(trained, 0.4 * first_s, seed)
         with seeded(seed):
             # As many optimizer steps as the shrunk network has seen.
-            others.append(digits.fine_tune(other, 8 * len(found.steps) + 40))
+            others.append(digits.fine_tune(other, 5 * len(found.steps) + 40))
     assert found.accuracy > sum(others) / len(others)
 
 
@@ -189,7 +189,7 @@ def test_a_latency_that_does_not_fall_ends_the_run(trained: nn.Module, digits: D
 def test_a_network_without_channels_is_refused(digits: Digits) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     with pytest.raises(UsageError, match="no channels that can be pruned"):
-        adapt(network, IMAGES, macs_as_latency_s, 1e-12, digits.fine_tune)
+        adapt(network, IMAGES, lambda network: 1.0, 0.5, digits.fine_tune)
 
 
 @pytest.mark.parametrize(
