@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 
 from hwnas.core.workload import Workload
+from hwnas.exporting.export import Export, export_network
 from hwnas.workloads.build import build
 from hwnas.workloads.models import parse_model
 
@@ -38,8 +38,21 @@ def workload(space_file: Path) -> Workload:
     return parse_model(f"space:{space_file}:{MODEL}")
 
 
-@pytest.fixture
-def network(workload: Workload) -> Iterator[nn.Module]:
-    """With statistics as after a training, in the memory layout of one."""
-    with torch.random.fork_rng():
-        yield build(workload).module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+@pytest.fixture(scope="session")
+def network(workload: Workload) -> nn.Module:
+    """With statistics as after a training, in the memory layout of one; no test changes it."""
+    return build(workload).module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.fixture(scope="session")
+def images() -> torch.Tensor:
+    return torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="session")
+def exported(
+    workload: Workload, network: nn.Module, images: torch.Tensor, tmp_path_factory: pytest.TempPathFactory
+) -> Export:
+    """Made once; no test changes it."""
+    out = tmp_path_factory.mktemp("exported") / "out"
+    return export_network(workload, network, out, images=images, told={"accuracy": 0.9})

@@ -20,7 +20,7 @@ from hwnas.backends.openvino_runtime import import_openvino
 from hwnas.core.errors import AgreementError, CellError, UsageError
 from hwnas.core.workload import Workload
 from hwnas.exporting import export as exporting
-from hwnas.exporting.export import export_network, trained_network
+from hwnas.exporting.export import Export, export_network, trained_network
 from hwnas.exporting.rebuilding import rebuilt
 from hwnas.exporting.weights import read_tensors, write_tensors
 from hwnas.netadapt.structure import Structure, pruned
@@ -36,43 +36,33 @@ FILES = {
     "space.yaml",
     "weights.safetensors",
 }
-IMAGES = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-def scores(network: nn.Module) -> torch.Tensor:
+def scores(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
-        return network(IMAGES)  # type: ignore[no-any-return]
+        return network(images)  # type: ignore[no-any-return]
 
 
-def test_every_file_agrees_with_the_network(workload: Workload, network: nn.Module, tmp_path: Path) -> None:
-    expected = scores(network)
-    steps: list[str] = []
-    found = export_network(
-        workload, network, tmp_path / "out", images=IMAGES, told={"accuracy": 0.9}, step=steps.append
-    )
-    folder = found.folder
+def test_every_file_agrees_with_the_network(exported: Export, network: nn.Module, images: torch.Tensor) -> None:
+    folder, expected = exported.folder, scores(network, images)
     assert {path.name for path in folder.iterdir()} == FILES
-    assert list(tmp_path.iterdir()) == [folder]
-    assert set(found.checks) == {"model.onnx", "model.xml", "network.py"}
-    assert all(check.error <= check.tolerance for check in found.checks.values())
-    assert any("ONNX" in step or "onnx" in step for step in steps)
-    # Not by our own words: the runtimes' own readers.
+    assert list(folder.parent.iterdir()) == [folder]
+    assert set(exported.checks) == {"model.onnx", "model.xml", "network.py"}
+    assert all(check.error <= check.tolerance for check in exported.checks.values())
+    # Not by our own words: the runtime's own reader.
     core = import_openvino().Core()
     for name in ("model.onnx", "model.xml"):
         compiled = core.compile_model(
             core.read_model(folder / name), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
         )
-        (answer,) = compiled(IMAGES.numpy()).values()
+        (answer,) = compiled(images.numpy()).values()
         np.testing.assert_allclose(answer, expected, rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(scores(rebuilt(folder)), expected)
-    # The network itself is as it was.
-    torch.testing.assert_close(scores(network), expected)
+    torch.testing.assert_close(scores(rebuilt(folder), images), expected)
 
 
-def test_the_record_tells_what_was_written(workload: Workload, network: nn.Module, tmp_path: Path) -> None:
-    found = export_network(workload, network, tmp_path / "out", told={"accuracy": 0.9})
-    record = json.loads((found.folder / "architecture.json").read_text())
-    assert record == found.record
+def test_the_record_tells_what_was_written(exported: Export, network: nn.Module) -> None:
+    record = json.loads((exported.folder / "architecture.json").read_text())
+    assert record == exported.record
     assert record["model"].startswith("space:")
     assert record["architecture"]["stage1.width"] == 16
     assert record["input"] == {"name": "images", "shape": [1, 1, 8, 8], "type": "float32"}
@@ -82,26 +72,23 @@ def test_the_record_tells_what_was_written(workload: Workload, network: nn.Modul
     assert record["told"] == {"accuracy": 0.9}
     assert set(record["files"]) == FILES - {"architecture.json"}
     assert record["files"]["model.xml"]["check"]["runtime"] == "openvino:cpu:fp32"
-    model = onnx.load(found.folder / "model.onnx")
+    model = onnx.load(exported.folder / "model.onnx")
     assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["images", "scores"]
     # Neither source code nor paths of this machine.
     assert b"hwnas" not in model.SerializeToString()
     assert b"site-packages" not in model.SerializeToString()
 
 
-def test_weights_of_the_ir_are_single_precision(workload: Workload, network: nn.Module, tmp_path: Path) -> None:
-    folder = export_network(workload, network, tmp_path / "out").folder
-    assert 'element_type="f16"' not in (folder / "model.xml").read_text()
+def test_weights_of_the_ir_are_single_precision(exported: Export, network: nn.Module) -> None:
+    assert 'element_type="f16"' not in (exported.folder / "model.xml").read_text()
     values = sum(t.numel() for n, t in network.state_dict().items() if n.endswith(".weight") and t.ndim > 1)
-    assert (folder / "model.bin").stat().st_size >= 4 * values
+    assert (exported.folder / "model.bin").stat().st_size >= 4 * values
 
 
 def test_the_python_file_runs_anywhere_without_the_space(
-    workload: Workload, network: nn.Module, tmp_path: Path
+    exported: Export, workload: Workload, tmp_path: Path
 ) -> None:
-    export_network(workload, network, tmp_path / "out")
-    moved = tmp_path / "elsewhere"
-    shutil.move(tmp_path / "out", moved)
+    moved = shutil.copytree(exported.folder, tmp_path / "elsewhere")
     shutil.copyfile(workload.name, kept := tmp_path / "kept.yaml")
     Path(workload.name).unlink()
     try:
@@ -117,16 +104,20 @@ def test_the_python_file_runs_anywhere_without_the_space(
     assert (ran.returncode, ran.stdout.strip(), ran.stderr) == (0, "(1, 10)", "")
 
 
-def test_a_pruned_network_is_built_again(workload: Workload, network: nn.Module, tmp_path: Path) -> None:
-    structure = Structure.of(network, (IMAGES,))
+def test_a_pruned_network_is_built_again(
+    workload: Workload, network: nn.Module, images: torch.Tensor, tmp_path: Path
+) -> None:
+    structure = Structure.of(network, (images,))
     smaller = pruned(network, structure, [c for g in structure.groups for c in g.channels[::2]]).eval()
-    found = export_network(workload, smaller, tmp_path / "out")
+    steps: list[str] = []
+    found = export_network(workload, smaller, tmp_path / "out", step=steps.append)
+    assert "writing model.onnx" in steps
     assert found.record["parameters"] < 0.6 * sum(p.numel() for p in network.parameters())
     assert found.record["pruned_shapes"]
-    torch.testing.assert_close(scores(rebuilt(found.folder)), scores(smaller))
+    torch.testing.assert_close(scores(rebuilt(found.folder), images), scores(smaller, images))
     # Its weights are enough to export it again.
     again, told = trained_network(workload, found.folder / "weights.safetensors")
-    torch.testing.assert_close(scores(again), scores(smaller))
+    torch.testing.assert_close(scores(again, images), scores(smaller, images))
     assert told["pruned"]
 
 
@@ -186,8 +177,8 @@ def test_a_workload_must_declare_the_network(workload: Workload, network: nn.Mod
     assert list(tmp_path.iterdir()) == []
 
 
-def test_damaged_exports_are_refused(workload: Workload, network: nn.Module, tmp_path: Path) -> None:
-    folder = export_network(workload, network, tmp_path / "out").folder
+def test_damaged_exports_are_refused(exported: Export, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported.folder, tmp_path / "out")
     tensors, told = read_tensors(folder / "weights.safetensors")
     name = next(iter(tensors))
     write_tensors(folder / "weights.safetensors", {**tensors, name: tensors[name][:1]}, told)
