@@ -27,7 +27,8 @@ class ChannelLabels:
             one: Of any shape.
             other: Of a shape that can be broadcast with it.
         """
-        pairs = torch.stack([t.flatten() for t in torch.broadcast_tensors(one, other)], dim=1)
+        shape = torch.broadcast_shapes(one.shape, other.shape)  # type: ignore[no-untyped-call]
+        pairs = torch.stack([labels.expand(shape).flatten() for labels in (one, other)], dim=1)
         for a, b in torch.unique(pairs, dim=0).tolist():
             first, second = sorted((self._root(a), self._root(b)))
             self._parents[second] = first

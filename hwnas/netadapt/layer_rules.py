@@ -34,9 +34,9 @@ def pointwise(marking: Marking, name: str, args: Sequence[Any], result: Any) -> 
         mark = mark.reshape((1,) * (result.ndim - mark.ndim) + tuple(mark.shape))
         if whole is not None:
             marking.labels.join(whole, mark)
-            whole, mark = torch.broadcast_tensors(whole, mark)
-        else:
-            whole = mark
+            shape = torch.broadcast_shapes(whole.shape, mark.shape)  # type: ignore[no-untyped-call]
+            mark = whole.expand(shape)
+        whole = mark
     if whole is None:
         return True
     whole = compressed(marking.labels.roots(whole))

@@ -102,9 +102,9 @@ def _groups(axes: Mapping[Axis, np.ndarray], roles: Mapping[Axis, str]) -> Itera
         for label in np.unique(labels).tolist():
             seen.setdefault(label, []).append(axis)
     together: dict[tuple[Axis, ...], list[int]] = {}
-    for label, places in seen.items():
+    for label, axes_of in seen.items():
         if label != FIXED:
-            together.setdefault(tuple(places), []).append(label)
+            together.setdefault(tuple(axes_of), []).append(label)
     taken: set[str] = set()
     for places, channels in together.items():
         written = [axis for axis in places if roles[axis] == WRITTEN]

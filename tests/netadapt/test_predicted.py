@@ -20,7 +20,7 @@ IMAGES = torch.zeros(1, 3, 28, 28)
 
 @pytest.fixture(scope="module")
 def predictor() -> LatencyPredictor:
-    return fit_predictor(training_set(6, 3), Environment("A processor", "x86_64", 2, 2**34), trees=5).predictor
+    return fit_predictor(training_set(4, 3), Environment("A processor", "x86_64", 2, 2**34), trees=3).predictor
 
 
 def test_the_upper_end_of_the_prediction_is_below_the_limit(predictor: LatencyPredictor) -> None:
@@ -34,7 +34,7 @@ def test_the_upper_end_of_the_prediction_is_below_the_limit(predictor: LatencyPr
         latency,
         limit_s,
         lambda network, steps: float(network[0][0].out_channels),
-        NetAdaptSettings(reduction=0.3),
+        NetAdaptSettings(reduction=0.3, granule=32),
     )
     prediction = predictor.predict(found.network, IMAGES)
     assert prediction.high_s == found.latency_s <= limit_s
