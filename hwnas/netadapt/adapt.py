@@ -9,8 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from hwnas.core.errors import UsageError
 from hwnas.core.units import format_seconds
 from hwnas.netadapt.checkpoint import Checkpoint, Progressed, Step
 from hwnas.netadapt.choosing import Candidate, Latency, choose, granules, smallest
+from hwnas.netadapt.progress import Adapted, Progress
 from hwnas.netadapt.proof import proved
 from hwnas.netadapt.settings import NetAdaptSettings
 from hwnas.netadapt.structure import Structure, pruned
@@ -32,56 +32,11 @@ from hwnas.workloads.randomness import seeded
 #: networks should get equal accuracies.
 FineTune = Callable[[nn.Module, int], float]
 
+#: Estimates the latency from the channels that each group has left [s].
+Screen = Callable[[Mapping[str, int]], float]
+
 #: A step that no group can give as a whole is halved so often at most.
 _HALVINGS = 8
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a shrinking stands.
-
-    Args:
-        step: Of those that were finished, or is being worked on; from 1.
-        activity: What is being done, in a few words.
-        first_s: Latency that it began with [s].
-        latency_s: Latency of the network before the step [s].
-        limit_s: What is to be reached [s].
-        accuracy: Of the network before the step.
-        elapsed_s: Of this run [s].
-        remaining_s: Estimate of the time left without the last fine-tuning [s]; None before there is one.
-    """
-
-    step: int
-    activity: str
-    first_s: float
-    latency_s: float
-    limit_s: float
-    accuracy: float | None
-    elapsed_s: float
-    remaining_s: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class Adapted:
-    """What came out.
-
-    Args:
-        network: In eval mode, within the limit, fine-tuned.
-        latency_s: As the latency was told [s].
-        first_s: That of the network it began with [s].
-        accuracy: After the last fine-tuning.
-        steps: In their order; none where the network was within the limit from the start.
-        structure: What is left of its channels.
-        left_out: Groups of channels that could not be pruned, since the network's code counts them by itself.
-    """
-
-    network: nn.Module
-    latency_s: float
-    first_s: float
-    accuracy: float
-    steps: tuple[Step, ...]
-    structure: Structure
-    left_out: tuple[str, ...]
 
 
 def adapt(
@@ -106,7 +61,8 @@ def adapt(
         network: Trained; not changed.
         images: An input, float32, batch first.
         latency: Tells that of a network [s], such as :class:`hwnas.netadapt.predicted.PredictedLatency`, which
-            gives the upper end of its interval.
+            gives the upper end of its interval. Where it has a method ``screen`` as that has, estimates say how
+            many channels go, and only the network that goes on is asked for.
         limit_s: At most so much [s].
         fine_tune: Trains and evaluates.
         settings: None for the usual ones.
@@ -163,6 +119,9 @@ class _Run:
         self._structure, self._network = whole, network
         self._resume()
         self._resumed_s = self._now_s
+        self._screen: Screen | None = None
+        if self._now_s > limit_s and hasattr(latency, "screen"):
+            self._screen = latency.screen(network, whole, self._tell)
 
     def _check_reach(self, network: nn.Module, structure: Structure) -> None:
         if self._first_s <= self._limit_s:
@@ -211,6 +170,7 @@ class _Run:
     def _step(self) -> None:
         number = len(self._progressed.steps)
         candidates = self._candidates(number)
+        begin_s = self._now_s
         accuracies, tuned = self._progressed.accuracies, set[str]()
         for place, candidate in enumerate(candidates, 1):
             if candidate.group in accuracies:
@@ -220,20 +180,42 @@ class _Run:
             tuned.add(candidate.group)
             self._checkpoint.write(self._progressed)
         # The more accurate; of equal ones the faster.
-        best = max(candidates, key=lambda c: (accuracies[c.group], -c.latency_s))
+        ranked = sorted(candidates, key=lambda c: (-accuracies[c.group], c.latency_s))
+        best, self._now_s = self._faster(ranked, begin_s)
         if best.group not in tuned:
             # An earlier run tuned it, and its weights went with that run; they come again from the same seed.
             self._tell(f"fine-tuning {best.group} again")
             self._compare(best, number)
         self._network = best.network.eval()
         self._structure = self._structure.without_channels(best.dropped)
-        self._now_s = best.latency_s
         left = len(self._structure.group(best.group).channels)
         self._progressed.steps.append(
-            Step(best.group, best.dropped, left, best.latency_s, accuracies[best.group], len(candidates))
+            Step(best.group, best.dropped, left, self._now_s, accuracies[best.group], len(candidates))
         )
         self._progressed.accuracies = {}
         self._checkpoint.write(self._progressed, self._network)
+
+    def _faster(self, ranked: Sequence[Candidate], now_s: float) -> tuple[Candidate, float]:
+        """The first candidate that is faster than the network, and its latency: others were only estimated."""
+        for candidate in ranked:
+            latency_s = candidate.latency_s if self._screen is None else self._latency(candidate.network)
+            if latency_s < now_s:
+                return candidate, latency_s
+        raise self._stuck()
+
+    def _stuck(self) -> UsageError:
+        return UsageError(
+            f"the latency stays at {format_seconds(self._now_s)}, above the limit of "
+            f"{format_seconds(self._limit_s)}: no group of channels makes it faster",
+            "Raise the limit, or give a smaller granule",
+        )
+
+    def _told(self, dropped: Collection[int]) -> float:
+        """The latency without some channels: an estimate where there is one, scaled to the network at hand."""
+        if self._screen is None:
+            return self._latency(pruned(self._network, self._structure, dropped).eval())
+        scale = self._now_s / self._screen(_counts(self._structure))
+        return scale * self._screen(_counts(self._structure.without_channels(dropped)))
 
     def _compare(self, candidate: Candidate, number: int) -> None:
         """Fine-tune a candidate in place, and note its accuracy."""
@@ -250,11 +232,7 @@ class _Run:
             if found:
                 break
         else:
-            raise UsageError(
-                f"the latency stays at {format_seconds(self._now_s)}, above the limit of "
-                f"{format_seconds(self._limit_s)}: no group of channels makes it faster",
-                "Raise the limit, or give a smaller granule",
-            )
+            raise self._stuck()
         if self._settings.candidates is None:
             return found
         kept = {c.group for c in sorted(found, key=lambda c: c.lost)[: self._settings.candidates]}
@@ -266,7 +244,7 @@ class _Run:
         for place, group in enumerate(groups, 1):
             self._tell(f"choosing channels of {group.name} ({place} of {len(groups)})")
             candidate = choose(
-                self._network, self._structure, group, self._sizes[group.name], self._latency, at_most_s
+                self._network, self._structure, group, self._sizes[group.name], self._told, at_most_s
             )
             if candidate is not None:
                 found.append(candidate)
@@ -295,3 +273,7 @@ class _Run:
                 remaining_s=elapsed_s * left / done if done > 0 and left > 0 else None,
             )
         )
+
+
+def _counts(structure: Structure) -> dict[str, int]:
+    return {group.name: len(group.channels) for group in structure.groups}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,9 @@ from hwnas.netadapt.structure import Group, Structure, pruned
 
 #: The latency of a network [s], such as :class:`hwnas.netadapt.predicted.PredictedLatency`.
 Latency = Callable[[nn.Module], float]
+
+#: The latency of the network at hand without the channels of these labels [s]; it may be an estimate.
+Told = Callable[[Collection[int]], float]
 
 #: A group is cut into at least so many pieces.
 _PIECES = 4
@@ -25,7 +28,7 @@ class Candidate:
         group: Its name.
         dropped: Labels of the channels.
         network: Without them, not fine-tuned.
-        latency_s: Its latency [s].
+        latency_s: Its latency, as it was told [s].
         lost: Share of the group's squared weights that went.
     """
 
@@ -53,7 +56,7 @@ def granules(structure: Structure, granule: int) -> dict[str, int]:
 
 
 def choose(
-    network: nn.Module, structure: Structure, group: Group, granule: int, latency: Latency, at_most_s: float
+    network: nn.Module, structure: Structure, group: Group, granule: int, told: Told, at_most_s: float
 ) -> Candidate | None:
     """The candidate that keeps most channels of a group within a latency; None where one granule is too slow.
 
@@ -67,36 +70,34 @@ def choose(
         structure: Its own.
         group: Of the structure.
         granule: The numbers that are kept are multiples of it.
-        latency: Tells that of a network.
+        told: Tells the latency without some channels.
         at_most_s: The latency that the candidate may have [s].
     """
     norms = structure.importance(network, group)
     # The least important first; equal ones in their order.
     order = np.argsort(norms, kind="stable")
 
-    def candidate(kept: int) -> Candidate:
-        gone = order[: len(order) - kept]
-        dropped = tuple(sorted(group.channels[place] for place in gone))
-        smaller = pruned(network, structure, dropped).eval()
-        lost = float(norms[gone].sum() / max(float(norms.sum()), 1e-30))
-        return Candidate(group.name, dropped, smaller, latency(smaller), lost)
+    def dropped(kept: int) -> tuple[int, ...]:
+        return tuple(sorted(group.channels[place] for place in order[: len(order) - kept]))
 
     numbers = range(granule, len(order), granule)
     if not numbers:
         return None
     # numbers[low] is known to be fast enough, numbers[high] not.
-    best = candidate(numbers[0])
-    if best.latency_s > at_most_s:
-        return None
     low, high = 0, len(numbers)
+    latency_s = told(dropped(numbers[low]))
+    if latency_s > at_most_s:
+        return None
     while high - low > 1:
         middle = (low + high) // 2
-        found = candidate(numbers[middle])
-        if found.latency_s <= at_most_s:
-            low, best = middle, found
+        found_s = told(dropped(numbers[middle]))
+        if found_s <= at_most_s:
+            low, latency_s = middle, found_s
         else:
             high = middle
-    return best
+    gone = dropped(numbers[low])
+    lost = float(norms[order[: len(gone)]].sum() / max(float(norms.sum()), 1e-30))
+    return Candidate(group.name, gone, pruned(network, structure, gone).eval(), latency_s, lost)
 
 
 def smallest(network: nn.Module, structure: Structure, sizes: Mapping[str, int]) -> nn.Module:

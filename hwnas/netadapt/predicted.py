@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
 from hwnas.netadapt.resizing import shapes_of
-from hwnas.predicting.predictor import LatencyPredictor
+from hwnas.netadapt.screening import ScreenedLatency
+from hwnas.netadapt.structure import Structure, pruned
+from hwnas.predicting.kernel_facts import KernelFacts
+from hwnas.predicting.predictor import LatencyPredictor, declared
 
 
 class PredictedLatency:
@@ -37,3 +42,28 @@ class PredictedLatency:
         if shapes not in self._known:
             self._known[shapes] = self._predictor.predict(network, self._images).high_s
         return self._known[shapes]
+
+    def screen(
+        self, network: nn.Module, structure: Structure, told: Callable[[str], None] = lambda text: None
+    ) -> ScreenedLatency:
+        """Estimates for all networks that lack channels of this one: it is compiled once for every group.
+
+        Args:
+            network: In eval mode; not changed.
+            structure: Its own.
+            told: Called with what is being done.
+
+        Raises:
+            CellError: The network cannot be compiled.
+        """
+        counts = {group.name: len(group.channels) for group in structure.groups}
+        workload, _ = declared(network, self._images)
+        screened = ScreenedLatency(self._predictor, workload, self._kernels(network), counts)
+        for place, group in enumerate(structure.groups, 1):
+            told(f"compiling without channels of {group.name} ({place} of {len(structure.groups)})")
+            gone = group.channels[: len(group.channels) // 2]
+            screened.learn(group.name, len(gone), self._kernels(pruned(network, structure, gone).eval()))
+        return screened
+
+    def _kernels(self, network: nn.Module) -> tuple[KernelFacts, ...]:
+        return self._predictor.kernels(*declared(network, self._images))

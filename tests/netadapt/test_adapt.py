@@ -12,8 +12,9 @@ from small_networks import IMAGES, Digits, macs_as_latency_s, mobile_network
 from torch import nn
 
 from hwnas.core.errors import UsageError
-from hwnas.netadapt.adapt import Adapted, Progress, adapt
+from hwnas.netadapt.adapt import adapt
 from hwnas.netadapt.choosing import granules
+from hwnas.netadapt.progress import Adapted, Progress
 from hwnas.netadapt.settings import NetAdaptSettings
 from hwnas.netadapt.structure import Structure, pruned
 from hwnas.workloads.randomness import seeded
