@@ -170,23 +170,23 @@ class _Run:
     def _step(self) -> None:
         number = len(self._progressed.steps)
         candidates = self._candidates(number)
-        begin_s = self._now_s
-        accuracies, tuned = self._progressed.accuracies, set[str]()
+        accuracies = self._progressed.accuracies
+        # The best one that this run has tuned; all of them would take much memory.
+        kept: tuple[Candidate, nn.Module] | None = None
         for place, candidate in enumerate(candidates, 1):
             if candidate.group in accuracies:
                 continue
             self._tell(f"fine-tuning {candidate.group} ({place} of {len(candidates)})")
-            self._compare(candidate, number)
-            tuned.add(candidate.group)
+            network = self._compare(candidate, number)
+            if kept is None or self._rank(candidate) < self._rank(kept[0]):
+                kept = candidate, network
             self._checkpoint.write(self._progressed)
-        # The more accurate; of equal ones the faster.
-        ranked = sorted(candidates, key=lambda c: (-accuracies[c.group], c.latency_s))
-        best, self._now_s = self._faster(ranked, begin_s)
-        if best.group not in tuned:
-            # An earlier run tuned it, and its weights went with that run; they come again from the same seed.
+        best, latency_s = self._faster(sorted(candidates, key=self._rank))
+        if kept is None or kept[0] != best:
+            # Its weights went, perhaps with an earlier run; they come again from the same seed.
             self._tell(f"fine-tuning {best.group} again")
-            self._compare(best, number)
-        self._network = best.network.eval()
+            kept = best, self._compare(best, number)
+        self._network, self._now_s = kept[1], latency_s
         self._structure = self._structure.without_channels(best.dropped)
         left = len(self._structure.group(best.group).channels)
         self._progressed.steps.append(
@@ -195,11 +195,20 @@ class _Run:
         self._progressed.accuracies = {}
         self._checkpoint.write(self._progressed, self._network)
 
-    def _faster(self, ranked: Sequence[Candidate], now_s: float) -> tuple[Candidate, float]:
-        """The first candidate that is faster than the network, and its latency: others were only estimated."""
+    def _rank(self, candidate: Candidate) -> tuple[float, float]:
+        """Lowest for the most accurate; of equal ones, for the fastest."""
+        return -self._progressed.accuracies[candidate.group], candidate.latency_s
+
+    def _without(self, dropped: Collection[int]) -> nn.Module:
+        return pruned(self._network, self._structure, dropped).eval()
+
+    def _faster(self, ranked: Sequence[Candidate]) -> tuple[Candidate, float]:
+        """The first that is faster than the network, and its latency; others were only estimated to be."""
         for candidate in ranked:
-            latency_s = candidate.latency_s if self._screen is None else self._latency(candidate.network)
-            if latency_s < now_s:
+            latency_s = candidate.latency_s
+            if self._screen is not None:
+                latency_s = self._latency(self._without(candidate.dropped))
+            if latency_s < self._now_s:
                 return candidate, latency_s
         raise self._stuck()
 
@@ -213,16 +222,17 @@ class _Run:
     def _told(self, dropped: Collection[int]) -> float:
         """The latency without some channels: an estimate where there is one, scaled to the network at hand."""
         if self._screen is None:
-            return self._latency(pruned(self._network, self._structure, dropped).eval())
+            return self._latency(self._without(dropped))
         scale = self._now_s / self._screen(_counts(self._structure))
         return scale * self._screen(_counts(self._structure.without_channels(dropped)))
 
-    def _compare(self, candidate: Candidate, number: int) -> None:
-        """Fine-tune a candidate in place, and note its accuracy."""
+    def _compare(self, candidate: Candidate, number: int) -> nn.Module:
+        """The network without a candidate's channels, fine-tuned; its accuracy is noted."""
+        network = self._without(candidate.dropped)
         what = f"{number} {candidate.group}"
-        self._progressed.accuracies[candidate.group] = self._tuned(
-            candidate.network, self._settings.short_steps, what
-        )
+        accuracy = self._tuned(network, self._settings.short_steps, what)
+        self._progressed.accuracies[candidate.group] = accuracy
+        return network
 
     def _candidates(self, number: int) -> list[Candidate]:
         """One for every group that can give the step's reduction; where none can, half of it, and so on."""

@@ -20,21 +20,19 @@ Told = Callable[[Collection[int]], float]
 _PIECES = 4
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Candidate:
-    """A network that lacks some channels of one group.
+    """Channels of one group that may go.
 
     Args:
         group: Its name.
         dropped: Labels of the channels.
-        network: Without them, not fine-tuned.
-        latency_s: Its latency, as it was told [s].
+        latency_s: Of the network without them, as it was told [s].
         lost: Share of the group's squared weights that went.
     """
 
     group: str
     dropped: tuple[int, ...]
-    network: nn.Module
     latency_s: float
     lost: float
 
@@ -97,7 +95,7 @@ def choose(
             high = middle
     gone = dropped(numbers[low])
     lost = float(norms[order[: len(gone)]].sum() / max(float(norms.sum()), 1e-30))
-    return Candidate(group.name, gone, pruned(network, structure, gone).eval(), latency_s, lost)
+    return Candidate(group.name, gone, latency_s, lost)
 
 
 def smallest(network: nn.Module, structure: Structure, sizes: Mapping[str, int]) -> nn.Module:

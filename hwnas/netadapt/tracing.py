@@ -19,7 +19,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS
 from hwnas.netadapt import layer_rules, moving_rules
-from hwnas.netadapt.channel_labels import ChannelLabels
 from hwnas.netadapt.marking import Axis, Marking, shared_names
 from hwnas.netadapt.marks import fixed_mark
 from hwnas.workloads.dry_run import run, tensors_in
@@ -61,12 +60,11 @@ class TracedChannels:
     """What a trace found.
 
     Args:
-        labels: Their partition.
-        axes: The labels along the axes of parameters and buffers, shape ``(size of the axis,)``.
+        axes: The labels along the axes of parameters and buffers, shape ``(size of the axis,)``; channels that
+            belong together have the same.
         roles: What each axis is to them: :data:`READ`, :data:`WRITTEN` or :data:`ALONG`.
     """
 
-    labels: ChannelLabels
     axes: Mapping[Axis, torch.Tensor]
     roles: Mapping[Axis, str]
 
@@ -111,7 +109,7 @@ class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tensors_in(outputs):
             marking.fix(tensor)
         axes = {axis: marking.labels.roots(labels) for axis, labels in marking.axes.items()}
-        return TracedChannels(marking.labels, axes, dict(marking.roles))
+        return TracedChannels(axes, dict(marking.roles))
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
