@@ -31,7 +31,7 @@ def digits() -> Digits:
 def trained(digits: Digits) -> nn.Module:
     network = mobile_network()
     with seeded(0):
-        assert digits.fine_tune(network, 120) > 0.85
+        assert digits.fine_tune(network, 100) > 0.85
     return network
 
 
@@ -61,23 +61,23 @@ def at_random(network: nn.Module, limit_s: float, seed: int) -> nn.Module:
 def test_the_limit_holds_and_the_network_is_better_than_one_pruned_at_random(
     trained: nn.Module, first_s: float, digits: Digits
 ) -> None:
-    settings = NetAdaptSettings(reduction=0.2, short_steps=5, long_steps=40)
+    settings = NetAdaptSettings(reduction=0.25, short_steps=4, long_steps=30, candidates=5)
     found = shrunk(trained, 0.4 * first_s, digits, settings=settings)
     assert found.latency_s <= 0.4 * first_s
     assert macs_as_latency_s(found.network) == found.latency_s
-    assert len(found.steps) > 2
+    assert len(found.steps) > 1
     assert [s.latency_s for s in found.steps] == sorted((s.latency_s for s in found.steps), reverse=True)
     others = []
     for seed in range(3):
         other = at_random(trained, 0.4 * first_s, seed)
         with seeded(seed):
             # As many optimizer steps as the shrunk network has seen.
-            others.append(digits.fine_tune(other, 5 * len(found.steps) + 40))
+            others.append(digits.fine_tune(other, 4 * len(found.steps) + 30))
     assert found.accuracy > sum(others) / len(others)
 
 
 def test_equal_seeds_give_equal_networks(trained: nn.Module, first_s: float, digits: Digits) -> None:
-    one, same = (shrunk(trained, 0.7 * first_s, digits, seed=3) for _ in range(2))
+    one, same = (shrunk(trained, 0.8 * first_s, digits, seed=3) for _ in range(2))
     assert one.steps == same.steps
     assert one.accuracy == same.accuracy
     for tensor, other in zip(
@@ -93,7 +93,7 @@ class Killed(Exception):
 def test_a_run_that_was_killed_goes_on(
     trained: nn.Module, first_s: float, digits: Digits, tmp_path: Path
 ) -> None:
-    whole = shrunk(trained, 0.65 * first_s, digits)
+    whole = shrunk(trained, 0.75 * first_s, digits)
     calls = 0
     # At a choice, between two candidates that are fine-tuned, and before the last fine-tuning.
     for stop in (2, 12, 0):
@@ -105,14 +105,14 @@ def test_a_run_that_was_killed_goes_on(
                 raise Killed
 
         with pytest.raises(Killed):
-            shrunk(trained, 0.65 * first_s, digits, folder=tmp_path, watch=watch)
-    resumed = shrunk(trained, 0.65 * first_s, digits, folder=tmp_path)
+            shrunk(trained, 0.75 * first_s, digits, folder=tmp_path, watch=watch)
+    resumed = shrunk(trained, 0.75 * first_s, digits, folder=tmp_path)
     assert resumed.steps == whole.steps
     assert resumed.accuracy == whole.accuracy
     for name, tensor in whole.network.state_dict().items():
         assert torch.equal(resumed.network.state_dict()[name], tensor)
     digits.calls.clear()
-    again = shrunk(trained, 0.65 * first_s, digits, folder=tmp_path)
+    again = shrunk(trained, 0.75 * first_s, digits, folder=tmp_path)
     assert digits.calls == []
     assert again.accuracy == whole.accuracy
     assert sorted(path.name for path in tmp_path.iterdir()) == ["netadapt.json", "step-last.safetensors"]
