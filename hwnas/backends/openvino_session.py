@@ -84,7 +84,7 @@ class OpenVinoSession:
                     "Give a valid ONNX or OpenVINO IR file",
                 ) from error
         try:
-            return ov.convert_model(_exported(program), share_weights=True)
+            return ov.convert_model(exported_program(program), share_weights=True)
         except CellError:
             raise
         except Exception as error:  # the converter raises many types, none of them public
@@ -149,7 +149,12 @@ class OpenVinoSession:
         return compiled_dataflow(self._compiled)
 
 
-def _exported(program: Program) -> Any:
+def exported_program(program: Program) -> Any:
+    """The program's module as ``torch.export`` sees it.
+
+    Raises:
+        BackendUnavailable: The program is a file.
+    """
     import torch
 
     if program.module is None:

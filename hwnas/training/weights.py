@@ -30,7 +30,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], told: Mapping
     Raises:
         UsageError: The file cannot be written.
     """
-    own = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     blob = save(own, {_TOLD: json.dumps(told, sort_keys=True)})
     part = path.with_name(f".part-{path.name}")
     try:
@@ -63,7 +63,8 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}", "Check the path") from error
     except (SafetensorError, ValueError, TypeError) as error:
         raise UsageError(
-            f"{path} is not a safetensors file: {error}", "Is it damaged? Write it again"
+            f"{path} is not a safetensors file: {error}",
+            "Write one with safetensors.torch.save_file(network.state_dict(), PATH)",
         ) from error
 
 

@@ -90,7 +90,7 @@ def load_untrained(workload: Workload, blob: bytes = b"") -> LoadedProgram:
         for tensor in (*module.parameters(), *module.buffers()):
             _fill(tensor, source)
     else:
-        module = _module(workload)
+        module = new_module(workload)
         fill_norms(module, source)
     return LoadedProgram((example_input(workload),), module)
 
@@ -130,7 +130,7 @@ def build(workload: Workload) -> BuiltModel:
         UnknownName: No such pattern, network or space.
         UsageError: Another kind, code that fails, or an input that the network cannot run on.
     """
-    module = _module(workload)
+    module = new_module(workload)
     norms = untrained_norms(module)
     if workload.kind != "pattern":
         shift_norms(norms)
@@ -146,7 +146,19 @@ def build(workload: Workload) -> BuiltModel:
     return BuiltModel(module, (example_input(workload),))
 
 
-def _module(workload: Workload) -> nn.Module:
+def new_module(workload: Workload) -> nn.Module:
+    """The network of a declaration in eval mode, for weights that are loaded into it.
+
+    Its own are random, from the workload's seed; its batch normalisations are not calibrated.
+
+    Args:
+        workload: Of any kind but ``file`` and ``module``.
+
+    Raises:
+        OutOfMemory: It does not fit into memory.
+        UnknownName: No such pattern, network or space.
+        UsageError: Another kind, or code that fails.
+    """
     match workload.kind:
         case "pattern":
             return stack_module(PatternStack.of(workload), workload.seed)
