@@ -11,7 +11,7 @@ import csv
 import gzip
 import warnings
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -95,8 +95,8 @@ def hwnas_search(known: Table, limit_ms: float, seed: int, evaluations: int) -> 
         def evaluate(self, workload: Workload, **_: Any) -> Any:
             return SimpleNamespace(value=known.accuracies[str(workload.params["architecture"])] / 100)
 
-    def measure(architecture: Architecture) -> float:
-        return known.latencies_ms[space.compact(architecture)] / 1e3
+    def measure(architectures: Sequence[Architecture]) -> list[float]:
+        return [known.latencies_ms[space.compact(architecture)] / 1e3 for architecture in architectures]
 
     latency = LearnedLatency(space, measure, budget=MOST_MEASURED, seed=seed)
     limits = [Limit(latency, limit_ms / 1e3)]

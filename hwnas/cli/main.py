@@ -25,6 +25,7 @@ COMMANDS = {
     "claims": ("hwnas.cli.claims:claims", "Test every claim of the study on what was measured."),
     "fit": ("hwnas.cli.fit:fit", "Learn a latency predictor from what was measured."),
     "predict": ("hwnas.cli.predict:predict", "Predict the latency of a model without running it."),
+    "search": ("hwnas.cli.search:search", "Find the most accurate network under a latency limit."),
     "export": ("hwnas.cli.export:export", "Write a trained network as ONNX, OpenVINO IR, weights and Python."),
     "db": ("hwnas.cli.db:db", "Look into, export, import and merge latency databases."),
 }

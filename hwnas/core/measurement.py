@@ -17,8 +17,11 @@ from hwnas.core.workload import Workload
 #: Raised when samples taken before and after a change must not be compared.
 PROTOCOL_VERSION = "3"
 
-#: Campaigns that were measured for a predictor to learn from: reports leave them out unless they are named.
+#: Campaigns that were measured for a predictor to learn from, and for a search to decide by.
 TRAINING_CAMPAIGN = "fit"
+SEARCH_CAMPAIGN = "search"
+#: Reports leave these campaigns out unless they are named.
+UNREPORTED_CAMPAIGNS = (TRAINING_CAMPAIGN, SEARCH_CAMPAIGN)
 
 
 class Status(StrEnum):

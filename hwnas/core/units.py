@@ -7,6 +7,7 @@ import re
 from hwnas.core.errors import UsageError
 
 _SECONDS = {"": 1.0, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 _BYTES = {"": 1, "b": 1, "k": 2**10, "kib": 2**10, "m": 2**20, "mib": 2**20, "g": 2**30, "gib": 2**30}
 
 
@@ -42,6 +43,16 @@ def parse_bytes(text: str | int | float) -> int:
         raise UsageError(
             f"{str(text)[:20]!r}... is too large a number of bytes", "Write it like 512M or 4GiB"
         ) from error
+
+
+def parse_count(text: str | int | float) -> float:
+    """``"10M"``, ``"1.5 k"`` or a bare number, as a count (prefixes are powers of 1000).
+
+    Raises:
+        UsageError: Not a non-negative number with a known prefix.
+    """
+    value, unit = _split(text, _COUNTS, "500k or 1.5G")
+    return value * _COUNTS[unit]
 
 
 def format_seconds(value_s: float) -> str:

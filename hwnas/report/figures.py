@@ -38,6 +38,7 @@ class FigureKind(StrEnum):
     NETWORKS = "networks"
     FUSION = "fusion"
     KERNEL_TIMES = "kernel times"
+    SEARCH = "search"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UnknownName
-from hwnas.core.measurement import PROTOCOL_VERSION, TRAINING_CAMPAIGN, Measurement
+from hwnas.core.measurement import PROTOCOL_VERSION, UNREPORTED_CAMPAIGNS, Measurement
 from hwnas.report.kernel_summary import KernelSummary, summarise_kernels
 from hwnas.store import CampaignRecord, Filters, LatencyStore, StoredMeasurement
 
@@ -114,7 +114,7 @@ def _campaigns(store: LatencyStore, environment: str, name: str | None) -> dict[
     """The campaigns that may be shown, by uid: without a name, all but what predictors learn from."""
     here = [record for record, _ in store.campaigns() if record.environment == environment]
     if name is None:
-        return {record.uid: record for record in here if record.name != TRAINING_CAMPAIGN}
+        return {record.uid: record for record in here if record.name not in UNREPORTED_CAMPAIGNS}
     found = {r.uid: r for r in here if r.name == name}
     found = found or {r.uid: r for r in here if len(name) >= 4 and r.uid.startswith(name)}
     if not found:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import CellError, UsageError
 from hwnas.predicting.encoded import EncodedPredictor, most_telling
 from hwnas.searching.choice_kinds import encoding
 from hwnas.searching.codes import codes_of
@@ -21,6 +21,9 @@ _POOL = 2000
 #: An error that a measured latency is never thought to be below, where few of them happen to agree.
 _LEAST_SPREAD = 0.01
 
+#: Latencies of some networks [s], None for one that cannot be measured.
+Measure = Callable[[Sequence[Architecture]], Sequence[float | None]]
+
 
 class LearnedLatency(CostModel):
     """A Gaussian process over choices (:class:`hwnas.predicting.encoded.EncodedPredictor`).
@@ -30,10 +33,11 @@ class LearnedLatency(CostModel):
 
     Args:
         space: Whose networks.
-        measure: Measures one: its latency [s].
+        measure: Measures some: their latencies [s].
         name: Of the cost.
         budget: How many networks may be measured in all.
         first: How many of them to begin with, at least two.
+        error: Standard deviation of a measured latency's logarithm.
         prior: Another estimate of the same latency, such as a table's, from which measurements differ little.
         seed: Of what is measured first, in large spaces.
 
@@ -46,11 +50,12 @@ class LearnedLatency(CostModel):
     def __init__(
         self,
         space: Space,
-        measure: Callable[[Architecture], float],
+        measure: Measure,
         *,
         name: str = "latency",
         budget: int = 20,
         first: int = 10,
+        error: float = 0.0,
         prior: CostModel | None = None,
         seed: int = 0,
     ) -> None:
@@ -63,7 +68,7 @@ class LearnedLatency(CostModel):
         self._codes = codes_of(space)
         self._encoding = encoding(space)
         self._measure, self._budget, self._first = measure, budget, first
-        self._prior, self._seed = prior, seed
+        self._error, self._prior, self._seed = error, prior, seed
         self._measured: dict[str, float] = {}
         self._model: EncodedPredictor | None = None
 
@@ -89,11 +94,14 @@ class LearnedLatency(CostModel):
         Raises:
             CellError: It cannot be measured.
         """
-        self._measured[self._text(architecture)] = self._measure(architecture)
+        (latency_s,) = self._measure([architecture])
+        if latency_s is None:
+            raise CellError(f"{self.name} of {self._text(architecture)} cannot be measured")
+        self._measured[self._text(architecture)] = latency_s
         self._model = None
 
     def estimate(self, architecture: Architecture) -> Estimate:
-        """Of length 1; what was measured is known."""
+        """Of length 1; what was measured is known but for its error."""
         return self.screen(self._codes.encode([architecture]))
 
     def screen(self, codes: np.ndarray) -> Estimate:
@@ -105,7 +113,7 @@ class LearnedLatency(CostModel):
         spread = np.maximum(deviation / median, _LEAST_SPREAD)
         for row, latency_s in zip(self._rows, self._latencies_s, strict=True):
             same = (codes == row).all(axis=1)
-            median[same], spread[same] = latency_s, 0.0
+            median[same], spread[same] = latency_s, self._error
         return Estimate(median, spread)
 
     def _text(self, architecture: Architecture) -> str:
@@ -137,7 +145,15 @@ class LearnedLatency(CostModel):
         rng = np.random.default_rng(self._seed)
         small = self._codes.combinations <= _WALKED
         pool = self._codes.everything if small else self._codes.sample(_POOL, rng)
-        for place in most_telling(self._encoding, pool, self._first, self._seed):
-            architecture = self._codes.decode(pool[place])
-            if self._text(architecture) not in self._measured:
-                self._measured[self._text(architecture)] = self._measure(architecture)
+        telling = [
+            self._codes.decode(pool[p]) for p in most_telling(self._encoding, pool, self._first, self._seed)
+        ]
+        new = [architecture for architecture in telling if self._text(architecture) not in self._measured]
+        for architecture, latency_s in zip(new, self._measure(new), strict=True):
+            if latency_s is not None:
+                self._measured[self._text(architecture)] = latency_s
+        if len(self._measured) < 2:
+            raise CellError(
+                f"{self.name} of {len(self._measured)} of {len(new)} networks could be measured",
+                "hwnas devices says what this host can measure with",
+            )

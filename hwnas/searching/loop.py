@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from hwnas.searching.optuna_trials import read_trial, write_end, write_judgement
 from hwnas.searching.suggester import NothingLeft, Row, Seen, Suggester
 from hwnas.searching.trial import Trial, TrialState
 from hwnas.training.accuracy import AccuracyEvaluator, EpochReport, Pruned
+from hwnas.workloads.spaces.choice import Architecture
 from hwnas.workloads.spaces.space import Space
 from hwnas.workloads.spaces.workload import space_workload
 
@@ -75,6 +77,8 @@ class Loop:
         self._drawing = Suggester(task.space, limits=task.limits, seed=task.seed, startup=2**62)
         #: Trials that have an accuracy, by the compact text of their network.
         self._complete: dict[str, Trial] = {}
+        #: The last trial of every network, whatever became of it.
+        self._last: dict[str, Trial] = {}
         self._tried: set[Row] = set()
         self._evaluations = 0
         self._drawn = 0
@@ -98,15 +102,19 @@ class Loop:
             # A limit that nothing holds is one line, and no study full of networks beyond it.
             self._drawn_row()
 
-    def go_on(self, evaluations: int) -> None:
-        """Until so many networks were evaluated, or none is left.
+    def go_on(self, evaluations: int, until: float = math.inf) -> None:
+        """Until so many networks were evaluated, none is left, or the time is over.
+
+        Args:
+            evaluations: In all.
+            until: Time of :func:`time.monotonic` after which nothing new is begun.
 
         Raises:
             NothingLeft: No network is within the limits.
             HwnasError: Several evaluations failed, one after the other, or the evaluator cannot be used.
         """
         idle = failures = 0
-        while self._evaluations < evaluations:
+        while self._evaluations < evaluations and time.monotonic() < until:
             try:
                 if idle >= _MOST_IDLE:
                     self._study.enqueue_trial(self._codes.decode(self._drawn_row()))
@@ -127,6 +135,39 @@ class Loop:
             failures = failures + 1 if error else 0 if self._evaluations > before else failures
             if error and failures >= _MOST_FAILURES:
                 raise error
+
+    def feasible(self, architecture: Architecture) -> bool:
+        """Whether a network is within all limits; one that cannot be judged is not.
+
+        Args:
+            architecture: That somebody else than the study's sampler suggests.
+        """
+        try:
+            return judge(architecture, (), self._task.limits).feasible
+        except CellError:
+            return False
+        finally:
+            self._keep_measured()
+
+    def try_out(self, architecture: Architecture) -> Trial:
+        """Evaluate a network that somebody else than the study's sampler suggests, or tell what became of it.
+
+        Args:
+            architecture: Of the network; one that was tried before is not tried again.
+
+        Raises:
+            UsageError: The evaluator cannot be used.
+        """
+        text = self._task.space.compact(self._task.space.canonical(architecture))
+        if text not in self._last:
+            self._study.enqueue_trial(dict(architecture))
+            with quiet():
+                self._tried_out(self._study.ask(self._distributions))
+        return self._last[text]
+
+    def knows(self, architecture: Architecture) -> bool:
+        """Whether a network was tried already."""
+        return self._task.space.compact(self._task.space.canonical(architecture)) in self._last
 
     def _forget_unasked(self) -> None:
         """A trial that a sampler had nothing for."""
@@ -219,6 +260,7 @@ class Loop:
             return None
         self._tried.update(map(tuple, self._codes.encode([trial.architecture]).tolist()))
         self._evaluations += trial.evaluated
+        self._last[trial.text] = trial
         if trial.state is TrialState.COMPLETE:
             self._complete.setdefault(trial.text, trial)
         return trial

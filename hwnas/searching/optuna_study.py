@@ -57,7 +57,7 @@ def open_study(
         UsageError: There is a study of that name and `resume` is False, or it is another search.
     """
     with quiet():
-        opened = _storage(storage)
+        opened = open_storage(storage)
         exists = any(study.study_name == name for study in _summaries(opened))
         if exists and not resume:
             raise UsageError(f"there is a study {name!r} already", "Resume it, or give another name")
@@ -83,7 +83,15 @@ def _check_declaration(study: Study, declaration: Mapping[str, Any]) -> None:
             )
 
 
-def _storage(location: str | None) -> BaseStorage:
+def open_storage(location: str | None) -> BaseStorage:
+    """Where studies are kept.
+
+    Args:
+        location: A path or URL as ``--db`` takes it; None for this process' memory.
+
+    Raises:
+        DatabaseError: It cannot be opened.
+    """
     if location is None:
         return InMemoryStorage()
     place = resolve(location)
@@ -173,3 +181,18 @@ def _alive(owner: Any) -> bool:
         return abs(float(_owner(int(owner["pid"]))["started"]) - float(owner["started"])) < _SAME_START_S
     except (psutil.Error, KeyError, TypeError, ValueError):
         return False
+
+
+def add_measured(storage: str, study: str, measured: Mapping[str, Mapping[str, float]]) -> None:
+    """Keep in a study what was measured after it, so that it is known when the search goes on.
+
+    Args:
+        storage: Of the study, a path or URL.
+        study: Its name.
+        measured: Name of a cost -> compact text of an architecture -> value.
+    """
+    with quiet():
+        opened = optuna.load_study(study_name=study, storage=open_storage(storage))
+        before = opened.user_attrs.get(MEASURED, {})
+        together = {name: {**before.get(name, {}), **measured.get(name, {})} for name in {**before, **measured}}
+        opened.set_user_attr(MEASURED, together)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from optuna.pruners import BasePruner, NopPruner
 from optuna.study import Study
 
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import UnknownName, UsageError
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.limit import Limit
 from hwnas.searching.listener import Listener
 from hwnas.searching.loop import Loop, Task
-from hwnas.searching.optuna_samplers import SamplerRequest, make_sampler
+from hwnas.searching.nni_engine import NNI_DEFAULT, check_nni_sampler, search_with_nni
+from hwnas.searching.optuna_samplers import SAMPLERS, SamplerRequest, make_sampler
 from hwnas.searching.optuna_study import DECLARATION, MEASURED, open_study
 from hwnas.searching.optuna_trials import read_trial
 from hwnas.searching.trial import SearchResult
 from hwnas.training.accuracy import AccuracyEvaluator
 from hwnas.workloads.spaces.space import Space
+
+#: Who suggests the networks of a space.
+ENGINES = ("optuna", "nni")
+#: Sampler of the engine optuna.
+DEFAULT = "hwnas"
 
 
 def run_search(
@@ -28,8 +36,10 @@ def run_search(
     limits: Sequence[Limit] = (),
     traded: Sequence[CostModel] = (),
     watched: Sequence[CostModel] = (),
-    sampler: str = "hwnas",
+    engine: str = "optuna",
+    sampler: str | None = None,
     trials: int = 30,
+    budget_s: float | None = None,
     seed: int = 0,
     storage: str | None = None,
     study: str | None = None,
@@ -47,8 +57,12 @@ def run_search(
         limits: That must hold.
         traded: Costs to keep small besides; the result then is a front.
         watched: Costs to be estimated and kept with each trial, nothing more.
-        sampler: One of :data:`hwnas.searching.optuna_samplers.SAMPLERS`.
+        engine: Who suggests networks: ``optuna`` or ``nni``.
+        sampler: One of :data:`hwnas.searching.optuna_samplers.SAMPLERS`, or of
+            :data:`hwnas.searching.nni_engine.NNI_SAMPLERS`; None for the engine's usual one.
         trials: Evaluations in all, those before a resumption included.
+        budget_s: Time after which no evaluation is begun [s], that of trials before a resumption included; None
+            for any.
         seed: Of sampler and trainings.
         storage: A path or URL that keeps the study, as ``--db`` takes it; None for this process' memory.
         study: Its name; None for one made of space and seed.
@@ -58,18 +72,21 @@ def run_search(
 
     Raises:
         DatabaseError: The storage cannot be used.
+        MissingDependency: NNI is asked for and cannot be used.
         NothingLeft: No network is within the limits.
-        UnknownName: No such sampler.
+        UnknownName: No such engine or sampler.
         UsageError: The study is there already, or is another search; an option cannot be used; the evaluator
             cannot be.
         HwnasError: Several evaluations failed, one after the other.
     """
     task = Task(space, evaluator, tuple(limits), tuple(traded), tuple(watched), seed)
     _check(task, trials, pruner)
+    sampler = checked_sampler(engine, sampler)
     names = [cost.name for cost in traded]
     declaration = {
         "space": space.name,
         "digest": space.digest,
+        "engine": engine,
         "sampler": sampler,
         "seed": seed,
         "limits": [limit.told for limit in limits],
@@ -77,15 +94,43 @@ def run_search(
     }
     # Before the study is made: a misspelt name leaves nothing behind.
     request = SamplerRequest(space, task.limits, task.traded, seed, 0)
-    make_sampler(sampler, request)
+    # NNI hands its own networks to the study: nothing is left to this one.
+    suggested_by = "random" if engine == "nni" else sampler
+    make_sampler(suggested_by, request)
     opened = open_study(storage, study or f"{space.name} seed {seed}", declaration, traded=names, resume=resume)
     asked = len(opened.get_trials(deepcopy=False))
-    opened.sampler = make_sampler(sampler, replace(request, asked=asked))
+    opened.sampler = make_sampler(suggested_by, replace(request, asked=asked))
     opened.pruner = pruner or NopPruner()
     loop = Loop(task, opened, listener or Listener())
+    until = math.inf if budget_s is None else time.monotonic() + budget_s - _spent_s(opened)
     loop.begin()
-    loop.go_on(trials)
+    if engine == "nni":
+        search_with_nni(loop, space, sampler, trials, seed, until)
+    else:
+        loop.go_on(trials, until)
     return search_result(space, opened)
+
+
+def checked_sampler(engine: str, sampler: str | None) -> str:
+    """The sampler that an engine runs.
+
+    Raises:
+        MissingDependency: NNI is asked for and cannot be used.
+        UnknownName: No such engine or sampler.
+    """
+    if engine not in ENGINES:
+        raise UnknownName("engine", engine, ENGINES)
+    if engine == "nni":
+        check_nni_sampler(sampler or NNI_DEFAULT)
+        return sampler or NNI_DEFAULT
+    SAMPLERS.load(sampler or DEFAULT)
+    return sampler or DEFAULT
+
+
+def _spent_s(study: Study) -> float:
+    """Time of all trials that have ended [s]."""
+    trials = study.get_trials(deepcopy=False)
+    return sum((t.duration.total_seconds() for t in trials if t.duration is not None), 0.0)
 
 
 def _check(task: Task, trials: int, pruner: BasePruner | None) -> None:
@@ -115,6 +160,7 @@ def search_result(space: Space, study: Study) -> SearchResult:
         study=study.study_name,
         space=about["space"],
         digest=about["digest"],
+        engine=about["engine"],
         sampler=about["sampler"],
         seed=about["seed"],
         limits=tuple(about["limits"]),

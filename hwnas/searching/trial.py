@@ -104,7 +104,8 @@ class SearchResult:
         study: Name of the study that holds it.
         space: Name of the space.
         digest: Of the space's definition.
-        sampler: Name.
+        engine: Who suggested networks.
+        sampler: Its sampler's name.
         seed: Of the search.
         limits: What had to hold, for people.
         traded: Names of costs that were kept small besides.
@@ -115,6 +116,7 @@ class SearchResult:
     study: str
     space: str
     digest: str
+    engine: str
     sampler: str
     seed: int
     limits: tuple[str, ...]
@@ -153,6 +155,7 @@ class SearchResult:
             "study": self.study,
             "space": self.space,
             "digest": self.digest,
+            "engine": self.engine,
             "sampler": self.sampler,
             "seed": self.seed,
             "limits": list(self.limits),

@@ -88,3 +88,17 @@ def _file(text: str) -> Location:
         return Location(path=Path(text).expanduser().absolute())
     except RuntimeError as error:  # ~nobody
         raise UsageError(f"the database path {text!r} cannot be read: {error}", _EXAMPLE) from error
+
+
+def location_text(location: str | Path | None) -> str:
+    """A user's `--db` as a path or URL that :func:`resolve` takes, whatever the environment says later.
+
+    With the password, where there is one: not for people.
+
+    Raises:
+        UsageError: As :func:`resolve`.
+    """
+    found = resolve(location)
+    if found.path is not None:
+        return str(found.path)
+    return MEMORY if found.url is None else found.url.render_as_string(hide_password=False)

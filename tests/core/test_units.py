@@ -11,6 +11,7 @@ from hwnas.core.units import (
     format_duration,
     format_seconds,
     parse_bytes,
+    parse_count,
     parse_seconds,
 )
 
@@ -26,6 +27,12 @@ def test_seconds(text, value):
 @pytest.mark.parametrize(("text", "value"), [("4M", 2**22), ("2GiB", 2**31), ("100", 100), ("1.5k", 1536)])
 def test_bytes(text, value):
     assert parse_bytes(text) == value
+
+
+def test_counts():
+    assert [parse_count(text) for text in ("10M", "1.5 k", "7", 8)] == [10e6, 1500, 7, 8]
+    with pytest.raises(UsageError, match="Write it like 500k"):
+        parse_count("10 apples")
 
 
 @pytest.mark.parametrize("text", ["", "fast", "-3s", "3 parsecs", "1e", "nan", "1..2s"])

@@ -72,3 +72,8 @@ class Known:
 def everything(space):
     codes = Codes(space)
     return codes.canonical(np.array(list(itertools.product(*map(range, codes.options)))))
+
+
+def each(measure):
+    """What measures one network, for all that are asked for."""
+    return lambda architectures: [measure(architecture) for architecture in architectures]

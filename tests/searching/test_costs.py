@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from searching_lab import CELLS, Sum, everything, small_space
+from searching_lab import CELLS, Sum, each, everything, small_space
 
 from hwnas.core.errors import UnknownName, UsageError
 from hwnas.predicting.latency_table import Factor, LatencyTable
@@ -110,7 +110,7 @@ def test_a_few_measurements_tell_a_space():
         measured.append(CELLS.compact(architecture))
         return float(truth.estimate(architecture).median[0])
 
-    cost = LearnedLatency(CELLS, measure, budget=15, first=12)
+    cost = LearnedLatency(CELLS, each(measure), budget=15, first=12)
     rows = everything(CELLS)
     found = cost.screen(rows)
     assert len(measured) == 12
@@ -134,7 +134,7 @@ def test_measurements_of_an_earlier_run_count(space):
     rows = Codes(space).sample(6, np.random.default_rng(0))
     truth = Sum(space)
     earlier = {space.compact(Codes(space).decode(row)): float(truth.values(row[None])[0]) for row in rows}
-    cost = LearnedLatency(space, never, budget=8, first=6)
+    cost = LearnedLatency(space, each(never), budget=8, first=6)
     cost.remember(earlier)
     assert cost.measurements_left == 2
     assert cost.measured == earlier
@@ -148,8 +148,8 @@ def test_another_estimate_may_be_the_mean_of_the_learned_one(space):
     def measure(architecture):
         return 2 * float(truth.estimate(architecture).median[0])
 
-    alone = LearnedLatency(space, measure, budget=6, first=6)
-    helped = LearnedLatency(space, measure, budget=6, first=6, prior=truth)
+    alone = LearnedLatency(space, each(measure), budget=6, first=6)
+    helped = LearnedLatency(space, each(measure), budget=6, first=6, prior=truth)
     rows = everything(space)
     errors = [np.abs(np.log(c.screen(rows).median / (2 * truth.values(rows)))).mean() for c in (alone, helped)]
     assert errors[1] < 0.01 < errors[0]
@@ -157,4 +157,4 @@ def test_another_estimate_may_be_the_mean_of_the_learned_one(space):
 
 def test_first_measurements_must_be_within_the_budget(space):
     with pytest.raises(UsageError, match="10 of 5"):
-        LearnedLatency(space, lambda architecture: 1.0, budget=5)
+        LearnedLatency(space, each(lambda architecture: 1.0), budget=5)

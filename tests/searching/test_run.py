@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import optuna
 import pytest
-from searching_lab import CELLS, Known, Sum, everything, small_space
+from searching_lab import CELLS, Known, Sum, each, everything, small_space
 
 from hwnas.core.errors import CellError, UnknownName, UsageError
 from hwnas.searching.learned_latency import LearnedLatency
@@ -230,7 +230,7 @@ def test_what_was_measured_is_not_measured_again(space, tmp_path):
         return float(truth.values(row[None])[0])
 
     for trials in (4, 8):
-        model = LearnedLatency(space, measure, budget=8, first=4)
+        model = LearnedLatency(space, each(measure), budget=8, first=4)
         limit = Limit(model, 9e-3)
         result = run_search(space, Known(space), limits=[limit], trials=trials, storage=keep, resume=True)
     assert len(seen) == len(set(seen)) <= 8

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from searching_lab import CELLS, Known, Sum, everything, small_space
+from searching_lab import CELLS, Known, Sum, each, everything, small_space
 
 from hwnas.core.errors import CellError, UsageError
 from hwnas.searching.estimate import Estimate
@@ -123,7 +123,7 @@ def test_what_the_latency_model_leaves_open_is_measured():
         seen.append(tuple(row))
         return noisy[tuple(row)]
 
-    model = LearnedLatency(CELLS, measure, budget=20)
+    model = LearnedLatency(CELLS, each(measure), budget=20)
     limit = Limit(model, float(np.quantile(list(noisy.values()), 0.4)))
     asked = search(CELLS, Suggester(CELLS, limits=[limit], seed=0), 30)
     assert len(seen) == len(set(seen)) <= 20

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from hwnas.core.errors import UsageError
 from hwnas.report.cells import Selection
 from hwnas.report.claims.finding import Claim, ClaimVerdict, Finding
@@ -20,10 +18,10 @@ from hwnas.report.html import colours, correlation_tables
 from hwnas.report.html.cell_sections import cell_sections
 from hwnas.report.html.figure_slots import of_kind, slots
 from hwnas.report.html.headline import arms, measured_share
-from hwnas.report.html.inline_svg import inline_svg
 from hwnas.report.html.kernel_rows import kernel_rows, untimed
 from hwnas.report.html.reproduction import commands, own_campaigns
 from hwnas.report.html.setup import differences, in_short
+from hwnas.report.html.templating import template_environment
 from hwnas.report.kernel_times import kernel_times
 from hwnas.report.style import ANOTHER_FOLDER
 
@@ -61,25 +59,13 @@ def write_page(content: PageContent, path: Path) -> Path:
     Raises:
         UsageError: It cannot be written.
     """
-    text = _environment().get_template("page.html").render(_context(content))
+    text = template_environment().get_template("page.html").render(_context(content))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}", ANOTHER_FOLDER) from error
     return path
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("hwnas.report.html"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["drawing"] = lambda figure: inline_svg(figure.svg, figure.name, figure.shows)
-    return environment
 
 
 def _context(content: PageContent) -> dict[str, Any]:

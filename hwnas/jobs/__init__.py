@@ -1,0 +1,1 @@
+"""Whole searches: from what a user asks for to a folder with a network, its proof and a page."""

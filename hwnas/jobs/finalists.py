@@ -1,0 +1,152 @@
+"""Finalists: the networks that are measured and trained with several seeds before one of them wins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hwnas.core.kernel import Kernel
+from hwnas.core.workload import Workload
+from hwnas.jobs.feasibility import Feasibility, LatencyProof, together
+from hwnas.jobs.host_timer import HostTimer, Times
+from hwnas.searching.limit import Limit
+from hwnas.searching.trial import SearchResult, Trial
+from hwnas.training.several_seeds import MeanAccuracy
+
+#: How surely of the limits a finalist is, for people.
+_ORDER = {None: 0, Feasibility.FEASIBLE: 0, Feasibility.UNCLEAR: 1, Feasibility.NOT: 2}
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A network in the end.
+
+    Args:
+        trial: That found it.
+        workload: The network.
+        proofs: Measured latencies, one a backend.
+        chosen_by: Mean accuracy on the images that choose among finalists; None before it is trained.
+        reported: On those that decide nothing; None where there are none.
+        kernels: On the first backend, in order.
+    """
+
+    trial: Trial
+    workload: Workload
+    proofs: tuple[LatencyProof, ...]
+    chosen_by: MeanAccuracy | None = None
+    reported: MeanAccuracy | None = None
+    kernels: tuple[Kernel, ...] = ()
+
+    @property
+    def verdict(self) -> Feasibility | None:
+        """Of all latency limits together; None without any."""
+        return together(proof.verdict for proof in self.proofs)
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """The smallest wins: feasible before unclear, then the most accurate."""
+        accuracy = self.chosen_by.mean if self.chosen_by else (self.trial.accuracy or 0.0)
+        return _ORDER[self.verdict], -accuracy
+
+    def record(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "trial": self.trial.number,
+            "architecture": dict(self.trial.architecture),
+            "text": self.trial.text,
+            "verdict": self.verdict,
+            "latencies": [
+                {**proof.record(), "predicted": _predicted(self.trial, proof.backend)} for proof in self.proofs
+            ],
+            "accuracy": accuracy_record(self.reported or self.chosen_by, self.trial),
+            "validation_accuracy": accuracy_record(self.chosen_by, self.trial),
+        }
+
+
+def _predicted(trial: Trial, backend: str) -> dict[str, Any] | None:
+    """What was thought of the latency before the network was trained."""
+    cost = trial.costs.get(f"latency {backend}")
+    if cost is None:
+        return None
+    return {
+        "latency_ms": cost.median * 1e3,
+        "interval_ms": [cost.low * 1e3, cost.high * 1e3],
+        "measured": cost.measured,
+    }
+
+
+def accuracy_record(found: MeanAccuracy | None, trial: Trial) -> dict[str, Any]:
+    """JSON-ready; of one training where a network was trained once."""
+    if found is None:
+        return {"mean": trial.accuracy, "seeds": 1, "interval": None, "image_interval": None, "images": None}
+    return {
+        "mean": found.mean,
+        "seeds": len(found.seeds),
+        "accuracies": [a.value for a in found.accuracies],
+        "interval": found.interval,
+        "image_interval": found.image_interval,
+        "images": found.accuracies[0].n_images,
+    }
+
+
+def still_within(trial: Trial, limits: Sequence[Limit]) -> bool:
+    """Whether a network is within all limits by what is known now, nothing being measured."""
+    return all(limit.violation(limit.cost.estimate(trial.architecture)) <= 0 for limit in limits)
+
+
+def most_accurate(result: SearchResult, limits: Sequence[Limit], known: Sequence[Finalist]) -> list[Trial]:
+    """Trials that may become finalists, the most accurate first.
+
+    Args:
+        result: Of the search.
+        limits: That must hold by what is known now.
+        known: Finalists of earlier rounds.
+    """
+    texts = {finalist.trial.text for finalist in known}
+    complete = sorted(result.complete, key=lambda trial: -(trial.accuracy or 0.0))
+    return [trial for trial in complete if trial.text not in texts and still_within(trial, limits)]
+
+
+def spread_over(front: Sequence[Trial], count: int) -> list[Trial]:
+    """Some trials of a front, its ends among them, the most accurate first.
+
+    Args:
+        front: Cheapest first.
+        count: How many.
+    """
+    if len(front) <= count:
+        return list(reversed(front))
+    if count == 1:
+        return [front[-1]]
+    places = [round(place * (len(front) - 1) / (count - 1)) for place in range(count)]
+    return [front[place] for place in reversed(places)]
+
+
+def prove(
+    timer: HostTimer,
+    trials: Sequence[tuple[Trial, Workload]],
+    backends: Sequence[str],
+    limits_s: Mapping[str, float],
+) -> list[Finalist]:
+    """Measure finalists, until it is clear whether they are within the limits.
+
+    Args:
+        timer: Measures.
+        trials: Each with its network.
+        backends: Full ids.
+        limits_s: Backend -> the most that an inference may take [s].
+    """
+
+    def proofs(workload: Workload, times: Times) -> tuple[LatencyProof, ...]:
+        found = ((backend, times[workload, backend]) for backend in backends)
+        return tuple(LatencyProof(b, timed.estimate, limits_s.get(b), timed.reason) for b, timed in found)
+
+    def is_open(workload: Workload, times: Times) -> bool:
+        return any(p.verdict is Feasibility.UNCLEAR and p.estimate is not None for p in proofs(workload, times))
+
+    times = timer.close([workload for _, workload in trials], backends, is_open=is_open)
+    return [
+        Finalist(trial, workload, proofs(workload, times), kernels=times[workload, backends[0]].kernels)
+        for trial, workload in trials
+    ]

@@ -1,0 +1,114 @@
+"""What tells a search the latencies of its networks: the host's predictor, and a few measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from hwnas.core.errors import UsageError
+from hwnas.jobs.host_timer import HostTimer
+from hwnas.jobs.options import SearchOptions
+from hwnas.predicting.locating import find_predictor
+from hwnas.predicting.predictor import LatencyPredictor
+from hwnas.searching.cost_model import CostModel
+from hwnas.searching.counted_cost import CountedCost
+from hwnas.searching.learned_latency import LearnedLatency
+from hwnas.searching.limit import Limit
+from hwnas.searching.predicted_latency import PredictedLatency
+from hwnas.workloads.spaces.choice import Architecture
+from hwnas.workloads.spaces.space import Space
+from hwnas.workloads.spaces.workload import space_workload
+
+#: Standard deviation of the logarithm of a latency that one pass has measured: 1 % between processes (see
+#: docs/protocol.md), and the like within one.
+MEASURED_ERROR = 0.02
+#: Of the networks that may be measured, so many to begin with.
+_FIRST_SHARE = 2 / 3
+
+
+def latency_models(
+    options: SearchOptions, space: Space, timer: HostTimer, told: Callable[[str], None]
+) -> dict[str, CostModel]:
+    """Backend -> what tells its latencies, for every backend of the search.
+
+    Where a predictor suits the host, measurements correct its word; where none does, they are all there is.
+
+    Args:
+        options: Of the search.
+        space: Whose networks.
+        timer: Measures.
+        told: Called with what is used.
+
+    Raises:
+        UsageError: The predictor that was named cannot be used, or nothing is to be measured and there is none.
+    """
+    return {backend: _model(options, space, timer, backend, told) for backend in options.backends}
+
+
+def _model(
+    options: SearchOptions, space: Space, timer: HostTimer, backend: str, told: Callable[[str], None]
+) -> CostModel:
+    predictor = _predictor(options, timer, backend, told)
+    predicted = None if predictor is None else PredictedLatency(space, predictor, batch=options.batch)
+    if options.measurements == 0:
+        if predicted is None:
+            raise UsageError(
+                f"there is no predictor of {backend} at {options.threads} thread(s), and nothing is to be "
+                "measured",
+                "Make one by hwnas fit, or give --measurements",
+            )
+        return predicted
+    return LearnedLatency(
+        space,
+        partial(_measure, timer, space, backend, options.batch),
+        name=f"latency {backend}",
+        budget=options.measurements,
+        first=max(2, round(_FIRST_SHARE * options.measurements)),
+        error=MEASURED_ERROR,
+        prior=predicted,
+        seed=options.seed,
+    )
+
+
+def _measure(
+    timer: HostTimer, space: Space, backend: str, batch: int, architectures: Sequence[Architecture]
+) -> list[float | None]:
+    return timer.quick([space_workload(space, a, batch=batch) for a in architectures], backend)
+
+
+def _predictor(
+    options: SearchOptions, timer: HostTimer, backend: str, told: Callable[[str], None]
+) -> LatencyPredictor | None:
+    if options.predictor is not None:
+        predictor = LatencyPredictor.load(Path(options.predictor), environment=timer.environment)
+        if (predictor.backend, predictor.threads) != (backend, options.threads):
+            raise UsageError(
+                f"the predictor in {options.predictor} is of {predictor.backend} at {predictor.threads} "
+                f"thread(s), and the search is about {backend} at {options.threads}",
+                "Name another predictor, or leave it out",
+            )
+        return predictor
+    try:
+        predictor, note = find_predictor(timer.environment, backend, options.threads)
+    except UsageError:
+        told(f"{backend}: no predictor for this host, so latencies are learned from measurements alone")
+        return None
+    told(f"{backend}: the predictor was {note}" if note else f"{backend}: this host's predictor")
+    return predictor
+
+
+def limits_of(options: SearchOptions, space: Space, models: dict[str, CostModel]) -> list[Limit]:
+    """The limits of a search, latencies first.
+
+    Args:
+        options: Of the search.
+        space: Whose networks.
+        models: Backend -> what tells its latencies.
+    """
+    latencies = [Limit(models[b], most, options.confidence) for b, most in options.max_latency_s.items()]
+    counted = [
+        Limit(CountedCost(space, name, batch=options.batch), most, options.confidence)
+        for name, most in options.max_count.items()
+    ]
+    return [*latencies, *counted]

@@ -1,0 +1,1 @@
+"""The page of a search, from its ``result.json`` alone."""

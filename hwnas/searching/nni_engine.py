@@ -1,0 +1,131 @@
+"""Searches whose networks NNI suggests: its strategies under its own filter, its tuners behind ask and tell.
+
+The trials stand in the same Optuna study as those of our samplers. NNI's strategies and tuners are
+deterministic in their seed, so a search that goes on asks for the same networks again, and is answered from
+the study.
+"""
+
+from __future__ import annotations
+
+import time
+
+from hwnas.core.errors import CellError, HwnasError, UnknownName, UsageError
+from hwnas.searching.loop import Loop
+from hwnas.searching.suggester import NothingLeft
+from hwnas.searching.trial import Trial, TrialState
+from hwnas.workloads.spaces.choice import Architecture
+from hwnas.workloads.spaces.space import Space
+
+#: Name -> NNI's tuner behind it, or empty for a strategy of the same name.
+NNI_SAMPLERS = {"evolution": "", "random": "", "grid": "", "tpe": "tpe", "evolution-tuner": "evolution"}
+NNI_DEFAULT = "evolution"
+
+_MOST_FAILURES = 5
+
+
+class _Over(Exception):
+    """Ends a strategy: the time is over, or `error` ends the search."""
+
+    def __init__(self, error: HwnasError | None = None) -> None:
+        super().__init__()
+        self.error = error
+
+
+def check_nni_sampler(name: str) -> None:
+    """Before anything is made.
+
+    Raises:
+        MissingDependency: NNI cannot be used here.
+        UnknownName: It has nothing of that name.
+    """
+    if name not in NNI_SAMPLERS:
+        raise UnknownName("sampler of the engine nni", name, NNI_SAMPLERS)
+    from hwnas.nni_bridge.availability import check_nni
+
+    check_nni()
+
+
+def search_with_nni(loop: Loop, space: Space, sampler: str, trials: int, seed: int, until: float) -> None:
+    """Evaluate networks that NNI suggests.
+
+    Args:
+        loop: That has begun.
+        space: To search.
+        sampler: One of :data:`NNI_SAMPLERS`.
+        trials: Evaluations in all.
+        seed: Of NNI's random numbers.
+        until: Time of :func:`time.monotonic` after which nothing new is begun.
+
+    Raises:
+        NothingLeft: No network is within the limits.
+        HwnasError: Several evaluations failed, one after the other, or the evaluator cannot be used.
+    """
+    try:
+        if NNI_SAMPLERS[sampler]:
+            _with_tuner(loop, space, NNI_SAMPLERS[sampler], trials, seed, until)
+        else:
+            _with_strategy(loop, space, sampler, trials, seed, until)
+    except _Over as over:
+        if over.error is not None:
+            raise over.error from over
+
+
+class _Evaluations:
+    """What NNI is told of each network."""
+
+    def __init__(self, loop: Loop, until: float) -> None:
+        self._loop, self._until = loop, until
+        self._failures = 0
+
+    def __call__(self, architecture: Architecture) -> float:
+        """The accuracy; of a trial that was given up, as far as it came.
+
+        Raises:
+            CellError: The evaluation failed.
+        """
+        trial = self._tried(architecture)
+        if trial.accuracy is not None and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            self._failures = 0
+            return trial.accuracy
+        self._failures += 1
+        error = CellError(trial.note or f"trial {trial.number} is {trial.state}")
+        if self._failures >= _MOST_FAILURES:
+            raise _Over(error)
+        raise error
+
+    def _tried(self, architecture: Architecture) -> Trial:
+        if time.monotonic() >= self._until and not self._loop.knows(architecture):
+            raise _Over
+        try:
+            return self._loop.try_out(architecture)
+        except UsageError as error:
+            # What the user gave cannot be used; NNI would take it for a trial that failed.
+            raise _Over(error) from error
+
+
+def _with_strategy(loop: Loop, space: Space, strategy: str, trials: int, seed: int, until: float) -> None:
+    from hwnas.nni_bridge.multi_trial import search
+
+    evaluate = _Evaluations(loop, until)
+    search(space, evaluate, strategy=strategy, trials=trials, seed=seed, feasible=loop.feasible)
+
+
+def _with_tuner(loop: Loop, space: Space, name: str, trials: int, seed: int, until: float) -> None:
+    from hwnas.nni_bridge import tuners
+
+    tuner = tuners.AskTell(space, tuner=name, seed=seed, feasible=loop.feasible)
+    evaluate = _Evaluations(loop, until)
+    told = 0
+    while told < trials:
+        try:
+            architecture = tuner.ask()
+        except tuners.NothingLeft as error:
+            if not told:
+                raise NothingLeft(error.message, error.hint) from error
+            return
+        try:
+            accuracy: float | None = evaluate(architecture)
+            told += 1
+        except CellError:
+            accuracy = None
+        tuner.tell(architecture, accuracy)

@@ -1,0 +1,103 @@
+"""Searches whose networks NNI suggests: in the same studies, under the same limits."""
+
+import pytest
+from searching_lab import Known, Sum, everything, small_space
+
+from hwnas.core.errors import CellError, UnknownName, UsageError
+from hwnas.searching.limit import Limit
+from hwnas.searching.nni_engine import NNI_SAMPLERS
+from hwnas.searching.run import run_search
+from hwnas.searching.suggester import NothingLeft
+from hwnas.searching.trial import TrialState
+
+pytest.importorskip("nni")
+
+
+@pytest.fixture
+def space(tmp_path):
+    return small_space(tmp_path)
+
+
+@pytest.mark.parametrize("sampler", NNI_SAMPLERS)
+def test_every_sampler_keeps_to_the_limit_and_goes_on(space, tmp_path, sampler):
+    limit, keep = Limit(Sum(space), 8e-3), str(tmp_path / "a.db")
+    first = Known(space)
+    run_search(
+        space, first, limits=[limit], engine="nni", sampler=sampler, trials=6, seed=1, storage=keep, study="s"
+    )
+    assert len(first.asked) == len(set(first.asked)) == 6
+    second = Known(space)
+    result = run_search(
+        space,
+        second,
+        limits=[limit],
+        engine="nni",
+        sampler=sampler,
+        trials=9,
+        seed=1,
+        storage=keep,
+        study="s",
+        resume=True,
+    )
+    assert result.evaluations == 9 == len(result.complete)
+    assert not set(first.asked) & set(second.asked)
+    for trial in result.complete:
+        assert trial.costs["latency"].median <= limit.at_most
+    assert (result.engine, result.sampler) == ("nni", sampler)
+
+
+def test_seeds_are_kept_to(space):
+    found = [
+        [t.text for t in run_search(space, Known(space), engine="nni", trials=5, seed=seed).trials]
+        for seed in (0, 0, 1)
+    ]
+    assert found[0] == found[1] != found[2]
+
+
+def test_failures_end_it_after_some(space):
+    class Failing(Known):
+        def evaluate(self, workload, **_):
+            raise CellError("it diverged")
+
+    for sampler in ("random", "tpe"):
+        with pytest.raises(CellError, match="it diverged"):
+            run_search(space, Failing(space), engine="nni", sampler=sampler, trials=20)
+
+
+def test_one_failure_is_one_trial(space):
+    class Failing(Known):
+        def evaluate(self, workload, **_):
+            found = super().evaluate(workload)
+            if len(self.asked) == 2:
+                raise CellError("it diverged")
+            return found
+
+    for sampler in ("random", "tpe"):
+        result = run_search(space, Failing(space), engine="nni", sampler=sampler, trials=5)
+        assert [t.note for t in result.trials if t.state is TrialState.FAILED] == ["it diverged"]
+
+
+def test_an_evaluator_that_cannot_be_used_ends_it(space):
+    class Unusable(Known):
+        def evaluate(self, workload, **_):
+            raise UsageError("no data folder")
+
+    for sampler in ("random", "tpe"):
+        with pytest.raises(UsageError, match="no data folder"):
+            run_search(space, Unusable(space), engine="nni", sampler=sampler, trials=5)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_limit_that_nothing_holds_and_time_that_is_over(space, sampler):
+    with pytest.raises(NothingLeft):
+        run_search(space, Known(space), limits=[Limit(Sum(space), 1e-9)], engine="nni", sampler=sampler)
+    result = run_search(space, Known(space), engine="nni", sampler=sampler, budget_s=0)
+    assert result.trials == ()
+
+
+def test_names_are_checked(space):
+    with pytest.raises(UnknownName, match="engine"):
+        run_search(space, Known(space), engine="nnj")
+    with pytest.raises(UnknownName, match="sampler of the engine nni"):
+        run_search(space, Known(space), engine="nni", sampler="nsga2")
+    assert len(everything(space))
