@@ -78,7 +78,7 @@ _CHANGEABLE = {"trials", "budget_s", "finalists", "final_seeds"}
 @click.option(
     "--start",
     metavar="MODEL|DIR",
-    help="What the engine netadapt shrinks: zoo:mobilenet_v2, or a search's DIR.",
+    help="What the engine netadapt shrinks: zoo:mobilenet_v2, or a DIR.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of all that is random.  [default: 0]")
 @click.option("--prune/--no-prune", default=None, help="Give up poor trainings early.  [default: prune]")

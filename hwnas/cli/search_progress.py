@@ -37,7 +37,7 @@ class SearchProgress(JobListener):
         self._evaluated = self._resumed = self._ruled_out = 0
         self._best: Trial | None = None
         self._began = time.monotonic()
-        self._said = ""
+        self._noticed: set[str] = set()
 
     def __enter__(self) -> SearchProgress:
         self._bar = Progress(
@@ -98,13 +98,13 @@ class SearchProgress(JobListener):
         self._draw(text)
 
     def notice(self, text: str) -> None:
-        """Print."""
-        self._say(f"note: {text}")
+        """Print, once."""
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self._say(f"note: {text}")
 
     def _say(self, text: str) -> None:
-        if text != self._said:
-            self._said = text
-            self._console.print(Text(text), soft_wrap=True)
+        self._console.print(Text(text), soft_wrap=True)
 
     def _draw(self, text: str) -> None:
         if self._bar is None:

@@ -29,6 +29,7 @@ def result_record(
     finalists: Sequence[Finalist],
     winner: Finalist | None,
     *,
+    model: str | None,
     environment: Environment,
     importance: Mapping[str, float],
     notices: Sequence[str],
@@ -42,6 +43,7 @@ def result_record(
         result: All trials.
         finalists: Measured.
         winner: One of them; None where no network was evaluated to its end.
+        model: The winner, as users name it; None without one.
         environment: The host.
         importance: Of the choices.
         notices: What a person should know.
@@ -59,7 +61,7 @@ def result_record(
         if winner is None
         else {
             "trial": winner.trial.number,
-            "model": f"space:{result.space}:{winner.trial.text}",
+            "model": model,
             "architecture": dict(winner.trial.architecture),
             "counts": {n: c.median for n, c in winner.trial.costs.items() if not n.startswith("latency ")},
             "kernels": kernel_records(winner.kernels),

@@ -40,7 +40,7 @@ from hwnas.training.several_seeds import mean_accuracy
 from hwnas.training.trained import TrainedEvaluator
 from hwnas.workloads.spaces.space import Space
 from hwnas.workloads.spaces.space_file import load_space
-from hwnas.workloads.spaces.workload import space_workload
+from hwnas.workloads.spaces.workload import space_model, space_workload
 
 #: Name of the evaluator that trains on the data.
 TRAIN = "train"
@@ -161,6 +161,7 @@ class _Job:
             result,
             finalists,
             winner,
+            model=None if winner is None else space_model(winner.workload),
             environment=self._timer.environment,
             importance=choice_importance(self._storage, self._declared.study, self._options.seed),
             notices=self._notices,

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from typing import Any
 
+import torch
+from torch import nn
+
+from hwnas.core.workload import Workload
 from hwnas.exporting.export import export_network, trained_network
 from hwnas.jobs.finalists import Finalist
 from hwnas.jobs.folder import SearchFolder
 from hwnas.jobs.options import SearchOptions
+from hwnas.training.image_data import ImageData
 from hwnas.training.trained import TrainedEvaluator
 
 _PART = ".winner"
@@ -40,19 +47,48 @@ def export_winner(
     assert weights is not None  # the trainer has a folder
     network, _ = trained_network(winner.workload, weights)
     data = trainer.data
-    images = data.normalised(data.validation.images[: options.batch]).contiguous()
-    told = {
+    found = data.normalised(data.validation.images[: options.batch]).contiguous()
+    # Random ones where there are fewer than a batch.
+    images = found if len(found) == options.batch else None
+    told = {"training_seed": seeds[best], "trial": winner.trial.number}
+    return export_files(folder, winner.workload, network, data, images, told)
+
+
+def export_files(
+    folder: SearchFolder,
+    workload: Workload,
+    network: nn.Module,
+    data: ImageData,
+    images: torch.Tensor | None,
+    told: Mapping[str, Any],
+) -> list[str]:
+    """Write a trained network's files into the folder of a search.
+
+    Args:
+        folder: Of the search; earlier files are replaced.
+        workload: From which the network is built again.
+        network: With its weights.
+        data: That it was trained on: how its pixels are normalised goes along.
+        images: On which the files must agree; None for random ones.
+        told: What else goes into ``architecture.json``.
+
+    Returns:
+        Names of the files.
+
+    Raises:
+        AgreementError: A file computes something else than the network.
+        CellError: The network cannot be written in a format.
+        UsageError: A file cannot be written.
+    """
+    about = {
         "data": data.name,
         "classes": list(data.class_names),
         "pixel_mean": list(data.mean),
         "pixel_deviation": list(data.deviation),
-        "training_seed": seeds[best],
-        "trial": winner.trial.number,
+        **told,
     }
-    if len(images) < options.batch:
-        images = None
     part = folder.path / _PART
-    export_network(winner.workload, network, part, images=images, force=True, told=told)
+    export_network(workload, network, part, images=images, force=True, told=about)
     names = sorted(path.name for path in part.iterdir())
     for name in names:
         (part / name).replace(folder.path / name)

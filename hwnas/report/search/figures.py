@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -74,9 +74,8 @@ def _footer(record: Record) -> list[str]:
     return [f"{told['cpu']}; {backend_shown(record)}, {threads} thread(s); hwnas {told['hwnas']}"]
 
 
-def _mark(colour: str, marker: str, *, hollow: bool = False, line: str = "none") -> Line2D:
-    face = "none" if hollow else colour
-    return Line2D([], [], color=colour, marker=marker, markerfacecolor=face, linestyle=line, markersize=7)
+def _mark(colour: str, marker: str, line: Literal["none", "-", "--"] = "none") -> Line2D:
+    return Line2D([], [], color=colour, marker=marker, linestyle=line, markersize=7)
 
 
 def _percent(axis: Axes, values: Sequence[float]) -> None:
@@ -91,12 +90,12 @@ def _front(record: Record, points: Sequence[TrialPoint]) -> Figure:
     backend = backend_shown(record)
     limit = record["limits"]["latency_ms"].get(backend)
     ruled_out = [p for p in points if p.state == "INFEASIBLE" and p.latency_ms is not None]
-    handles = [_mark(_TRIED, "o"), _mark(MUTED, "x"), _mark(_FRONT, "o", line="-")]
+    handles = [_mark(_TRIED, "o"), _mark(MUTED, "x"), _mark(_FRONT, "o", "-")]
     labels = ["evaluated", "given up on the way", "no other one is better and faster"]
     handles.append(_mark(_WINNER, "D"))
     labels.append("finalist, measured (95 % interval)")
     if limit is not None:
-        handles.append(_mark(_LIMIT, "", line="--"))
+        handles.append(_mark(_LIMIT, "", "--"))
         labels.append("limit")
     if ruled_out:
         handles.append(_mark(_LIMIT, "|"))
@@ -169,7 +168,7 @@ def _history(record: Record, points: Sequence[TrialPoint]) -> Figure:
         [
             Legend(
                 "Networks",
-                [_mark(_TRIED, "o"), _mark(MUTED, "x"), _mark(_FRONT, "", line="-")],
+                [_mark(_TRIED, "o"), _mark(MUTED, "x"), _mark(_FRONT, "", "-")],
                 ["evaluated", "given up on the way", "best so far"],
             )
         ],

@@ -1,0 +1,114 @@
+"""The network that NetAdapt starts from, and images of the size that it reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from hwnas.core.errors import UsageError
+from hwnas.core.workload import Workload
+from hwnas.exporting.declaration import Declaration
+from hwnas.exporting.file_names import ARCHITECTURE
+from hwnas.exporting.rebuilding import rebuilt
+from hwnas.netadapt.resizing import resize
+from hwnas.training.image_data import ImageData
+from hwnas.training.rescaled_images import rescaled
+from hwnas.workloads.build import new_module
+from hwnas.workloads.models import parse_model
+from hwnas.workloads.randomness import seeded
+
+#: Smaller images leave nothing behind the strides of networks that were made for photographs.
+_SMALLEST_SIDE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A network before it is shrunk.
+
+    Args:
+        network: With weights; in eval mode.
+        workload: From which it is built again, but for what its tensors' shapes say.
+        data: Images that it reads.
+        trained: Whether its weights were trained already.
+    """
+
+    network: nn.Module
+    workload: Workload
+    data: ImageData
+    trained: bool
+
+
+def start_network(name: str, data: ImageData, side: int | None, seed: int) -> Start:
+    """Build the network and fit images and scores to each other.
+
+    Args:
+        name: A model, or the folder of an export or a search.
+        data: Images; they are scaled, and grey ones repeated in three channels, where the network wants it.
+        side: Height and width of the images that a network by name is to read; None for those of the data, or
+            32 where they are smaller.
+        seed: Of new weights.
+
+    Raises:
+        UnknownName: No such network.
+        UsageError: The name or the folder cannot be used, or the network does not suit the data.
+    """
+    folder = Path(name)
+    if (folder / ARCHITECTURE).is_file():
+        workload = Declaration.read(folder / ARCHITECTURE).workload
+        return _checked(Start(rebuilt(folder), workload, _for(workload, data), trained=True))
+    if name.startswith("space:"):
+        workload = parse_model(name)
+    else:
+        chosen = side or max(_SMALLEST_SIDE, *data.input_shape[1:])
+        workload = parse_model(name, input_shape=(1, 3, chosen, chosen))
+    with seeded(seed):
+        network = new_module(workload)
+    fitting = _for(workload, data)
+    _with_classes(network, workload, fitting, seed)
+    return _checked(Start(network, workload, fitting, trained=False))
+
+
+def _for(workload: Workload, data: ImageData) -> ImageData:
+    _, channels, height, width = workload.input_shape
+    if height != width:
+        raise UsageError(f"{workload.label} reads images of {height}x{width}", "Give a network for squares")
+    return rescaled(data, channels, height)
+
+
+def _with_classes(network: nn.Module, workload: Workload, data: ImageData, seed: int) -> None:
+    """Give the last layer as many scores as the data have classes, with new weights."""
+    with torch.no_grad():
+        scores = network.eval()(torch.zeros(workload.input_shape))
+    if not isinstance(scores, torch.Tensor) or scores.ndim != 2:
+        raise UsageError(f"{workload.label} gives no scores of classes", "Give a network that classifies")
+    have = scores.shape[1]
+    if have == data.classes:
+        return
+    layers = [
+        (name, layer)
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Linear | nn.Conv2d) and layer.weight.shape[0] == have
+    ]
+    if not layers:
+        raise UsageError(f"{workload.label} has no last layer of {have} scores", "Give another network")
+    name, last = layers[-1]
+    shapes = {f"{name}.weight": (data.classes, *last.weight.shape[1:])}
+    if last.bias is not None:
+        shapes[f"{name}.bias"] = (data.classes,)
+    resize(network, shapes)
+    with seeded(seed):
+        last.reset_parameters()
+
+
+def _checked(start: Start) -> Start:
+    with torch.no_grad():
+        scores = start.network.eval()(torch.zeros(start.workload.input_shape))
+    if scores.shape[1] != start.data.classes:
+        raise UsageError(
+            f"the network tells {scores.shape[1]} classes, and {start.data.name} has {start.data.classes}",
+            "Give the data that it was trained on",
+        )
+    return start
