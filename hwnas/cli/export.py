@@ -21,21 +21,22 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", required=False)
 @click.option(
-    "--weights",
-    required=True,
-    metavar="FILE",
-    help="Its trained weights: a safetensors file of its state dictionary.",
+    "--weights", metavar="FILE", help="Its trained weights: a safetensors file of its state dictionary."
 )
+@click.option("--search", "folder", metavar="DIR", help="A search, in place of MODEL and --weights.")
+@click.option("--trial", type=click.IntRange(min=0), help="Of the search.  [default: the winner]")
 @click.option("--out", required=True, metavar="DIR", help="Folder to write; an earlier export is replaced.")
 @click.option("--input", "input_shape", metavar="SHAPE", help="Input of the model, such as 1x3x224x224.")
 @click.option("--batch", type=click.IntRange(min=1), help="Batch size.  [default: 1]")
 @click.option("--force", is_flag=True, help="Move aside anything else that is at --out; it is kept as DIR.old.")
 @click.option("--json", "as_json", is_flag=True, help="Print what architecture.json holds.")
 def export(
-    model: str,
-    weights: str,
+    model: str | None,
+    weights: str | None,
+    folder: str | None,
+    trial: int | None,
     out: str,
     input_shape: str | None,
     batch: int | None,
@@ -45,8 +46,25 @@ def export(
     """Write MODEL with its trained weights to a folder: architecture, weights, ONNX, OpenVINO IR and Python.
 
     MODEL is zoo:NAME, torchvision:NAME, timm:NAME, space:NAME:ARCHITECTURE or package.module:factory. Every
-    file is run and compared with the network; the folder appears when all of them agree.
+    file is run and compared with the network; the folder appears when all of them agree. Of a search, every
+    trial that was trained to its end can be written.
     """
+    if folder is not None:
+        if model or weights or input_shape:
+            raise UsageError(
+                "--search names network, weights and input", "Leave out MODEL, --weights and --input"
+            )
+        from hwnas.jobs.folder import SearchFolder
+        from hwnas.jobs.trained_trial import trained_trial
+
+        found_trial = trained_trial(SearchFolder(Path(folder)), trial)
+        model, weights = found_trial.model, str(found_trial.weights)
+    elif trial is not None:
+        raise UsageError("--trial is one of a search", "Name the search with --search DIR")
+    if model is None or weights is None:
+        raise UsageError(
+            "there is no network to export", "Give MODEL and --weights, or --search DIR of hwnas search"
+        )
     if model.lower().endswith(SUFFIXES):
         raise UsageError(f"{model} is a model file already", "Name the network that its weights belong to")
     workload = parse_model(model, input_shape=parse_shape(input_shape) if input_shape else None, batch=batch)

@@ -23,6 +23,7 @@ from hwnas.jobs.options import NETADAPT, SearchOptions
 from hwnas.jobs.result import result_record
 from hwnas.jobs.winner import export_winner
 from hwnas.searching.cost_model import CostModel
+from hwnas.searching.counted_cost import CountedCost
 from hwnas.searching.importance import choice_importance
 from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.searching.optuna_study import add_measured
@@ -44,6 +45,8 @@ from hwnas.workloads.spaces.workload import space_model, space_workload
 
 #: Name of the evaluator that trains on the data.
 TRAIN = "train"
+#: Told of every network, whether limited or not.
+_WATCHED = ("macs", "parameters")
 #: How often finalists are chosen anew where none of them is within the limits.
 _ROUNDS = 3
 #: Trials before a training is compared with others, and the share of its epochs before that.
@@ -187,6 +190,9 @@ class _Job:
             self._material.evaluator,
             limits=self._limits,
             traded=traded,
+            watched=[
+                CountedCost(self._material.space, name) for name in _WATCHED if name not in options.max_count
+            ],
             engine=options.engine,
             sampler=options.sampler,
             trials=options.trials,

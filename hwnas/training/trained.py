@@ -10,6 +10,7 @@ from hwnas.core.workload import Workload
 from hwnas.training.accuracy import Accuracy, Report
 from hwnas.training.image_data import ImageData
 from hwnas.training.loop import Trained, accuracy_on, train
+from hwnas.training.memory import check_training_memory
 from hwnas.training.networks import trainable_network
 from hwnas.training.settings import TrainingSettings
 from hwnas.workloads.models import model_name
@@ -73,12 +74,15 @@ class TrainedEvaluator:
             UsageError: The network does not fit the data, or its file cannot be used.
         """
         settings = self._for(epochs)
+        file = self.weights_file(workload, seed=seed, epochs=epochs)
+        if file is None or not file.exists():
+            check_training_memory(workload, settings.batch)
         return train(
             trainable_network(workload, self.data, seed),
             self.data,
             settings,
             seed=seed,
-            checkpoint=self.weights_file(workload, seed=seed, epochs=epochs),
+            checkpoint=file,
             model=space_model(workload) if workload.kind == "space" else model_name(workload),
             report=report,
         )
