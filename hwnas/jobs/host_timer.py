@@ -76,7 +76,7 @@ class HostTimer:
         workloads: Sequence[Workload],
         backends: Sequence[str],
         *,
-        settings: Settings = CLOSE,
+        settings: Settings | None = None,
         is_open: Callable[[Workload, Times], bool] = lambda workload, times: False,
     ) -> Times:
         """The latency of each on each backend, pass by pass in random order, backends interleaved.
@@ -84,12 +84,13 @@ class HostTimer:
         Args:
             workloads: Networks.
             backends: Full ids.
-            settings: Passes, and the most of them.
+            settings: Passes, and the most of them; None for :data:`CLOSE`.
             is_open: Whether a network wants another pass after the planned ones.
 
         Raises:
             DatabaseError: A measurement could not be stored.
         """
+        settings = settings or CLOSE
         experiment = Experiment(
             name=SEARCH_CAMPAIGN,
             title="Networks of a search",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ def result_record(
     """
     options = declared.options
     own = None if winner is None else winner.record()
-    return {
+    found = {
         "schema": SCHEMA,
         "verdict": None if own is None else own["verdict"],
         "accuracy": None if own is None else own["accuracy"],
@@ -80,6 +81,8 @@ def result_record(
         "files": list(files),
         "provenance": provenance(declared, environment, data),
     }
+    # As it is read from the file: no tuples, no enumerations.
+    return dict(json.loads(json.dumps(found)))
 
 
 def provenance(declared: Declared, environment: Environment, data: ImageData | None) -> dict[str, Any]:

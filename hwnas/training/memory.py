@@ -32,7 +32,7 @@ def check_training_memory(workload: Workload, batch: int) -> None:
     free = available_memory_bytes()
     if least > free:
         raise OutOfMemory(
-            f"training {workload.label} takes at least {format_bytes(least)} of memory, and {format_bytes(free)} "
-            "are left",
+            f"training {workload.label} takes at least {format_bytes(least)} of memory, and "
+            f"{format_bytes(free)} are left",
             "Search a smaller space or smaller images, or free memory",
         )

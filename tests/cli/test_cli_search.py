@@ -1,0 +1,124 @@
+"""`hwnas search`: its options, what it prints, and its one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import Run, runner
+
+from hwnas.jobs import search_job
+from hwnas.jobs.folder import Declared, SearchFolder
+from hwnas.jobs.options import SearchOptions
+
+RECORD: dict[str, Any] = {
+    "verdict": "FEASIBLE",
+    "winner": {"trial": 1, "model": "space:patterns:a"},
+    "accuracy": {"mean": 0.98, "seeds": 2, "interval": [0.97, 0.99], "images": 359},
+    "latencies": [
+        {
+            "backend": "torch:cpu:fp32",
+            "latency_ms": 1.5,
+            "interval_ms": [1.4, 1.6],
+            "limit_ms": 2.0,
+            "verdict": "FEASIBLE",
+            "reason": "",
+        }
+    ],
+    "finalists": [],
+    "files": ["model.onnx"],
+}
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HWNAS_DB", str(tmp_path / "latency.sqlite"))
+    return runner(monkeypatch, capsys, "search")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[SearchOptions]:
+    """What the command asks for; the search itself has its own tests."""
+    found: list[SearchOptions] = []
+
+    def told(options: SearchOptions, out: Any, **_: Any) -> dict[str, Any]:
+        found.append(options)
+        return RECORD
+
+    monkeypatch.setattr(search_job, "search", told)
+    return found
+
+
+def test_options_become_a_search(run: Run, asked: list[SearchOptions]) -> None:
+    code, out, err = run(
+        *("--space", "mbconv", "--backend", "torch", "--max-latency", "2ms"),
+        *("--max-latency", "openvino:cpu=500us", "--max-macs", "1.5M", "--max-weights", "1MiB"),
+        *("--trials", "7", "--time", "20m", "--sampler", "tpe", "--no-prune", "--seed", "3"),
+    )
+    assert (code, err) == (0, "")
+    assert asked == [
+        SearchOptions(
+            space="mbconv",
+            backend="torch:cpu:fp32",
+            max_latency_s={"torch:cpu:fp32": 2e-3, "openvino:cpu:fp32": 5e-4},
+            max_count={"macs": 1.5e6, "weights": 2**20},
+            trials=7,
+            budget_s=1200.0,
+            sampler="tpe",
+            prune=False,
+            seed=3,
+        )
+    ]
+    assert "Winner: space:patterns:a" in out
+    assert "98.00% [97.00%, 99.00%], 2 trainings, 359 images" in out
+    assert "torch:cpu:fp32 1.50 ms [1.40 ms, 1.60 ms], limit 2.00 ms: FEASIBLE" in out
+
+
+def test_without_options_it_is_the_default_search(run: Run, asked: list[SearchOptions]) -> None:
+    code, out, _ = run("--json")
+    assert code == 0
+    assert asked == [SearchOptions()]
+    assert json.loads(out) == RECORD
+
+
+@pytest.mark.parametrize("verdict", ["NOT", "UNCLEAR"])
+def test_a_limit_that_is_not_proved_is_no_success(
+    run: Run, asked: list[SearchOptions], monkeypatch: pytest.MonkeyPatch, verdict: str
+) -> None:
+    monkeypatch.setitem(RECORD, "verdict", verdict)
+    assert run("--max-latency", "2ms")[0] == 1
+
+
+def test_a_search_goes_on_as_it_was_begun(run: Run, asked: list[SearchOptions], tmp_path: Path) -> None:
+    begun = SearchOptions(space="mbconv", max_latency_s={"torch:cpu:fp32": 2e-3}, trials=5)
+    SearchFolder(tmp_path / "mine").begin(Declared(begun, "study", "2026-01-01T00:00:00+00:00"))
+    assert run("--resume", "--out", "mine", "--trials", "9", "--space", "mbconv")[0] == 0
+    assert asked == [SearchOptions(space="mbconv", max_latency_s={"torch:cpu:fp32": 2e-3}, trials=9)]
+    code, _, err = run("--resume", "--out", "mine", "--max-latency", "torch=3ms")
+    assert code == 2
+    assert "--max-latency is another than that of the search in mine" in err
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--max-latency", "soon"), "cannot read the quantity 'soon'"),
+        (("--max-latency", "2ms", "--max-latency", "openvino:cpu=3ms"), "limits openvino:cpu:fp32 twice"),
+        (("--max-macs", "many"), "Write it like 500k"),
+        (("--backend", "abacus"), "abacus"),
+        (("--threads", "1000"), "threads is 1000"),
+        (("--resume", "--out", "nothing"), "there is no search in nothing"),
+        (("--space", "paterns"), "patterns"),
+        (("--data", "fashion-mnist:/nowhere"), "there is no folder '/nowhere'"),
+    ],
+)
+def test_bad_input_is_one_line(run: Run, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,52 @@
+"""One small search that was run to its end, and what several tests need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from jobs_lab import SMALL, Finished, Hearing
+
+from hwnas.jobs import host_timer
+from hwnas.jobs.options import SearchOptions
+from hwnas.jobs.search_job import search
+
+
+@pytest.fixture(scope="session")
+def quick_measuring() -> Iterator[None]:
+    """Fractions of a second for each network: these tests judge no latency."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick = replace(host_timer.QUICK, budget_s=0.05, min_rounds=2, warmup_s=0.02, warmup_cap_s=0.05)
+        close = replace(host_timer.CLOSE, passes=1, max_passes=1, budget_s=0.05, min_rounds=2, warmup_s=0.02)
+        patch.setattr(host_timer, "QUICK", quick)
+        patch.setattr(host_timer, "CLOSE", close)
+        yield
+
+
+@pytest.fixture(scope="session")
+def space_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("space") / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, space_file: Path, quick_measuring: None) -> Finished:
+    """With a latency limit that every network holds."""
+    folder = tmp_path_factory.mktemp("search")
+    options = SearchOptions(
+        space=str(space_file),
+        max_latency_s={"openvino:cpu:fp32": 1.0},
+        max_count={"parameters": 1e6},
+        trials=3,
+        epochs=2,
+        measurements=3,
+        finalists=2,
+        final_seeds=2,
+    )
+    heard = Hearing()
+    db = str(folder / "latency.sqlite")
+    record = search(options, folder / "out", db=db, listener=heard)
+    return Finished(options, folder / "out", db, record, heard)

@@ -1,0 +1,197 @@
+"""A whole search: its network, its proof, its files, and going on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+from jobs_lab import Finished, made_up_times
+
+from hwnas.core.errors import UnknownName, UsageError
+from hwnas.exporting.rebuilding import rebuilt
+from hwnas.jobs import search_job
+from hwnas.jobs.folder import SearchFolder
+from hwnas.jobs.host_timer import HostTimer
+from hwnas.jobs.options import SearchOptions
+from hwnas.jobs.search_job import search
+from hwnas.jobs.trained_trial import trained_trial
+from hwnas.searching.suggester import NothingLeft
+from hwnas.store import LatencyStore
+from hwnas.training.datasets import load_data
+from hwnas.training.loop import accuracy_on
+
+
+def test_the_winner_is_the_most_accurate_and_its_limit_is_proved(finished: Finished) -> None:
+    record = finished.record
+    assert record == json.loads((finished.folder / "result.json").read_text())
+    assert record["verdict"] == "FEASIBLE"
+    (proof,) = record["latencies"]
+    low, high = proof["interval_ms"]
+    assert 0 < low <= proof["latency_ms"] <= high <= proof["limit_ms"] == 1000
+    assert proof["predicted"]["latency_ms"] > 0
+    best = max(f["validation_accuracy"]["mean"] for f in record["finalists"])
+    won = next(f for f in record["finalists"] if f["trial"] == record["winner"]["trial"])
+    assert won["validation_accuracy"]["mean"] == best
+    assert record["accuracy"] == won["accuracy"]
+    assert won["accuracy"]["seeds"] == 2
+    assert won["accuracy"]["images"] == 359
+    assert record["winner"]["kernels"]
+    assert sum(k["share"] for k in record["winner"]["kernels"]) <= 1.0001
+    assert record["search"]["evaluations"] == 3
+    assert record["winner"]["counts"]["parameters"] < 1e6
+
+
+def test_its_files_are_that_network(finished: Finished) -> None:
+    data = load_data("digits")
+    network = rebuilt(finished.folder)
+    told = json.loads((finished.folder / "architecture.json").read_text())
+    own = next(f for f in finished.record["finalists"] if f["trial"] == finished.record["winner"]["trial"])
+    seed = told["told"]["training_seed"]
+    assert accuracy_on(network, data, data.test).value == pytest.approx(own["accuracy"]["accuracies"][seed])
+    assert told["architecture"] == finished.record["winner"]["architecture"]
+    ran = subprocess.run(
+        [sys.executable, finished.folder / "network.py"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "(1, 10)"
+    names = {*finished.record["files"], "result.json", "index.html"}
+    assert names <= {path.name for path in finished.folder.iterdir()}
+    assert {"model.onnx", "model.xml", "weights.safetensors"} <= names
+
+
+def test_optuna_and_the_latency_database_hold_it(finished: Finished) -> None:
+    study = optuna.load_study(
+        study_name=finished.record["provenance"]["study"], storage=f"sqlite:///{finished.db}"
+    )
+    assert len([t for t in study.trials if t.state.name == "COMPLETE"]) == 3
+    with LatencyStore.open(finished.db, read_only=True) as store:
+        measured = list(store.measurements(kind="space"))
+    assert len(measured) >= 3
+    # What a predictor learns from.
+    assert all(any(k.time_s is not None for k in s.measurement.kernels) for s in measured)
+
+
+def test_the_page_stands_by_itself(finished: Finished) -> None:
+    page = (finished.folder / "index.html").read_text()
+    assert "FEASIBLE" in page
+    assert finished.record["winner"]["model"] in page
+    assert 'src="http' not in page
+    assert "<script" not in page
+    for name in ("front", "history", "predicted"):
+        assert f'id="figure-{name}"' in page
+        assert (finished.folder / f"{name}.csv").read_text().count("\n") > 1
+
+
+def test_it_goes_on_and_trains_nothing_twice(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HostTimer, "close", made_up_times)
+    monkeypatch.setattr(search_job, "export_winner", lambda *_: [])
+    before = {path: path.stat().st_mtime_ns for path in (finished.folder / "trainings").iterdir()}
+    heard = type(finished.heard)()
+    more = replace(finished.options, trials=4)
+    record = search(more, finished.folder, db=finished.db, resume=True, listener=heard)
+    assert heard.known == 3
+    assert [t.number for t in heard.ended_trials if t.evaluated] == [3]
+    assert record["search"]["evaluations"] == 4
+    assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+    assert [t["text"] for t in record["search"]["trials"]][:3] == [
+        t["text"] for t in finished.record["search"]["trials"]
+    ]
+
+
+def test_a_folder_is_of_one_search(finished: Finished, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is a search in .* already"):
+        search(finished.options, finished.folder, db=finished.db)
+    with pytest.raises(UsageError, match="there is no search"):
+        search(finished.options, tmp_path / "nothing", db=finished.db, resume=True)
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(UsageError, match="something else than a search"):
+        search(finished.options, tmp_path, db=finished.db)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_any_trial_has_its_weights(finished: Finished) -> None:
+    folder = SearchFolder(finished.folder)
+    for number in (None, 0):
+        found = trained_trial(folder, number)
+        assert found.model.startswith("space:")
+        assert found.weights.is_file()
+    with pytest.raises(UsageError, match="no trial 99"):
+        trained_trial(folder, 99)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "said"),
+    [
+        ({"space": "paterns"}, UnknownName, "patterns"),
+        ({"data": "folder:/nowhere"}, UsageError, "there is no folder"),
+        ({"sampler": "tpee"}, UnknownName, "tpe"),
+        ({"engine": "optima"}, UnknownName, "optuna"),
+        ({"accuracy": "nobody"}, UnknownName, "accuracy evaluator"),
+        ({"predictor": "/nowhere"}, UsageError, "/nowhere"),
+        ({"engine": "netadapt", "start": "zoo:mobilenet_v2"}, UsageError, "one latency limit"),
+    ],
+)
+def test_what_cannot_be_searched_is_one_line(
+    tmp_path: Path, changed: dict[str, str], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said) as raised:
+        search(SearchOptions(**changed), tmp_path / "out", db=str(tmp_path / "a.db"))  # type: ignore[arg-type]
+    assert "\n" not in str(raised.value)
+
+
+def test_a_limit_that_nothing_holds(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HostTimer, "close", made_up_times)
+    with pytest.raises(NothingLeft, match="the least is"):
+        search(replace(finished.options, max_count={"macs": 10}), tmp_path / "out", db=finished.db)
+
+
+def test_without_a_limit_there_is_a_front(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HostTimer, "close", made_up_times)
+    rows = ["architecture,accuracy"]
+    space = search_job.load_space(finished.options.space)
+    for place, row in enumerate(_everything(space)):
+        rows.append(f'"{space.compact(row)}",{0.5 + place / 1000}')
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(rows))
+    options = replace(
+        finished.options,
+        max_latency_s={},
+        accuracy=f"table:{table},architecture=architecture,accuracy=accuracy",
+        trials=8,
+        finalists=3,
+    )
+    record = search(options, tmp_path / "out", db=finished.db)
+    assert record["verdict"] is None
+    assert len(record["front"]) >= 1
+    assert {f["trial"] for f in record["finalists"]} <= set(record["front"])
+    assert record["files"] == []
+    assert any("nothing is exported" in notice for notice in record["notices"])
+    assert record["winner"]["trial"] == record["front"][-1]
+
+
+def _everything(space: object) -> list[dict[str, object]]:
+    from hwnas.searching.codes import Codes
+
+    codes = Codes(space)  # type: ignore[arg-type]
+    return [codes.decode(row) for row in codes.everything]
+
+
+def test_weights_of_a_trial_compute_what_its_accuracy_says(finished: Finished) -> None:
+    from hwnas.exporting.export import trained_network
+    from hwnas.workloads.models import parse_model
+
+    found = trained_trial(SearchFolder(finished.folder), 0)
+    network, _ = trained_network(parse_model(found.model), found.weights)
+    data = load_data("digits")
+    with torch.no_grad():
+        told = next(t for t in finished.record["search"]["trials"] if t["number"] == 0)
+        assert accuracy_on(network, data, data.validation).value == pytest.approx(told["accuracy"])
