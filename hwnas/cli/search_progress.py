@@ -21,6 +21,8 @@ from hwnas.training.accuracy import EpochReport
 
 #: Shares of a whole search that come after its evaluations, for the time left: finalists and files.
 _AFTERWARDS = 0.15
+#: Where there is nothing to draw on, what goes on besides trials is told so seldom.
+_SELDOM_S = 10.0
 
 
 class SearchProgress(JobListener):
@@ -37,6 +39,7 @@ class SearchProgress(JobListener):
         self._evaluated = self._resumed = self._ruled_out = 0
         self._best: Trial | None = None
         self._began = time.monotonic()
+        self._said = -_SELDOM_S
         self._noticed: set[str] = set()
 
     def __enter__(self) -> SearchProgress:
@@ -93,7 +96,9 @@ class SearchProgress(JobListener):
 
     def phase(self, text: str) -> None:
         """Draw, and print where there is nothing to draw on."""
-        if self._bar is None and not text.startswith(("trial ", "finalist ", "measuring latencies")):
+        now = time.monotonic()
+        if self._bar is None and not text.startswith("trial ") and now - self._said >= _SELDOM_S:
+            self._said = now
             self._say(text)
         self._draw(text)
 
