@@ -1,4 +1,4 @@
-"""Does `hwnas search` without options end within 5 minutes, with a measured network better than the space's median?
+"""Does `hwnas search` without options end within 5 minutes, with a network better than the space's median?
 
 The median is that of random networks of the same space, each trained once as the search trains.
 """

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from hwnas.core.errors import UsageError
+from hwnas.core.units import format_seconds
 from hwnas.host.machine import probe_environment
 from hwnas.jobs.feasibility import Feasibility, LatencyProof
 from hwnas.jobs.finalists import Finalist
@@ -38,6 +39,8 @@ from hwnas.workloads.spaces.workload import space_model
 _STEPS = "netadapt"
 #: How often a network that turns out too slow is shrunk further.
 _ROUNDS = 3
+#: A further round aims lower than the correction says.
+_FURTHER = 1.02
 #: Candidates of a step that are fine-tuned; the paper fine-tunes all.
 _SETTINGS = NetAdaptSettings(candidates=6)
 
@@ -113,7 +116,7 @@ class _Shrinking:
         first = accuracy_on(network, self._start.data, self._start.data.validation).value
         trials: list[Trial] = []
         # The predictor's word, made true by what was measured.
-        correction = 1.0
+        correction = self._correction(self._measured(network), self._predicted()(network))
         for number in range(_ROUNDS):
             adapted = self._adapted(network, self._limit_s / correction, number)
             if not trials:
@@ -126,12 +129,21 @@ class _Shrinking:
             proof = self._measured(network)
             if proof.verdict is not Feasibility.NOT or proof.estimate is None:
                 break
-            correction = max(1.0, proof.estimate.latency_s / adapted.latency_s) * 1.02
-            self._note(
-                f"measured {proof.estimate.latency_s / adapted.latency_s:.2f} times what was predicted: "
-                "shrinking further"
-            )
+            correction = _FURTHER * self._correction(proof, adapted.latency_s)
         return self._told(network, trials, proof)
+
+    def _correction(self, proof: LatencyProof, predicted_s: float) -> float:
+        """Measured over predicted."""
+        if proof.estimate is None:
+            return 1.0
+        found = proof.estimate.latency_s / predicted_s
+        self._note(
+            f"measured {format_seconds(proof.estimate.latency_s)}, {found:.2f} times what the predictor allows for"
+        )
+        return found
+
+    def _predicted(self) -> PredictedLatency:
+        return PredictedLatency(self._predictor, self._images)
 
     def _note(self, text: str) -> None:
         self._notices.append(text)
@@ -165,7 +177,7 @@ class _Shrinking:
         return adapt(
             network,
             self._images,
-            PredictedLatency(self._predictor, self._images),
+            self._predicted(),
             limit_s,
             fine_tuner(self._start.data, self._settings, self._options.seed),
             _SETTINGS,
