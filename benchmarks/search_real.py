@@ -1,4 +1,4 @@
-"""Is the network that a search finds more accurate than MobileNetV2 and random search at equal measured latency?
+"""Is a found network more accurate than MobileNetV2 and than random search at equal measured latency?
 
 Fashion-MNIST, the space of patterns, so many minutes of search a run, three seeds. MobileNetV2 is scaled in
 width to the latency of the found network: of the two widths around it the slower one, which has the advantage.

@@ -39,8 +39,8 @@ from hwnas.workloads.spaces.workload import space_model
 _STEPS = "netadapt"
 #: How often a network that turns out too slow is shrunk further.
 _ROUNDS = 3
-#: A further round aims lower than the correction says.
-_FURTHER = 1.02
+#: What is aimed at lies so far below the limit that a measurement's interval does not reach it.
+_MARGIN = 1.03
 #: Candidates of a step that are fine-tuned; the paper fine-tunes all.
 _SETTINGS = NetAdaptSettings(candidates=6)
 
@@ -118,7 +118,7 @@ class _Shrinking:
         # The predictor's word, made true by what was measured.
         correction = self._correction(self._measured(network), self._predicted()(network))
         for number in range(_ROUNDS):
-            adapted = self._adapted(network, self._limit_s / correction, number)
+            adapted = self._adapted(network, self._limit_s / (_MARGIN * correction), number)
             if not trials:
                 trials.append(self._trial(0, "as it was trained", first, adapted.first_s))
             for step in adapted.steps:
@@ -129,7 +129,7 @@ class _Shrinking:
             proof = self._measured(network)
             if proof.verdict is not Feasibility.NOT or proof.estimate is None:
                 break
-            correction = _FURTHER * self._correction(proof, adapted.latency_s)
+            correction = self._correction(proof, adapted.latency_s)
         return self._told(network, trials, proof)
 
     def _correction(self, proof: LatencyProof, predicted_s: float) -> float:
@@ -138,7 +138,8 @@ class _Shrinking:
             return 1.0
         found = proof.estimate.latency_s / predicted_s
         self._note(
-            f"measured {format_seconds(proof.estimate.latency_s)}, {found:.2f} times what the predictor allows for"
+            f"measured {format_seconds(proof.estimate.latency_s)}, {found:.2f} times what the predictor "
+            "allows for"
         )
         return found
 
