@@ -19,7 +19,14 @@ from hwnas.core.measurement import Measurement
 from hwnas.core.workload import Workload, canonical_json
 from hwnas.store import tables as t
 from hwnas.store.records import CampaignRecord, Entry
-from hwnas.store.rows import check, check_counter, measurement_values, part_values, workload_values
+from hwnas.store.rows import (
+    check,
+    check_counter,
+    check_json,
+    measurement_values,
+    part_values,
+    workload_values,
+)
 
 
 class CellTakenError(DatabaseError):
@@ -42,6 +49,7 @@ class Writer:
         self._environments: dict[str, int] = {}
         self._workloads: dict[tuple[str, int | None, int | None], int] = {}
         self._campaigns: dict[str, Row[Any]] = {}
+        self._references: set[tuple[int, str]] = set()
 
     def environment(self, environment: Environment) -> int:
         """The id of an environment's row, which is made where it is missing."""
@@ -122,6 +130,7 @@ class Writer:
                 another environment.
         """
         check(measurement)
+        check_json(measurement)
         c = t.measurement.c
         known = self._row_for_update(measurement.uid)
         if known is not None:
@@ -142,7 +151,7 @@ class Writer:
                     f" pass {measurement.pass_index}, before (measurement {taken})",
                     "Start the next generation with --fresh",
                 )
-        result = self._connection.execute(insert(t.measurement).values(values))
+        result = self._connection.execute(insert(t.measurement), values)
         key = result.inserted_primary_key
         if measurement.kernels and key is not None:
             rows = [{"measurement_id": key[0], **part_values(k)} for k in measurement.kernels]
@@ -190,7 +199,7 @@ class Writer:
             if known is not None:
                 self._connection.execute(delete(t.counter).where(c.id == known.id))
             values = {"measurement_id": measurement_id, **part_values(counter)}
-            self._connection.execute(insert(t.counter).values(values))
+            self._connection.execute(insert(t.counter), values)
             added += 1
         return added
 
@@ -203,15 +212,19 @@ class Writer:
         for name, value in values.items():
             if not (math.isfinite(value) and value > 0):
                 raise UsageError(f"the canary {name!r} took {value} s, which is not a duration")
+        place = self.environment(environment), protocol
+        if not values or place in self._references:
+            return
         environment_id = self._lock(environment)
         c = t.canary_reference.c
         known = select(func.count()).where(c.environment_id == environment_id, c.protocol == protocol)
-        if values and not self._connection.scalar(known):
+        if not self._connection.scalar(known):
             rows = [
                 {"environment_id": environment_id, "protocol": protocol, "name": name, "value_s": value}
                 for name, value in values.items()
             ]
             self._connection.execute(insert(t.canary_reference), rows)
+        self._references.add(place)
 
     def entry(self, entry: Entry) -> bool:
         """Take in one measurement of another database; False where it is already there.
