@@ -50,6 +50,8 @@ class Writer:
         self._workloads: dict[tuple[str, int | None, int | None], int] = {}
         self._campaigns: dict[str, Row[Any]] = {}
         self._references: set[tuple[int, str]] = set()
+        #: Name, key and environment of campaigns -> the uid that was the newest here before others came in.
+        self._newest_before: dict[tuple[str, str, int], str] = {}
 
     def environment(self, environment: Environment) -> int:
         """The id of an environment's row, which is made where it is missing."""
@@ -255,8 +257,12 @@ class Writer:
             c.name == record.name, c.key == key, c.environment_id == environment_id
         )
         taken = set(self._connection.scalars(same))
-        # Another database has counted its generations without knowing ours.
-        generation = max(taken) + 1 if record.generation in taken else record.generation
+        generation = record.generation
+        if taken:
+            # Another database has counted its generations without knowing ours.
+            place = record.name, key, environment_id
+            self._newest_before.setdefault(place, self._newest(*place).uid)
+            generation = max(taken) + 1 if generation in taken else generation
         self._insert_campaign(
             CampaignRecord(
                 record.uid,
@@ -269,6 +275,31 @@ class Writer:
             ),
             environment_id,
         )
+
+    def settle_generations(self) -> None:
+        """Once all has come in: where a campaign of this database had more cells than the one that was numbered
+        after it, it becomes the newest again, so that the next run goes on with it and not with the other."""
+        for place, uid in self._newest_before.items():
+            newest = self._newest(*place)
+            own = self._connection.execute(select(t.campaign).where(t.campaign.c.uid == uid)).one()
+            if self._cells(own.id) > self._cells(newest.id):
+                self._connection.execute(
+                    update(t.campaign).where(t.campaign.c.id == own.id).values(generation=newest.generation + 1)
+                )
+
+    def _newest(self, name: str, key: str, environment_id: int) -> Row[Any]:
+        """The newest generation of a campaign, of which there is one."""
+        c = t.campaign.c
+        return self._connection.execute(
+            select(t.campaign)
+            .where(c.name == name, c.key == key, c.environment_id == environment_id)
+            .order_by(c.generation.desc())
+            .limit(1)
+        ).one()
+
+    def _cells(self, campaign_id: int) -> int:
+        counted = select(func.count()).where(t.measurement.c.campaign_id == campaign_id)
+        return int(self._connection.execute(counted).scalar_one())
 
     def _insert_campaign(self, record: CampaignRecord, environment_id: int) -> None:
         self._connection.execute(

@@ -185,6 +185,29 @@ def test_independent_campaigns_of_one_kind(filled: LatencyStore, target: Latency
     assert [generations[uid] for uid in (own.uid, *theirs)] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("more_here", [True, False])
+def test_a_run_goes_on_with_the_campaign_that_has_more(
+    more_here: bool, store: LatencyStore, target: LatencyStore
+) -> None:
+    """Two databases of one host began the same campaign: what is measured is not measured again."""
+    environment, spec = example_environment(), {"depths": [10, 20]}
+    own = target.campaign("depth", spec, environment).uid
+    other = store.campaign("depth", spec, environment).uid
+    full, begun = (target, store) if more_here else (store, target)
+    for filled, uid, cells in ((full, own if more_here else other, 3), (begun, other if more_here else own, 1)):
+        for n in range(cells):
+            measured = example_measurement(f"{uid}{n}", pass_index=n)
+            filled.add(measured, environment, campaign_uid=uid)
+    assert merge(target, store).added == (1 if more_here else 3)
+    resumed = target.campaign("depth", spec, environment).uid
+    assert resumed == (own if more_here else other)
+    assert len(target.finished(resumed)) == 3
+    # A second time nothing comes in, and a fresh start is still the newest.
+    fresh = target.campaign("depth", spec, environment, fresh=True).uid
+    merge(target, store)
+    assert target.campaign("depth", spec, environment).uid == fresh
+
+
 def test_canary_reference_of_the_receiver_stays(filled: LatencyStore, target: LatencyStore) -> None:
     target.set_canary_reference(example_environment(), PROTOCOL_VERSION, {"compute": 5.0})
     merge(target, filled)
