@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hwnas.backends.protocol import Availability, Program, Session
-from hwnas.core.errors import MissingDependency
+from hwnas.core.errors import CellError, MissingDependency
 from hwnas.core.kernel import Kernel
 
 
@@ -57,6 +58,24 @@ class OpenVinoArm:
         from hwnas.backends.openvino_session import OpenVinoSession
 
         return OpenVinoSession(program, self.device, self.config(threads))
+
+    def compile_many(self, programs: Sequence[Program], threads: int) -> Iterator[Session]:
+        """Sessions of many small networks, one after the other, which are converted together where they can be.
+
+        Raises:
+            BackendUnavailable: The device is missing or cannot run a network.
+            CellError: OpenVINO cannot convert or compile one of them.
+        """
+        from hwnas.backends.openvino_joined import converted_together
+        from hwnas.backends.openvino_session import OpenVinoSession
+
+        try:
+            models: Sequence[Any] = converted_together(programs)
+        except CellError:
+            # By itself each gives its own reason.
+            models = [None] * len(programs)
+        for program, model in zip(programs, models, strict=True):
+            yield OpenVinoSession(program, self.device, self.config(threads), model)
 
     def list_kernels(self, program: Program, threads: int) -> tuple[Kernel, ...]:
         """The fused kernels of the network as it is compiled for the device.

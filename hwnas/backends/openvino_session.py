@@ -40,17 +40,18 @@ class OpenVinoSession:
         program: Module or model file with its inputs.
         device: OpenVINO device name, for example ``CPU``.
         config: Properties for `compile_model`.
+        converted: The program as an ``openvino.Model``, where somebody has converted it already.
 
     Raises:
         CellError: OpenVINO cannot convert or compile the network.
         UsageError: The model file cannot be read, or its input has another shape.
     """
 
-    def __init__(self, program: Program, device: str, config: Mapping[str, Any]) -> None:
+    def __init__(self, program: Program, device: str, config: Mapping[str, Any], converted: Any = None) -> None:
         self._core = ov.Core()
         kept = TranslatedNetwork(self._core, program.translation if program.module is not None else None)
         start = time.perf_counter()
-        model = kept.read() or self._read(program)
+        model = converted or kept.read() or self._read(program)
         self._reshape(model, program)
         self.convert_s: float | None = None if kept.found else time.perf_counter() - start
         model = kept.keep(model)

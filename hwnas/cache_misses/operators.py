@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import lru_cache
 
 from hwnas.cache_misses.model import ModelledMisses
 
@@ -41,6 +42,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 OPERATOR_KINDS = (*(kind for kind, _ in _KINDS), OTHER)
 
 
+@lru_cache(4096)  # the same few types, a hundred thousand times a report
 def operator_kind(type_: str) -> str:
     """The kind of an operator type such as ``native_batch_norm`` or ``FullyConnected``."""
     name = type_.lower().strip("_").removeprefix("mkldnn_").removeprefix("native_")

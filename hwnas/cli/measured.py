@@ -80,6 +80,13 @@ def print_outcome(
             f"{outcome.counts_missing} cache-miss count{plural} could not be had; --retry-failed tries again",
             soft_wrap=True,
         )
+    if outcome.counts_left:
+        plural = "s" if outcome.counts_left > 1 else ""
+        console.print(
+            f"{outcome.counts_left} simulation{plural} of cache misses did not fit into the budget; the same "
+            "command goes on with them",
+            soft_wrap=True,
+        )
     if not outcome.counts and not plan.remaining:
         not_ok = sum(counts.values()) > counts[Status.OK]
         retry = "--retry-failed tries again what is not ok; " if not_ok else ""

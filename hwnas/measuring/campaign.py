@@ -35,6 +35,7 @@ class Outcome:
         elapsed_s: Time that this run spent measuring and counting [s].
         counts_added: Cache-miss counts added after timing.
         counts_missing: Cache-miss counts that were asked for and have no value.
+        counts_left: Simulations of cache misses that would not have ended in time, and were not started.
         inference_s: Part of it spent inside inference: warm-up, canary and timed calls [s].
     """
 
@@ -44,6 +45,7 @@ class Outcome:
     elapsed_s: float = 0.0
     counts_added: int = 0
     counts_missing: int = 0
+    counts_left: int = 0
     inference_s: float = 0.0
 
 
@@ -162,8 +164,12 @@ class Campaign:
         self._set_reference(outcome)
         return complete
 
-    def count(self) -> None:
-        """Count the cache misses that are asked for and missing."""
+    def count(self, until: float = math.inf) -> None:
+        """Count the cache misses that are asked for and missing.
+
+        Args:
+            until: Time of :func:`time.monotonic` by which the last simulation should end.
+        """
         outcome = self._outcome
         start = time.monotonic()
         # An earlier run may have been killed between its last group and this.
@@ -178,7 +184,7 @@ class Campaign:
             self._scratch,
         )
         try:
-            outcome.counts_added, outcome.counts_missing = counting.run()
+            outcome.counts_added, outcome.counts_missing, outcome.counts_left = counting.run(until)
         finally:
             outcome.elapsed_s += time.monotonic() - start
 

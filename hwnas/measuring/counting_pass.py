@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,11 @@ from hwnas.store import LatencyStore
 
 #: Longest time for one command under the simulator, in which an inference takes minutes.
 _SIMULATION_TIMEOUT_S = 7200.0
+
+#: What a simulation is expected to take before one has ended: its start [s], and inferences that fill and
+#: count, each a thousand times as long as without it.
+_SIMULATION_START_S = 60.0
+_SIMULATED_INFERENCES = 2 * 1000.0
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,12 @@ class Counted(NamedTuple):
     Args:
         added: Counts that were asked for, and have a value since.
         missing: Counts that were asked for and have none, from this run or an earlier one.
+        left: Simulations that were not started, since they would not have ended in time.
     """
 
     added: int
     missing: int
+    left: int
 
 
 class CountingPass:
@@ -96,22 +104,26 @@ class CountingPass:
         self._scratch = scratch
         self._callgrind_works = callgrind_source().available
         self._start = time.monotonic()
-        self._added = self._failed = 0
+        self._added = self._failed = self._left = 0
         self._done = self._total = 0
-        self._work_done = self._work_total = 0.0
+        self._expected_done_s = self._expected_total_s = 0.0
 
-    def run(self) -> Counted:
+    def run(self, until: float = math.inf) -> Counted:
         """Count what is missing.
+
+        Args:
+            until: Time of :func:`time.monotonic` by which the last simulation should end. Other counts take
+                about a second, and do not wait.
 
         Raises:
             DatabaseError: A count could not be stored; those before it are.
         """
         tasks = self._missing()
         self._total = len(tasks)
-        self._work_total = sum(map(self._work, tasks))
+        self._expected_total_s = sum(map(self._expected_s, tasks))
         self._in_workers([t for t in tasks if t.source != "callgrind"])
-        self._under_callgrind([t for t in tasks if t.source == "callgrind"])
-        return Counted(self._added, self._failed)
+        self._under_callgrind([t for t in tasks if t.source == "callgrind"], until)
+        return Counted(self._added, self._failed, self._left)
 
     def _missing(self) -> list[_Task]:
         """In an order that starts as few processes as possible; cells in random order within it."""
@@ -167,11 +179,20 @@ class CountingPass:
         arm.count(task.source, self._counting.caches)
         return list(arm.counters)
 
-    def _under_callgrind(self, tasks: list[_Task]) -> None:
+    def _under_callgrind(self, tasks: list[_Task], until: float) -> None:
+        """Each where it should end in time, by what those before it took; a shorter one may still fit."""
         geometries = {str(g.with_power_of_two_sets()): g for g in self._counting.caches}
+        took_s = expected_s = 0.0
         for task in tasks:
+            pace = took_s / expected_s if expected_s else 1.0
+            start = time.monotonic()
+            if start + pace * self._expected_s(task) > until:
+                self._left += 1
+                continue
             self._tell(task)
             self._keep([task], partial(self._simulated, task, geometries[task.geometry or ""]))
+            took_s += time.monotonic() - start
+            expected_s += self._expected_s(task)
 
     def _simulated(self, task: _Task, geometry: CacheGeometry) -> list[Counter]:
         blob = self._blobs.get(task.workload.key, b"")
@@ -203,22 +224,23 @@ class CountingPass:
         self._added += sum(c.value is not None for c in found)
         self._failed += sum(c.value is None for c in found)
         self._done += len(tasks)
-        self._work_done += sum(map(self._work, tasks))
+        self._expected_done_s += sum(map(self._expected_s, tasks))
 
-    def _work(self, task: _Task) -> float:
-        """Relative cost: a simulation costs what the network computes, the rest about a second."""
-        inference_s = self._plan.cost(task.workload).inference_s
-        return 1.0 + (1000.0 * inference_s if task.source == "callgrind" else 0.0)
+    def _expected_s(self, task: _Task) -> float:
+        """A rough guess [s]: a simulation costs what the network computes, the rest about a second."""
+        if task.source != "callgrind":
+            return 1.0
+        return _SIMULATION_START_S + _SIMULATED_INFERENCES * self._plan.cost(task.workload).inference_s
 
     def _tell(self, task: _Task) -> None:
         elapsed = time.monotonic() - self._start
-        pace = elapsed / self._work_done if self._work_done else None
+        pace = elapsed / self._expected_done_s if self._expected_done_s else None
         self._watcher.progress(
             Progress(
                 done=self._done,
                 total=self._total,
                 elapsed_s=elapsed,
-                remaining_s=(self._work_total - self._work_done) * pace if pace else None,
+                remaining_s=(self._expected_total_s - self._expected_done_s) * pace if pace else None,
                 workload=task.workload,
                 pass_index=task.measurement.pass_index,
                 passes=0,

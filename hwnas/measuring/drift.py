@@ -18,6 +18,7 @@ Source: Wald, Annals of Mathematical Statistics 11, 1940; Fuller, Measurement Er
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -78,7 +79,7 @@ class BlockSeries:
             np.array([math.log(b.median_s) for b in blocks]),
             np.array([canary_index(b) for b in blocks]),
             np.array([b.round for b in blocks], dtype=int),
-            float(np.median([sum(b.samples_s) for b in blocks])),
+            statistics.median(sum(b.samples_s) for b in blocks),
         )
 
     def near(self, centre: float) -> BlockSeries:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
-
-import numpy as np
 
 from hwnas.core.measurement import Block
 
@@ -15,4 +14,4 @@ def round_medians(blocks: Sequence[Block]) -> dict[int, float]:
     by_round: dict[int, list[float]] = {}
     for block in blocks:
         by_round.setdefault(block.round, []).append(math.log(block.median_s))
-    return {r: float(np.median(values)) for r, values in by_round.items()}
+    return {r: statistics.median(values) for r, values in by_round.items()}

@@ -39,7 +39,8 @@ class Study:
         campaigns: Those that share the budget.
         store: Where they keep their results.
         budget_s: Time for all of them [s], or None for as long as they take. The last group may end a little
-            later, and so may cache misses, which are counted in any case.
+            later, and so may cache misses: those of the processor and of the model are counted in any case, and
+            a simulation starts where it is expected to end in time.
     """
 
     def __init__(self, campaigns: Sequence[Campaign], store: LatencyStore, budget_s: float | None) -> None:
@@ -66,7 +67,7 @@ class Study:
             outcomes = [stack.enter_context(c.opened(fresh=fresh)) for c in self._campaigns]
             self._planned(until)
             for campaign in self._campaigns:
-                campaign.count()
+                campaign.count(until)
             self._widest_first([o.campaign_uid for o in outcomes], until)
         return outcomes
 

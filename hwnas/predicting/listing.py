@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hwnas.backends.protocol import Backend, Program, computing_device
+from hwnas.backends.protocol import Backend, Program, Session, computing_device
 from hwnas.backends.registry import backend
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.errors import BackendUnavailable
@@ -67,8 +67,26 @@ def program_kernels(
     """
     # Misses need the compiled network, which PyTorch's listing does without.
     if geometries and getattr(runtime, "compiles_to_list", False):
-        session = runtime.compile(program, threads)
-        caches = [CacheGeometry.of(g) for g in geometries]
-        listed = session.listed_kernels()  # type: ignore[attr-defined]
-        return tuple(with_modelled_misses(listed, session, caches, computing_device(runtime.id)))
+        return _compiled_kernels(runtime, runtime.compile(program, threads), geometries)
     return runtime.list_kernels(program, threads)
+
+
+def many_kernels(
+    runtime: Backend, programs: Sequence[Program], threads: int, geometries: Sequence[str] = ()
+) -> list[tuple[Kernel, ...]]:
+    """:func:`program_kernels` of each of many small modules; a backend that can converts them together.
+
+    Raises:
+        BackendUnavailable: The backend cannot run one of the programs.
+        CellError: It cannot compile one of them.
+    """
+    together = getattr(runtime, "compile_many", None)
+    if together is None or not getattr(runtime, "compiles_to_list", False):
+        return [program_kernels(runtime, program, threads, geometries) for program in programs]
+    return [_compiled_kernels(runtime, session, geometries) for session in together(programs, threads)]
+
+
+def _compiled_kernels(runtime: Backend, session: Session, geometries: Sequence[str]) -> tuple[Kernel, ...]:
+    caches = [CacheGeometry.of(g) for g in geometries]
+    listed = session.listed_kernels()  # type: ignore[attr-defined]
+    return tuple(with_modelled_misses(listed, session, caches, computing_device(runtime.id)))

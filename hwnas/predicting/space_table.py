@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from hwnas.backends.protocol import Program
 from hwnas.cache_misses.operators import operator_kind
+from hwnas.core.kernel import Kernel
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.latency_table import Factor, LatencyTable
-from hwnas.predicting.listing import listing_backend, program_kernels
+from hwnas.predicting.listing import listing_backend, many_kernels
 from hwnas.workloads.build import fill_norms
 from hwnas.workloads.randomness import generator
 from hwnas.workloads.spaces.space import Part, PartModule, Space
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from hwnas.predicting.predictor import LatencyPredictor
 
 _REORDER = "layout reorder"
+
+#: Parts that are listed together: enough to share what each would cost, few enough to hold.
+_AT_ONCE = 32
 
 
 def space_table(
@@ -45,11 +49,14 @@ def space_table(
         CellError: A part cannot be compiled.
     """
     listing = _Listing(predictor, batch)
-    factors, constant_s = [], 0.0
     parts = space.parts()
+    asked = []
     for number, part in enumerate(parts, 1):
         told(f"part {number} of {len(parts)}: {part.name}, {space.combination_count(part)} combinations")
-        seconds = [listing.seconds(space.part_module(part, options)) for options in space.combinations(part)]
+        asked.append([listing.ask(space.part_module(part, options)) for options in space.combinations(part)])
+    factors, constant_s = [], 0.0
+    for part, keys in zip(parts, asked, strict=True):
+        seconds = [listing.seconds(key) for key in keys]
         if not part.choices:
             constant_s += seconds[0]
             continue
@@ -70,33 +77,55 @@ def _factor(space: Space, part: Part, seconds: list[float]) -> Factor:
 
 
 class _Listing:
-    """Predicted latencies of parts, each distinct one listed once."""
+    """Predicted latencies of parts, each distinct one listed once, and many of them together."""
 
     def __init__(self, predictor: LatencyPredictor, batch: int) -> None:
         self._predictor, self._batch = predictor, batch
         self._runtime = listing_backend(predictor.backend)
+        self._waiting: dict[str, PartModule] = {}
         self._known: dict[str, float] = {}
 
-    def seconds(self, part: PartModule | None) -> float:
-        """Latency of a part [s]; 0 where nothing runs."""
+    def ask(self, part: PartModule | None) -> str | None:
+        """A key for :meth:`seconds`, or None where nothing runs."""
         if part is None:
-            return 0.0
+            return None
         # A module's text says its layers with all that shapes them.
         key = f"{part.module!r} {part.input_shapes}"
-        if key not in self._known:
-            self._known[key] = self._listed(part)
+        if key not in self._known and key not in self._waiting:
+            self._waiting[key] = part
+            if len(self._waiting) == _AT_ONCE:
+                self._list()
+        return key
+
+    def seconds(self, key: str | None) -> float:
+        """Latency of a part that was asked for [s]; 0 where nothing runs."""
+        if key is None:
+            return 0.0
+        if key in self._waiting:
+            self._list()
         return self._known[key]
 
-    def _listed(self, part: PartModule) -> float:
-        inputs = tuple(torch.zeros(self._batch, *shape) for shape in part.input_shapes)
+    def _list(self) -> None:
+        predictor, waiting = self._predictor, dict(self._waiting)
+        self._waiting.clear()
+        listed = many_kernels(
+            self._runtime,
+            [self._program(part) for part in waiting.values()],
+            predictor.threads,
+            predictor.kernel_model.geometries,
+        )
+        for key, kernels in zip(waiting, listed, strict=True):
+            facts = [KernelFacts.of(k) for k in _between_reorders(kernels)]
+            self._known[key] = float(predictor.kernel_times_s(facts).sum()) if facts else 0.0
+
+    def _program(self, part: PartModule) -> Program:
         # As in whole networks: a compiler leaves out what adds nothing.
         fill_norms(part.module, generator(0))
-        program = Program(inputs, part.module.eval())
-        geometries = self._predictor.kernel_model.geometries
-        kernels = list(program_kernels(self._runtime, program, self._predictor.threads, geometries))
-        while kernels and operator_kind(kernels[0].type) == _REORDER:
-            kernels.pop(0)
-        while kernels and operator_kind(kernels[-1].type) == _REORDER:
-            kernels.pop()
-        facts = [KernelFacts.of(k) for k in kernels]
-        return float(self._predictor.kernel_times_s(facts).sum()) if facts else 0.0
+        inputs = tuple(torch.zeros(self._batch, *shape) for shape in part.input_shapes)
+        return Program(inputs, part.module.eval())
+
+
+def _between_reorders(kernels: Sequence[Kernel]) -> Sequence[Kernel]:
+    """Without the reorders by which a part is entered and left alone."""
+    kept = [n for n, k in enumerate(kernels) if operator_kind(k.type) != _REORDER]
+    return kernels[kept[0] : kept[-1] + 1] if kept else ()

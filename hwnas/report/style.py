@@ -65,6 +65,8 @@ _RC: dict[str, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    # Else every panel is laid out once more to keep its title clear of ticks above it, of which there are none.
+    "axes.titley": 1.0,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
     "xtick.color": MUTED,
@@ -125,7 +127,8 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(png, dpi=PNG_DPI, metadata={"Software": None})
+        # The third level packs line art as well as the sixth, which is the default, in two thirds of its time.
+        figure.savefig(png, dpi=PNG_DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
         figure.savefig(svg, metadata={"Date": None, "Creator": None})
     except OSError as error:
         raise UsageError(f"cannot write figures to {stem.parent}: {error.strerror}", ANOTHER_FOLDER) from error

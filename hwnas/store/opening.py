@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from hwnas.core.errors import DatabaseError, MissingDependency
 from hwnas.store.failures import explained
 from hwnas.store.location import Location
-from hwnas.store.rows import to_json
+from hwnas.store.rows import from_json, to_json
 from hwnas.store.schema import read_revision
 from hwnas.store.tables import SCHEMA_REVISION
 
@@ -97,7 +97,9 @@ def _sqlite(uri: str, **pool: Any) -> Engine:
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 
-    engine = create_engine("sqlite://", creator=open_file, json_serializer=to_json, **pool)
+    engine = create_engine(
+        "sqlite://", creator=open_file, json_serializer=to_json, json_deserializer=from_json, **pool
+    )
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -109,7 +111,7 @@ def _sqlite(uri: str, **pool: Any) -> Engine:
 
 def _postgresql(url: URL, *, read_only: bool) -> Engine:
     try:
-        engine = create_engine(url, pool_pre_ping=True, json_serializer=to_json)
+        engine = create_engine(url, pool_pre_ping=True, json_serializer=to_json, json_deserializer=from_json)
     except ImportError as error:
         raise MissingDependency(
             "PostgreSQL needs the package psycopg", "Run: pip install 'hwnas[postgresql]'"

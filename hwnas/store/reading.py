@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, FromClause, Table, func, select
 
+from hwnas.core.counter import Counter
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UnknownName
 from hwnas.store import tables as t
 from hwnas.store.records import CampaignRecord, StoredMeasurement
-from hwnas.store.rows import to_counter, to_kernel, to_stored
+from hwnas.store.rows import COUNTER_COLUMNS, KERNEL_COLUMNS, to_kernel, to_stored
 
 _Part = TypeVar("_Part")
 
@@ -81,8 +82,12 @@ def page(
     )
     rows = connection.execute(query).mappings().all()
     ids = [row["id"] for row in rows]
-    kernels = _parts(connection, t.kernel, t.kernel.c.position, ids, to_kernel) if with_kernels else {}
-    counters = _parts(connection, t.counter, t.counter.c.id, ids, to_counter)
+    kernels = (
+        _parts(connection, t.kernel, t.kernel.c.position, ids, KERNEL_COLUMNS, to_kernel)
+        if with_kernels
+        else {}
+    )
+    counters = _parts(connection, t.counter, t.counter.c.id, ids, COUNTER_COLUMNS, Counter)
     return [
         (i, to_stored(row, kernels.get(i, ()), counters.get(i, ()))) for i, row in zip(ids, rows, strict=True)
     ]
@@ -93,14 +98,19 @@ def _parts(
     table: Table,
     order: Column[Any],
     measurement_ids: Sequence[int],
-    convert: Callable[[Mapping[Any, Any]], _Part],
+    columns: Sequence[str],
+    convert: Callable[..., _Part],
 ) -> dict[int, list[_Part]]:
-    """Measurement id -> its rows of a table that hangs on measurements."""
+    """Measurement id -> its rows of a table that hangs on measurements, whose columns `convert` takes."""
     c = table.c
-    query = select(table).where(c.measurement_id.in_(measurement_ids)).order_by(c.measurement_id, order, c.id)
+    query = (
+        select(c.measurement_id, *(c[name] for name in columns))
+        .where(c.measurement_id.in_(measurement_ids))
+        .order_by(c.measurement_id, order, c.id)
+    )
     found: dict[int, list[_Part]] = defaultdict(list)
-    for row in connection.execute(query).mappings():
-        found[row["measurement_id"]].append(convert(row))
+    for measurement_id, *values in connection.execute(query):
+        found[measurement_id].append(convert(*values))
     return found
 
 

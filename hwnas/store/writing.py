@@ -19,7 +19,14 @@ from hwnas.core.measurement import Measurement
 from hwnas.core.workload import Workload, canonical_json
 from hwnas.store import tables as t
 from hwnas.store.records import CampaignRecord, Entry
-from hwnas.store.rows import check, check_counter, measurement_values, part_values, workload_values
+from hwnas.store.rows import (
+    check,
+    check_counter,
+    check_json,
+    measurement_values,
+    part_values,
+    workload_values,
+)
 
 
 class CellTakenError(DatabaseError):
@@ -42,6 +49,9 @@ class Writer:
         self._environments: dict[str, int] = {}
         self._workloads: dict[tuple[str, int | None, int | None], int] = {}
         self._campaigns: dict[str, Row[Any]] = {}
+        self._references: set[tuple[int, str]] = set()
+        #: Name, key and environment of campaigns -> the uid that was the newest here before others came in.
+        self._newest_before: dict[tuple[str, str, int], str] = {}
 
     def environment(self, environment: Environment) -> int:
         """The id of an environment's row, which is made where it is missing."""
@@ -122,6 +132,7 @@ class Writer:
                 another environment.
         """
         check(measurement)
+        check_json(measurement)
         c = t.measurement.c
         known = self._row_for_update(measurement.uid)
         if known is not None:
@@ -142,7 +153,7 @@ class Writer:
                     f" pass {measurement.pass_index}, before (measurement {taken})",
                     "Start the next generation with --fresh",
                 )
-        result = self._connection.execute(insert(t.measurement).values(values))
+        result = self._connection.execute(insert(t.measurement), values)
         key = result.inserted_primary_key
         if measurement.kernels and key is not None:
             rows = [{"measurement_id": key[0], **part_values(k)} for k in measurement.kernels]
@@ -190,7 +201,7 @@ class Writer:
             if known is not None:
                 self._connection.execute(delete(t.counter).where(c.id == known.id))
             values = {"measurement_id": measurement_id, **part_values(counter)}
-            self._connection.execute(insert(t.counter).values(values))
+            self._connection.execute(insert(t.counter), values)
             added += 1
         return added
 
@@ -203,15 +214,19 @@ class Writer:
         for name, value in values.items():
             if not (math.isfinite(value) and value > 0):
                 raise UsageError(f"the canary {name!r} took {value} s, which is not a duration")
+        place = self.environment(environment), protocol
+        if not values or place in self._references:
+            return
         environment_id = self._lock(environment)
         c = t.canary_reference.c
         known = select(func.count()).where(c.environment_id == environment_id, c.protocol == protocol)
-        if values and not self._connection.scalar(known):
+        if not self._connection.scalar(known):
             rows = [
                 {"environment_id": environment_id, "protocol": protocol, "name": name, "value_s": value}
                 for name, value in values.items()
             ]
             self._connection.execute(insert(t.canary_reference), rows)
+        self._references.add(place)
 
     def entry(self, entry: Entry) -> bool:
         """Take in one measurement of another database; False where it is already there.
@@ -242,8 +257,12 @@ class Writer:
             c.name == record.name, c.key == key, c.environment_id == environment_id
         )
         taken = set(self._connection.scalars(same))
-        # Another database has counted its generations without knowing ours.
-        generation = max(taken) + 1 if record.generation in taken else record.generation
+        generation = record.generation
+        if taken:
+            # Another database has counted its generations without knowing ours.
+            place = record.name, key, environment_id
+            self._newest_before.setdefault(place, self._newest(*place).uid)
+            generation = max(taken) + 1 if generation in taken else generation
         self._insert_campaign(
             CampaignRecord(
                 record.uid,
@@ -256,6 +275,31 @@ class Writer:
             ),
             environment_id,
         )
+
+    def settle_generations(self) -> None:
+        """Once all has come in: where a campaign of this database had more cells than the one that was numbered
+        after it, it becomes the newest again, so that the next run goes on with it and not with the other."""
+        for place, uid in self._newest_before.items():
+            newest = self._newest(*place)
+            own = self._connection.execute(select(t.campaign).where(t.campaign.c.uid == uid)).one()
+            if self._cells(own.id) > self._cells(newest.id):
+                self._connection.execute(
+                    update(t.campaign).where(t.campaign.c.id == own.id).values(generation=newest.generation + 1)
+                )
+
+    def _newest(self, name: str, key: str, environment_id: int) -> Row[Any]:
+        """The newest generation of a campaign, of which there is one."""
+        c = t.campaign.c
+        return self._connection.execute(
+            select(t.campaign)
+            .where(c.name == name, c.key == key, c.environment_id == environment_id)
+            .order_by(c.generation.desc())
+            .limit(1)
+        ).one()
+
+    def _cells(self, campaign_id: int) -> int:
+        counted = select(func.count()).where(t.measurement.c.campaign_id == campaign_id)
+        return int(self._connection.execute(counted).scalar_one())
 
     def _insert_campaign(self, record: CampaignRecord, environment_id: int) -> None:
         self._connection.execute(

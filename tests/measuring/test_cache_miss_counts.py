@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -77,8 +78,12 @@ def test_a_host_that_does_not_tell_its_cache_gets_a_named_one() -> None:
 
 
 def _run(store, cache_misses: CacheMisses, watcher: Silent | None = None):
+    return _campaign(cache_misses, store, watcher).run()
+
+
+def _campaign(cache_misses: CacheMisses, store, watcher: Silent | None = None) -> Campaign:
     experiment = Experiment("count", "", (TINY,), BOTH, 1, SMALL, cache_misses)
-    return Campaign(Plan.of(experiment), store, probe_environment(), watcher or Silent()).run()
+    return Campaign(Plan.of(experiment), store, probe_environment(), watcher or Silent())
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +167,28 @@ def test_a_sample_is_simulated_and_a_failure_is_kept_until_the_user_asks_again(s
     counts = _counts(store)
     assert [counts[b, "callgrind", "65536,16,64"].value for b in BOTH] == [1e6, 1e6]
     assert counts["torch:cpu:fp32", "model", "65536,16,64"].value is not None
+
+
+def test_a_simulation_starts_only_where_it_fits_into_the_time_that_is_left(store, monkeypatch) -> None:
+    """The first goes by a guess, the second by what the first one took."""
+    now = [0.0]
+    simulator = _FakeSimulator()
+
+    def slow(*arguments) -> Counter:
+        now[0] += 500.0
+        return simulator(*arguments)
+
+    monkeypatch.setattr(counting_pass, "simulated_misses", slow)
+    monkeypatch.setattr(counting_pass, "callgrind_source", lambda: CounterSource("callgrind", True, ""))
+    monkeypatch.setattr(counting_pass, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    campaign = _campaign(CacheMisses("model", ("64K,16,64",), (TINY,)), store)
+    runs = []
+    for until in (30.0, 900.0, 900.0):
+        now[0] = 0.0
+        with campaign.opened() as outcome:
+            campaign.count(until)
+        runs.append((simulator.asked, outcome.counts_left))
+    assert runs == [(0, 2), (1, 1), (2, 0)]
 
 
 def test_without_valgrind_a_sample_says_so_and_waits_for_it(store, monkeypatch) -> None:

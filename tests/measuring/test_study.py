@@ -56,7 +56,7 @@ class Recorded:
                 self.plan.mark(group.workload.key, backend, group.pass_index, Status.OK)
         return True
 
-    def count(self) -> None:
+    def count(self, until: float) -> None:
         self._log.append((self.plan.experiment.name, "count"))
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import re
+from dataclasses import replace
 
 import pytest
 import torch
 
+from hwnas.backends.protocol import Program
+from hwnas.backends.registry import backend
+from hwnas.core.errors import CellError
+from hwnas.core.kernel import Kernel
 from hwnas.predicting.latency_table import LatencyTable
+from hwnas.predicting.listing import listing_backend, many_kernels, program_kernels
 from hwnas.predicting.predictor import LatencyPredictor
-from hwnas.workloads.spaces.space import Space
+from hwnas.workloads.build import fill_norms
+from hwnas.workloads.randomness import generator
+from hwnas.workloads.spaces.space import PartModule, Space
 from hwnas.workloads.spaces.space_file import load_space
 from hwnas.workloads.spaces.workload import space_workload
 
@@ -74,3 +83,45 @@ def test_at_one_hot_the_expectation_is_the_latency(space: Space, table: LatencyT
 def test_it_knows_its_backend_and_host(chain_predictor: LatencyPredictor, table: LatencyTable) -> None:
     assert table.backend == "openvino:cpu:fp32"
     assert chain_predictor.environment.fingerprint in table.host
+
+
+@pytest.mark.parametrize("name", ["nasbench201", "darts", "mbconv"])
+def test_parts_listed_together_are_what_each_is_alone(name: str) -> None:
+    """Converted as one network and taken apart again: sums with two inputs, poolings, residual blocks."""
+    found = load_space(name)
+    parts: dict[str, PartModule] = {}
+    for part in found.parts():
+        for options in found.combinations(part):
+            module = found.part_module(part, options)
+            if module is not None:
+                parts.setdefault(re.sub(r"\d+", "", repr(module.module)), module)
+        if len(parts) >= 4:
+            break
+    programs = []
+    for module in parts.values():
+        fill_norms(module.module, generator(0))
+        inputs = tuple(torch.zeros(1, *shape) for shape in module.input_shapes)
+        programs.append(Program(inputs, module.module.eval()))
+    runtime, caches = listing_backend("openvino:cpu:fp32"), ["65536,16,64"]
+    together = many_kernels(runtime, programs, 1, caches)
+    alone = [program_kernels(runtime, program, 1, caches) for program in programs]
+    assert [_nameless(k) for k in together] == [_nameless(k) for k in alone]
+    assert any(k.attributes["llc_misses"]["65536,16,64"] for k in together[0])
+
+
+def test_a_part_that_cannot_be_converted_gives_its_own_reason() -> None:
+    class Wavering(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + 1.0 if x.sum() > 0 else x
+
+    x = torch.zeros(1, 4, 8, 8)
+    programs = [Program((x,), torch.nn.Conv2d(4, 4, 3).eval()), Program((x,), Wavering())]
+    sessions = backend("openvino:cpu:fp32").compile_many(programs, 1)
+    assert [k.type for k in next(sessions).listed_kernels() if k.type == "Convolution"] == ["Convolution"]
+    with pytest.raises(CellError, match="cannot convert the network: "):
+        next(sessions)
+
+
+def _nameless(kernels: tuple[Kernel, ...]) -> list[Kernel]:
+    """Without names, which count a network's operators."""
+    return [replace(k, name="", fused=tuple(re.sub(r"_\d+", "", name) for name in k.fused)) for k in kernels]

@@ -2,15 +2,17 @@ import csv
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine.default import DefaultExecutionContext
 
 from hwnas.core.errors import DatabaseError, UnknownName, UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION, Status, decode_blocks
 from hwnas.store import LatencyStore
-from hwnas.store.exchange import export, import_file, merge
+from hwnas.store.exchange import entries, export, import_file, merge
 from hwnas.testing.examples import example_environment, example_measurement, example_workload
 
 SUFFIXES = [".csv", ".parquet", ".jsonl", ".jsonl.gz", ".sqlite"]
@@ -54,6 +56,27 @@ def test_export_and_import_lose_nothing(
     counts = target.counts()
     assert import_file(target, file) == (0, 4, 0, 0)
     assert target.counts() == counts
+
+
+def test_taking_in_asks_the_database_little(
+    store: LatencyStore, target: LatencyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study has a hundred thousand kernels: they come in by the measurement, and a reference is set once."""
+    here = example_environment()
+    store.set_canary_reference(here, example_measurement().protocol, {"compute": 0.001})
+    kernels = tuple(replace(example_measurement().kernels[0], position=n) for n in range(50))
+    for n in range(20):
+        store.add(example_measurement(f"u{n}", kernels=kernels, counters=()), here)
+    arriving = list(entries(store))
+    asked: list[str] = []
+    with target.writing() as writer:
+        writer.entry(arriving[0])
+        monkeypatch.setattr(DefaultExecutionContext, "pre_exec", lambda self: asked.append(self.statement))
+        for entry in arriving[1:]:
+            assert writer.entry(entry)
+        monkeypatch.undo()
+    # Is it there, what it is, and its kernels.
+    assert len(asked) == 3 * 19, asked[:5]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -160,6 +183,29 @@ def test_independent_campaigns_of_one_kind(filled: LatencyStore, target: Latency
     generations = {c.uid: c.generation for c, _ in target.campaigns()}
     theirs = [c.uid for c, _ in filled.campaigns()]
     assert [generations[uid] for uid in (own.uid, *theirs)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("more_here", [True, False])
+def test_a_run_goes_on_with_the_campaign_that_has_more(
+    more_here: bool, store: LatencyStore, target: LatencyStore
+) -> None:
+    """Two databases of one host began the same campaign: what is measured is not measured again."""
+    environment, spec = example_environment(), {"depths": [10, 20]}
+    own = target.campaign("depth", spec, environment).uid
+    other = store.campaign("depth", spec, environment).uid
+    full, begun = (target, store) if more_here else (store, target)
+    for filled, uid, cells in ((full, own if more_here else other, 3), (begun, other if more_here else own, 1)):
+        for n in range(cells):
+            measured = example_measurement(f"{uid}{n}", pass_index=n)
+            filled.add(measured, environment, campaign_uid=uid)
+    assert merge(target, store).added == (1 if more_here else 3)
+    resumed = target.campaign("depth", spec, environment).uid
+    assert resumed == (own if more_here else other)
+    assert len(target.finished(resumed)) == 3
+    # A second time nothing comes in, and a fresh start is still the newest.
+    fresh = target.campaign("depth", spec, environment, fresh=True).uid
+    merge(target, store)
+    assert target.campaign("depth", spec, environment).uid == fresh
 
 
 def test_canary_reference_of_the_receiver_stays(filled: LatencyStore, target: LatencyStore) -> None:
