@@ -42,7 +42,7 @@ def main(options: Namespace) -> dict[str, Any]:
     }
     data = load_data(options.data)
     with LatencyStore.open(db) as store:
-        timer = HostTimer(store, probe_environment(), 1, Silent())
+        timer = HostTimer(store, probe_environment(), 1, Silent(), "search_real")
         shares = [_feasible_share(timer, runs["hwnas", seed], options.limit_ms / 1e3) for seed in seeds]
         mobiles = _mobile_latencies(timer, keep)
         rows = [_compared(runs, seed, mobiles, timer, data, keep) for seed in seeds]

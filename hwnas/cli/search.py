@@ -35,7 +35,7 @@ _CHANGEABLE = {"trials", "budget_s", "finalists", "final_seeds"}
 
 
 @click.command()
-@click.option("--space", metavar="NAME|FILE", help="Search space: hwnas space list.  [default: patterns]")
+@click.option("--space", metavar="NAME|FILE", help="Search space: hwnas space show.  [default: patterns]")
 @click.option("--backend", metavar="ID", help="Whose latency counts.  [default: openvino:cpu:fp32]")
 @click.option(
     "--max-latency",

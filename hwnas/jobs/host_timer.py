@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwnas.core.environment import Environment
 from hwnas.core.errors import LockHeld
@@ -59,11 +60,17 @@ class HostTimer:
         environment: This host.
         threads: Threads of every backend.
         watcher: Told of progress and of a busy machine.
+        search: Name of the search. What it has measured before a kill is not measured again; what another one
+            has, on another day, is.
     """
 
-    def __init__(self, store: LatencyStore, environment: Environment, threads: int, watcher: Watcher) -> None:
+    def __init__(
+        self, store: LatencyStore, environment: Environment, threads: int, watcher: Watcher, search: str
+    ) -> None:
         self.environment = environment
         self._store, self._threads, self._watcher = store, threads, watcher
+        # A part of what makes a campaign this one and no other.
+        self._seed = int.from_bytes(hashlib.sha256(search.encode()).digest()[:4])
 
     def quick(self, workloads: Sequence[Workload], backend: str) -> list[float | None]:
         """The latency of each on one backend, from one pass [s]; None where it cannot be measured."""
@@ -90,7 +97,7 @@ class HostTimer:
         Raises:
             DatabaseError: A measurement could not be stored.
         """
-        settings = settings or CLOSE
+        settings = replace(settings or CLOSE, seed=self._seed)
         experiment = Experiment(
             name=SEARCH_CAMPAIGN,
             title="Networks of a search",
@@ -102,8 +109,7 @@ class HostTimer:
         )
         with self._alone():
             campaign = Campaign(Plan.of(experiment), self._store, self.environment, self._watcher)
-            # Of a new generation: what was measured on another day says little of a limit today.
-            with campaign.opened(fresh=True) as outcome:
+            with campaign.opened() as outcome:
                 for number in range(settings.passes):
                     campaign.measure(campaign.plan.groups(number))
                 times = self._times(outcome.campaign_uid, experiment)

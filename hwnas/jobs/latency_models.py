@@ -91,8 +91,8 @@ def _predictor(
         return predictor
     try:
         predictor, note = find_predictor(timer.environment, backend, options.threads)
-    except UsageError:
-        told(f"{backend}: no predictor for this host, so latencies are learned from measurements alone")
+    except UsageError as error:
+        told(f"{error.message}, so latencies are learned from measurements alone")
         return None
     told(f"{backend}: the predictor was {note}" if note else f"{backend}: this host's predictor")
     return predictor

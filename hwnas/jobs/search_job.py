@@ -100,7 +100,7 @@ def search(
         declared = Declared(options, name, now.isoformat(timespec="seconds"))
         folder.begin(declared)
     with LatencyStore.open(db) as store:
-        timer = HostTimer(store, probe_environment(), options.threads, Watching(hears))
+        timer = HostTimer(store, probe_environment(), options.threads, Watching(hears), declared.study)
         return _Job(declared, folder, material, timer, location_text(db), hears).run()
 
 
