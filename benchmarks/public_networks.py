@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from collections import defaultdict
-from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +147,9 @@ def network_table(path: Path, kept: Path) -> NetworkTable:
             known[model, size] = found
     missing = [job for job in jobs if job not in known]
     if missing:
-        with ProcessPoolExecutor(2, max_tasks_per_child=50) as pool, kept.open("a") as file:
-            for number, (job, found) in enumerate(pool.map(_listed, missing, chunksize=4), 1):
+        # Not concurrent.futures: its pool can wait for ever when a process has done its share and goes.
+        with get_context("spawn").Pool(2, maxtasksperchild=50) as pool, kept.open("a") as file:
+            for number, (job, found) in enumerate(pool.imap(_listed, missing, chunksize=1), 1):
                 known[job] = found
                 file.write(json.dumps([*job, found]) + "\n")
                 if number % 50 == 0 or math.isclose(number, len(missing)):
