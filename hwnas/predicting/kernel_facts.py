@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from hwnas.cache_misses.operators import CONVOLUTION, operator_kind
 from hwnas.core.kernel import Kernel
@@ -61,6 +62,7 @@ class KernelFacts:
         transposed: Whether it is a transposed convolution.
         fused: Operators of the network that run in this kernel.
         activations: Functions among them that are applied to every value of the result, such as ``Swish``.
+        constant: Whether it runs while the network is compiled, and never again.
         layout: Of the output, where the runtime tells.
         misses: Cache geometry -> modelled misses in place, where they were modelled.
     """
@@ -78,6 +80,7 @@ class KernelFacts:
     transposed: bool = False
     fused: int = 0
     activations: tuple[str, ...] = ()
+    constant: bool = False
     layout: str = ""
     misses: Mapping[str, float] | None = None
 
@@ -120,6 +123,7 @@ class KernelFacts:
             transposed=transposed,
             fused=len(kernel.fused),
             activations=tuple(m[1] for m in map(_APPLIED.search, kernel.fused) if m),
+            constant=bool(given.get("constant")),
             layout=kernel.layout or "",
             misses=given.get("llc_misses"),
         )
@@ -128,9 +132,7 @@ class KernelFacts:
     def key(self) -> str:
         """16 hexadecimal digits, equal for kernels that do the same work in the same way."""
         fields = (self.type, self.route, self.inputs, self.output, self.stride, self.padding, self.dilation)
-        text = canonical_json(
-            [*fields, self.groups, self.window, self.fused, self.activations, self.layout]
-        )
+        text = canonical_json([*fields, self.groups, self.window, self.fused, self.activations, self.layout])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
