@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION, Measurement, Status
 from hwnas.core.workload import Workload
-from hwnas.predicting.host_speed import Pass, log_latency, readings, slowness, steady_latencies
+from hwnas.predicting.host_speed import (
+    Pass,
+    log_latency,
+    readings,
+    shortness,
+    slowness,
+    steady_latencies,
+)
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.store import LatencyStore
 
@@ -115,19 +124,19 @@ def read_training_set(
         UsageError: There are fewer.
     """
     speeds = _speeds(store, environment, threads)
-    passes: list[Pass] = []
+    passes: dict[str, list[Pass]] = defaultdict(list)
     listed: dict[str, Measurement] = {}
     macs: dict[str, int | None] = {}
     for stored in store.measurements(
         environment=environment, backend=backend, threads=threads, status=str(Status.OK)
     ):
         m = stored.measurement
-        passes.append(Pass(m.workload.key, log_latency(m.blocks), speeds[m.group]))
+        passes[m.workload.key].append(Pass(m.workload.key, log_latency(m.blocks), speeds[m.group]))
         macs[m.workload.key] = stored.macs
         if any(k.time_s is not None for k in m.kernels):
             # The newest: what later versions tell of a kernel, earlier ones may not have told.
             listed[m.workload.key] = m
-    latencies = steady_latencies(passes)
+    latencies = steady_latencies([p for key, m in listed.items() for p in _with_shortness(passes[key], m)])
     networks = tuple(
         MeasuredNetwork(
             workload=m.workload,
@@ -147,6 +156,12 @@ def read_training_set(
             "Measure more first: hwnas measure, or hwnas fit --measure 30m",
         )
     return TrainingSet(backend, environment, threads, networks)
+
+
+def _with_shortness(passes: Sequence[Pass], listed: Measurement) -> list[Pass]:
+    latency_s = math.exp(sum(p.log_latency for p in passes) / len(passes))
+    short = shortness(latency_s, sum(k.time_s is not None for k in listed.kernels))
+    return [p._replace(short=short) for p in passes]
 
 
 def _speeds(store: LatencyStore, environment: str, threads: int) -> dict[str, float]:

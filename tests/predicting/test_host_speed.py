@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from hwnas.core.measurement import Block
-from hwnas.predicting.host_speed import Pass, log_latency, readings, slowness, steady_latencies
+from hwnas.predicting.host_speed import (
+    Pass,
+    log_latency,
+    readings,
+    shortness,
+    slowness,
+    steady_latencies,
+)
 
 REFERENCE = {"matrix": 1e-4, "arithmetic": 2e-4, "interpreter": 3e-4}
 
@@ -37,6 +44,20 @@ def test_repeated_passes_tell_how_a_backend_feels_the_host(slope: float) -> None
     assert np.std(errors) < 0.03
     raw = [p.log_latency - math.log(1e-3) for p in passes(slope)]
     assert np.std(raw) > 0.1
+
+
+def test_networks_of_short_kernels_may_feel_the_host_more() -> None:
+    large, small = passes(1.0), [p._replace(network=f"s{p.network}", short=0.4) for p in passes(1.5, seed=1)]
+    found = steady_latencies([*large, *small])
+    for kind in ("", "s"):
+        errors = [math.log(found[f"{kind}{n}"].latency_s / 1e-3) for n in range(20)]
+        assert np.std(errors) < 0.03
+
+
+def test_many_kernels_in_little_time_are_short() -> None:
+    assert shortness(20e-6, 1) == pytest.approx(0.5)
+    assert shortness(1.0, 100) < 0.01 < shortness(1e-3, 100)
+    assert shortness(1e-3, 0) < 0.1
 
 
 def test_without_repeated_passes_all_is_as_slow_as_the_canary() -> None:
