@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from hwnas.core.kernel import Kernel
@@ -37,7 +37,13 @@ def compiled_kernels(compiled: Any, model: Any, times: Mapping[str, float]) -> t
     """
     operators = {op.get_friendly_name(): op for op in model.get_ops()}
     nodes = compiled.get_runtime_model().get_ordered_ops()
-    kernels = [_kernel(node, operators, times) for node in nodes]
+    kernels = []
+    constant: set[str] = set()
+    for node in nodes:
+        info = _node_info(node)
+        if _is_constant(node, info, constant):
+            constant.add(node.get_friendly_name())
+        kernels.append(_kernel(node, info, operators, times, constant))
     ordered = sorted((k for k in kernels if k is not None), key=lambda pair: pair[0])
     return tuple(kernel for _, kernel in ordered)
 
@@ -64,11 +70,34 @@ def times_in_place(request: Any, run: Callable[[], None]) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in found.items()}
 
 
-def _kernel(node: Any, operators: Mapping[str, Any], times: Mapping[str, float]) -> tuple[int, Kernel] | None:
-    info = {
+def _node_info(node: Any) -> dict[str, Any]:
+    return {
         key: plain(value.astype(str) if hasattr(value, "astype") else value)
         for key, value in node.get_rt_info().items()
     }
+
+
+def _is_constant(node: Any, info: Mapping[str, Any], constant: Collection[str]) -> bool:
+    """Whether a node gives the same in every inference, so that it runs when the network is compiled.
+
+    Args:
+        node: Of the execution graph.
+        info: What it tells.
+        constant: Names of those before it that do.
+    """
+    if info.get("layerType") == "Const":
+        return True
+    sources = [port.get_source_output().get_node().get_friendly_name() for port in node.inputs()]
+    return bool(sources) and all(name in constant for name in sources)
+
+
+def _kernel(
+    node: Any,
+    info: Mapping[str, Any],
+    operators: Mapping[str, Any],
+    times: Mapping[str, float],
+    constant: Collection[str],
+) -> tuple[int, Kernel] | None:
     if "layerType" not in info or info["layerType"] in _NO_KERNELS:
         return None
     order = int(info.get("execOrder", -1))
@@ -87,6 +116,7 @@ def _kernel(node: Any, operators: Mapping[str, Any], times: Mapping[str, float])
             "input_shapes": [[int(d) for d in port.get_shape()] for port in node.inputs()],
             "output_shapes": [[int(d) for d in port.get_shape()] for port in node.outputs()],
             "output_precisions": info.get("outputPrecisions", ""),
+            **({"constant": True} if name in constant else {}),
             **_operator_attributes(operators.get(n) for n in fused),
         },
     )

@@ -69,6 +69,13 @@ CONVOLUTIONS = {
     **{f"conv_transpose{n}d": _TRANSPOSED for n in (1, 2, 3)},
 }
 
+#: Pooling -> the names of its arguments behind the input, in order.
+POOLINGS = {
+    **{f"max_pool{n}d": ("kernel", "stride", "padding", "dilation") for n in (1, 2, 3)},
+    **{f"avg_pool{n}d": ("kernel", "stride", "padding") for n in (1, 2, 3)},
+    **{f"adaptive_{kind}_pool{n}d": ("output_size",) for kind in ("avg", "max") for n in (1, 2, 3)},
+}
+
 
 @dataclass(frozen=True)
 class Primitive:
@@ -182,6 +189,7 @@ def kernel_of(position: int, operator: Operator, implementation: str, time_s: fl
         attributes={
             "input_shapes": [list(s) for s in operator.input_shapes if s],
             **_convolution_attributes(operator),
+            **_pooling_attributes(operator),
         },
     )
 
@@ -195,6 +203,16 @@ def _convolution_attributes(operator: Operator) -> dict[str, Any]:
     found = dict(zip(names, given, strict=False))
     # The profiler tells numbers and no text; the other word, "valid", is a padding of 0.
     return found if found["padding"] is not None else {**found, "padding": "same"}
+
+
+def _pooling_attributes(operator: Operator) -> dict[str, Any]:
+    """Window, stride, padding and dilation of a pooling, or the size of what it makes; empty for others."""
+    names = POOLINGS.get(operator.name.removeprefix("aten::"), ())
+    found = {n: v for n, v in zip(names, operator.arguments[1:], strict=False) if v is not None}
+    if "kernel" in found and not found.get("stride"):
+        # A pooling without a stride moves on by its window.
+        found["stride"] = found["kernel"]
+    return found
 
 
 def _working_operator(operator: Operator) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,8 @@ class Operator:
         name: Such as ``aten::conv2d``.
         time_s: Duration with its own operators in it [s].
         children: In the order of their calls.
-        input_shapes: Of an outermost one: the shapes of its arguments, empty for those that are no tensors.
+        input_shapes: Of an outermost one: the shapes of its arguments, empty for those that are no tensors;
+            a list of tensors has the shape of each.
         arguments: Of an outermost one: its arguments, where they are numbers or lists of numbers.
     """
 
@@ -26,6 +27,14 @@ class Operator:
     children: list[Operator] = field(default_factory=list)
     input_shapes: tuple[tuple[int, ...], ...] = ()
     arguments: tuple[Any, ...] = ()
+
+
+def _shapes(event: Any) -> Iterator[tuple[int, ...]]:
+    for given in event.structured_input_shapes():
+        if given and isinstance(given[0], Sequence):
+            yield from (tuple(shape) for shape in given)
+        else:
+            yield tuple(given)
 
 
 def profiled_operators(run: Callable[[], None]) -> tuple[list[Operator], int]:
@@ -53,7 +62,7 @@ def profiled_operators(run: Callable[[], None]) -> tuple[list[Operator], int]:
         if stack:
             stack[-1][1].children.append(operator)
         else:
-            operator.input_shapes = tuple(tuple(shape) for shape in event.shapes())
+            operator.input_shapes = tuple(_shapes(event))
             operator.arguments = tuple(event.concrete_inputs())
             outermost.append(operator)
         stack.append((end, operator))

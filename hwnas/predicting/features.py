@@ -33,6 +33,10 @@ FEATURES = (
     "out_vector_rest",
     "inputs",
     "fused",
+    "cheap_functions",
+    "exponential_functions",
+    "error_functions",
+    "window_work",
 )
 
 #: Sizes up to so many times as large as in training are in range.
@@ -40,6 +44,10 @@ _REACH = 1.5
 
 #: Floats in the widest vector registers in use; kernels pad channels to them.
 _VECTOR = 16
+
+#: Fused functions that take an instruction or two a value, and those that take more than an exponential.
+_CHEAP = ("Relu", "PRelu", "Clamp", "HSwish", "HSigmoid")
+_COSTLY = ("Gelu", "Erf", "Mish")
 
 
 def feature_names(geometries: Sequence[str]) -> tuple[str, ...]:
@@ -73,7 +81,7 @@ def range_slack(columns: int) -> np.ndarray:
     """
     slack = np.full(columns, np.inf)
     for place, name in enumerate(FEATURES):
-        if name.startswith("log_") and name != "log_intensity":
+        if (name.startswith("log_") and name != "log_intensity") or name == "window_work":
             slack[place] = math.log(_REACH)
         elif name in ("window_height", "window_width", "stride", "dilation"):
             slack[place] = 0.0
@@ -107,5 +115,9 @@ def _row(k: KernelFacts, geometries: Sequence[str]) -> list[float]:
         k.channels_out // groups % _VECTOR,
         len(k.inputs),
         k.fused,
+        sum(a in _CHEAP for a in k.activations),
+        sum(a not in _CHEAP and a not in _COSTLY for a in k.activations),
+        sum(a in _COSTLY for a in k.activations),
+        math.log1p(math.prod(k.output) * math.prod(k.window)),
         *(math.log1p(misses[g]) if g in misses else -1.0 for g in geometries),
     ]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from hwnas.cache_misses.operators import CONVOLUTION, operator_kind
 from hwnas.core.kernel import Kernel
@@ -19,6 +20,8 @@ _FLOAT_BYTES = 4
 _BIAS_FIRST = ("addmm", "baddbmm", "addmv")
 #: As OpenVINO writes them into the names of primitives.
 _INSTRUCTION_SETS = re.compile(r"_(sse41|sse42|avx2|avx512|avx|amx|sve|asimd|neon)(_core)?(?=_|$)")
+#: PyTorch's operators that put tensors one behind the other.
+_JOINING = ("cat", "concat")
 _MATRIX_PRODUCT, _POOLING = "matrix product", "pooling"
 
 #: Types that differ in that their result goes where their input was, and so in nothing that takes time.
@@ -30,6 +33,12 @@ _TRANSPOSED = re.compile(r"transpose|deconvolution|backprop", re.IGNORECASE)
 #: it, or with a whole layer of a transformer; and that of both runtimes.
 _WITH_LAYERS = ("nativemultiheadattention", "transformerencoderlayerfwd")
 _ATTENTION = "scaleddotproductattention"
+
+#: Functions that a runtime applies to a result before it writes it, as OpenVINO ends the names of fused
+#: operators: ``silu_4/aten.silu.default/Swish``.
+_APPLIED = re.compile(
+    r"/(Relu|PRelu|Clamp|HSwish|HSigmoid|Swish|Sigmoid|Tanh|Elu|Gelu|Erf|Mish|SoftPlus|Exp)(?:_\d+)?$"
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,8 @@ class KernelFacts:
         window: Likewise; ``(1, 1)`` elsewhere.
         transposed: Whether it is a transposed convolution.
         fused: Operators of the network that run in this kernel.
+        activations: Functions among them that are applied to every value of the result, such as ``Swish``.
+        constant: Whether it runs while the network is compiled, and never again.
         layout: Of the output, where the runtime tells.
         misses: Cache geometry -> modelled misses in place, where they were modelled.
     """
@@ -68,6 +79,8 @@ class KernelFacts:
     window: tuple[int, ...] = (1, 1)
     transposed: bool = False
     fused: int = 0
+    activations: tuple[str, ...] = ()
+    constant: bool = False
     layout: str = ""
     misses: Mapping[str, float] | None = None
 
@@ -94,6 +107,8 @@ class KernelFacts:
         output = tuple(int(d) for d in outputs[0]) if outputs else ()
         if not output and inputs:
             output = _output_shape(type_, kind, inputs, window, transposed, groups)
+            if kind == _POOLING and len(inputs[0]) == dimensions + 2:
+                output = _pooled(inputs[0], window, given)
         return cls(
             type=type_,
             kind=kind,
@@ -107,6 +122,8 @@ class KernelFacts:
             window=window.size,
             transposed=transposed,
             fused=len(kernel.fused),
+            activations=tuple(m[1] for m in map(_APPLIED.search, kernel.fused) if m),
+            constant=bool(given.get("constant")),
             layout=kernel.layout or "",
             misses=given.get("llc_misses"),
         )
@@ -115,7 +132,7 @@ class KernelFacts:
     def key(self) -> str:
         """16 hexadecimal digits, equal for kernels that do the same work in the same way."""
         fields = (self.type, self.route, self.inputs, self.output, self.stride, self.padding, self.dilation)
-        text = canonical_json([*fields, self.groups, self.window, self.fused, self.layout])
+        text = canonical_json([*fields, self.groups, self.window, self.fused, self.activations, self.layout])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -211,6 +228,15 @@ def route_of(kernel: Kernel) -> str:
     return name
 
 
+def _pooled(first: tuple[int, ...], window: Window, given: Mapping[str, Any]) -> tuple[int, ...]:
+    """What a pooling makes of its input; sizes are rounded down."""
+    size = given.get("output_size")
+    if size is None:
+        return *first[:2], *window.output(first[2:], transposed=False)
+    wanted = size if isinstance(size, (list, tuple)) else [size] * (len(first) - 2)
+    return *first[:2], *(int(w or had) for w, had in zip(wanted, first[2:], strict=False))
+
+
 def _plain(type_: str) -> str:
     return type_.replace("_", "").lower()
 
@@ -240,4 +266,9 @@ def _output_shape(
         return *first[:-1], inputs[1][0] if type_ == "linear" else inputs[1][-1]
     if _plain(type_) in (*_WITH_LAYERS, _ATTENTION):
         return first
+    if type_ in _JOINING and len({len(shape) for shape in inputs}) == 1:
+        # Along the dimension in which they differ, or that of channels.
+        place = next((i for i, sizes in enumerate(zip(*inputs, strict=True)) if len(set(sizes)) > 1), 1)
+        if place < len(first):
+            return *first[:place], sum(shape[place] for shape in inputs), *first[place + 1 :]
     return max(inputs, key=math.prod, default=first)

@@ -128,7 +128,7 @@ class KernelModel:
         asked: dict[tuple[str, str], list[int]] = defaultdict(list)
         for place, kernel in enumerate(kernels):
             known = self.table.get(kernel.key) if lookup else None
-            if kernel.category in self.free:
+            if kernel.constant or kernel.category in self.free:
                 sources[place] = "free"
             elif known is not None:
                 sources[place] = "measured"
@@ -186,7 +186,8 @@ def fit_kernel_model(
     geometries = tuple(geometries)
     longest: dict[str, float] = defaultdict(float)
     for kernel, time_s in zip(kernels, times_s, strict=True):
-        longest[kernel.category] = max(longest[kernel.category], float(time_s))
+        if not kernel.constant:
+            longest[kernel.category] = max(longest[kernel.category], float(time_s))
     free = frozenset(category for category, time_s in longest.items() if time_s < _SMALLEST_S)
     table = lookups(kernels, times_s, owners if owners is not None else range(len(kernels)))
     if not table:

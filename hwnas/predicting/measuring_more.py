@@ -155,6 +155,7 @@ def measure_workloads(
     )
     campaign = Campaign(Plan.of(experiment), store, environment, watcher)
     with campaign.opened() as outcome:
-        campaign.measure(campaign.plan.groups(0))
+        for number in range(settings.passes):
+            campaign.measure(campaign.plan.groups(number))
         campaign.count()
     return outcome.counts.get(Status.OK, 0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import least_squares
 
 from hwnas.core.errors import UsageError
 from hwnas.predicting.kernel_model import KernelTimes
@@ -15,6 +15,8 @@ from hwnas.predicting.kernel_model import KernelTimes
 CONFIDENCE = 0.9
 #: Prior of the calibration: as if so many networks had been predicted perfectly.
 _PRIOR_NETWORKS = 5.0
+#: Errors of logarithms beyond this count by their size, and no longer by its square.
+_USUAL_ERROR = 0.08
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,21 @@ def fit_network_model(sums: Sequence[Sum], latencies_s: Sequence[float]) -> Netw
 
 
 def _calibration(time: np.ndarray, count: np.ndarray) -> tuple[float, float]:
-    """Factor and seconds a kernel, by least squares of relative errors with a prior at 1 and 0."""
+    """Factor and seconds a kernel that bring logarithms of sums to those of latencies, few far ones aside.
+
+    Args:
+        time: Sum of the kernels' times over the latency, shape ``(n,)``.
+        count: Kernels over the latency, shape ``(n,)`` [1/s].
+    """
     scale = float(np.mean(count)) or 1.0
-    weight = np.sqrt(_PRIOR_NETWORKS)
-    # Columns: the sum, and kernels in units of their mean cost; rows: networks, then the prior.
-    columns = np.vstack([np.column_stack([time, count / scale]), weight * np.eye(2)])
-    target = np.concatenate([np.ones(len(time)), [weight, 0.0]])
-    factor, each = nnls(columns, target)[0]
-    return float(factor), float(each / scale)
+    prior = np.sqrt(_PRIOR_NETWORKS)
+
+    def errors(given: np.ndarray) -> np.ndarray:
+        factor, each = given
+        logs = np.log(np.maximum(factor * time + each * count / scale, 1e-9))
+        return np.concatenate([logs, [prior * np.log(factor), prior * each]])
+
+    found = least_squares(
+        errors, [1.0, 0.01], bounds=([0.1, 0.0], [10.0, 10.0]), loss="soft_l1", f_scale=_USUAL_ERROR
+    )
+    return float(found.x[0]), float(found.x[1] / scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,7 +11,14 @@ from dataclasses import dataclass
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION, Measurement, Status
 from hwnas.core.workload import Workload
-from hwnas.measuring.statistics import estimate
+from hwnas.predicting.host_speed import (
+    Pass,
+    log_latency,
+    readings,
+    shortness,
+    slowness,
+    steady_latencies,
+)
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.store import LatencyStore
 
@@ -24,7 +32,7 @@ class MeasuredNetwork:
 
     Args:
         workload: What ran.
-        latency_s: Drift-corrected latency [s].
+        latency_s: Latency at the canary's reference speed [s].
         low_s: Lower end of its 95 % interval [s].
         high_s: Upper end [s].
         kernels: What ran, in order.
@@ -102,7 +110,8 @@ def read_training_set(
 ) -> TrainingSet:
     """The networks of a database that have a latency and kernels with times.
 
-    A network that several campaigns measured is taken from the one with the most passes, the newest of them.
+    All passes of all campaigns count, each brought to the canary's reference speed; see
+    :mod:`hwnas.predicting.host_speed`.
 
     Args:
         store: Where they are.
@@ -114,42 +123,54 @@ def read_training_set(
     Raises:
         UsageError: There are fewer.
     """
-    passes: dict[str, dict[str | None, list[Measurement]]] = defaultdict(lambda: defaultdict(list))
+    speeds = _speeds(store, environment, threads)
+    passes: dict[str, list[Pass]] = defaultdict(list)
+    listed: dict[str, Measurement] = {}
     macs: dict[str, int | None] = {}
     for stored in store.measurements(
         environment=environment, backend=backend, threads=threads, status=str(Status.OK)
     ):
         m = stored.measurement
-        passes[m.workload.key][stored.campaign_uid].append(m)
+        passes[m.workload.key].append(Pass(m.workload.key, log_latency(m.blocks), speeds[m.group]))
         macs[m.workload.key] = stored.macs
-    reference = store.canary_reference(environment, PROTOCOL_VERSION)
-    networks = []
-    for key, campaigns in passes.items():
-        best = max(campaigns.values(), key=lambda found: (len(found), found[-1].created_at))
-        listed = _kernels([*best, *(m for found in campaigns.values() for m in found)])
-        if listed is None:
-            continue
-        found = estimate(best, reference)
-        networks.append(
-            MeasuredNetwork(
-                workload=best[0].workload,
-                latency_s=found.latency_s,
-                low_s=found.low_s,
-                high_s=found.high_s,
-                kernels=tuple(KernelFacts.of(k) for k in listed.kernels),
-                times_s=tuple(k.time_s for k in listed.kernels),
-                macs=macs[key],
-            )
+        if any(k.time_s is not None for k in m.kernels):
+            # The newest: what later versions tell of a kernel, earlier ones may not have told.
+            listed[m.workload.key] = m
+    latencies = steady_latencies([p for key, m in listed.items() for p in _with_shortness(passes[key], m)])
+    networks = tuple(
+        MeasuredNetwork(
+            workload=m.workload,
+            latency_s=latencies[key].latency_s,
+            low_s=latencies[key].low_s,
+            high_s=latencies[key].high_s,
+            kernels=tuple(KernelFacts.of(k) for k in m.kernels),
+            times_s=tuple(k.time_s for k in m.kernels),
+            macs=macs[key],
         )
+        for key, m in listed.items()
+    )
     if len(networks) < fewest:
         raise UsageError(
             f"{store.location} has {len(networks)} networks with kernel times of {backend} at {threads} "
             f"thread(s) in this environment, and a predictor needs {fewest}",
             "Measure more first: hwnas measure, or hwnas fit --measure 30m",
         )
-    return TrainingSet(backend, environment, threads, tuple(networks))
+    return TrainingSet(backend, environment, threads, networks)
 
 
-def _kernels(passes: Sequence[Measurement]) -> Measurement | None:
-    """The first pass whose kernels have times."""
-    return next((m for m in passes if any(k.time_s is not None for k in m.kernels)), None)
+def _with_shortness(passes: Sequence[Pass], listed: Measurement) -> list[Pass]:
+    latency_s = math.exp(sum(p.log_latency for p in passes) / len(passes))
+    short = shortness(latency_s, sum(k.time_s is not None for k in listed.kernels))
+    return [p._replace(short=short) for p in passes]
+
+
+def _speeds(store: LatencyStore, environment: str, threads: int) -> dict[str, float]:
+    """Group of interleaved arms -> how slow the host was while they ran."""
+    reference = store.canary_reference(environment, PROTOCOL_VERSION)
+    found: dict[str, list[list[float]]] = defaultdict(list)
+    for stored in store.measurements(
+        environment=environment, threads=threads, status=str(Status.OK), with_kernels=False
+    ):
+        m = stored.measurement
+        found[m.group].append(readings(m.blocks, reference or {}))
+    return {group: slowness(arms) for group, arms in found.items()}

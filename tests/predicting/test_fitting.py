@@ -258,3 +258,21 @@ def test_calibration_brings_predictions_to_what_was_measured() -> None:
         for (low, high), latency in zip(map(model.interval_s, sums), latencies, strict=True)
     ]
     assert 0.85 <= np.mean(covered) <= 0.97
+
+
+def test_few_far_ones_do_not_move_the_calibration() -> None:
+    rng = np.random.default_rng(0)
+    sums = [Sum(t, 50, 0.02, 0.0) for t in rng.uniform(1e-3, 1e-2, 60)]
+    latencies = [1.1 * s.time_s * math.exp(rng.normal(0, 0.03)) for s in sums]
+    disturbed = [latency * (4.0 if place < 4 else 1.0) for place, latency in enumerate(latencies)]
+    before, after = (fit_network_model(sums, found).latency_s(sums[-1]) for found in (latencies, disturbed))
+    assert after == pytest.approx(before, rel=0.04)
+
+
+def test_what_runs_while_compiling_takes_no_time(fitted: Fitted) -> None:
+    kernel = convolution(64, 128, 28)
+    constant = Kernel.from_dict({**kernel.to_dict(), "attributes": {**kernel.attributes, "constant": True}})
+    one = fitted.predictor.predict(NEW, kernels=facts(kernel))
+    both = fitted.predictor.predict(NEW, kernels=facts(constant, kernel))
+    assert both.latency_s == one.latency_s
+    assert both.kernels[0].source == "free"

@@ -139,3 +139,38 @@ def test_matrix_products_of_pytorch(
 ) -> None:
     facts = KernelFacts.of(Kernel(0, "x", type_, "aten::x", "f32", attributes={"input_shapes": shapes}))
     assert (facts.output, facts.macs) == (output, macs)
+
+
+def torch_kernel(type_: str, shapes: list[list[int]], **attributes: object) -> KernelFacts:
+    given = {"input_shapes": shapes, **attributes}
+    return KernelFacts.of(Kernel(0, f"aten::{type_}", type_, f"aten::{type_}", "f32", attributes=given))
+
+
+def test_poolings_of_pytorch_differ_by_their_windows() -> None:
+    image = [[1, 8, 28, 28]]
+    three = torch_kernel("max_pool2d", image, kernel=[3, 3], stride=[2, 2], padding=[1, 1], dilation=[1, 1])
+    two = torch_kernel("max_pool2d", image, kernel=[2, 2], stride=[2, 2], padding=[0, 0], dilation=[1, 1])
+    assert three.output == two.output == (1, 8, 14, 14)
+    assert three.key != two.key
+    work = feature_matrix([three, two])[:, FEATURES.index("window_work")]
+    assert work[0] > work[1]
+    assert torch_kernel("adaptive_avg_pool2d", image, output_size=[1, 1]).output == (1, 8, 1, 1)
+
+
+def test_a_join_writes_what_it_reads() -> None:
+    facts = torch_kernel("cat", [[1, 8, 14, 14], [1, 24, 14, 14]])
+    assert facts.output == (1, 32, 14, 14)
+    assert facts.input_bytes == facts.output_bytes
+
+
+def test_fused_functions_are_told_apart() -> None:
+    def fused(name: str) -> KernelFacts:
+        return KernelFacts.of(
+            Kernel.from_dict({**convolution(16, 32, 14).to_dict(), "fused": ["Multiply_7", name]})
+        )
+
+    swish, relu = fused("silu_4/aten.silu.default/Swish"), fused("relu/aten.relu.default/Relu_1")
+    assert (swish.activations, relu.activations) == (("Swish",), ("Relu",))
+    assert swish.key != relu.key
+    columns = [FEATURES.index(f"{kind}_functions") for kind in ("cheap", "exponential")]
+    assert feature_matrix([swish, relu])[:, columns].tolist() == [[0, 1], [1, 0]]

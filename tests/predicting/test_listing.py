@@ -160,3 +160,23 @@ def test_a_network_that_computes_with_values_cannot_be_listed_for_pytorch() -> N
         program = Program((torch.randn(1, 3, 8, 8),), module.eval())
         with pytest.raises(CellError, match="without running it"):
             backend("torch:cpu:fp32").list_kernels(program, 1)
+
+
+class _Nothing(torch.nn.Module):
+    """Adds a convolution of nothing to its input, as `none` does in a cell of NAS-Bench-201."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(8, 8, 3, padding=1)
+        self.norm = torch.nn.BatchNorm2d(8)
+        self.last = torch.nn.Conv2d(8, 8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(x + self.norm(self.convolution(torch.relu(torch.zeros_like(x)))))  # type: ignore[no-any-return]
+
+
+def test_what_openvino_runs_while_compiling_is_told() -> None:
+    program = Program((torch.randn(1, 8, 16, 16),), _Nothing().eval())
+    kernels = backend("openvino:cpu:fp32").compile(program, 1).listed_kernels()
+    run = [k for k in kernels if k.type == "Convolution" and not k.attributes.get("constant")]
+    assert len(run) == 1
