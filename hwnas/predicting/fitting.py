@@ -19,7 +19,7 @@ from hwnas.predicting.training_set import MeasuredNetwork, TrainingSet
 
 #: Families are left out in so many groups.
 _GROUPS = 10
-_TREES = 100
+_TREES = 40
 #: Of the rates that kernels reach: the very best are those of caches that the next kernel does not find.
 _BEST = 0.98
 

@@ -71,7 +71,7 @@ class Forest:
                     tree.threshold,
                     np.where(leaves, own, tree.children_left) + rows,
                     np.where(leaves, own, tree.children_right) + rows,
-                    tree.value[:, 0, 0],
+                    np.where(leaves, tree.value[:, 0, 0], 0.0),
                 ]
             )
             roots.append(rows)
@@ -80,7 +80,8 @@ class Forest:
         return cls(
             np.array(roots, dtype=np.int32),
             feature.astype(np.int16),
-            threshold.astype(np.float64),
+            # Random splits lie far from what single precision rounds away; what the samples are is single, too.
+            threshold.astype(np.float32),
             left.astype(np.int32),
             right.astype(np.int32),
             value.astype(np.float32),
@@ -96,7 +97,7 @@ class Forest:
             Two arrays of the shape ``(n,)``.
         """
         # scikit-learn compares single precision, and so must this.
-        x = np.asarray(x, dtype=np.float32).astype(np.float64)
+        x = np.asarray(x, dtype=np.float32)
         node = np.repeat(self.roots[:, None], len(x), axis=1)
         row = np.arange(len(x))[None, :]
         while True:
@@ -110,13 +111,14 @@ class Forest:
         return values.mean(axis=0), values.std(axis=0)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What :meth:`of_arrays` rebuilds it from."""
+        """What :meth:`of_arrays` rebuilds it from: children by how far they are, which packs well."""
+        own = np.arange(len(self.feature), dtype=np.int32)
         return {
             "roots": self.roots,
             "feature": self.feature,
             "threshold": self.threshold,
-            "left": self.left,
-            "right": self.right,
+            "left": self.left - own,
+            "right": self.right - own,
             "value": self.value,
         }
 
@@ -127,10 +129,13 @@ class Forest:
         Raises:
             ValueError: The arrays are no forest: a walk through it would leave them, or not end.
         """
-        forest = cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
-        nodes = len(forest.feature)
-        own = np.arange(nodes)
-        same = all(len(a) == nodes for a in (forest.threshold, forest.left, forest.right, forest.value))
+        found = {name: arrays[name] for name in cls.__dataclass_fields__}
+        nodes = len(found["feature"])
+        own = np.arange(nodes, dtype=np.int32)
+        same = all(len(found[name]) == nodes for name in ("threshold", "left", "right", "value"))
+        if same:
+            found |= {name: found[name] + own for name in ("left", "right")}
+        forest = cls(**found)
         if not same or not nodes or not len(forest.roots):
             raise ValueError("its arrays differ in length")
         inner = forest.feature != _LEAF
