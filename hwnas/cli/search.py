@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from hwnas.backends.registry import BACKENDS
 from hwnas.cli.options import db_option, given
 from hwnas.core.errors import UsageError
 from hwnas.core.units import parse_bytes, parse_count, parse_seconds
-from hwnas.jobs.options import SearchOptions
+from hwnas.jobs.options import NETADAPT, SearchOptions
 from hwnas.measuring.experiment import check_threads
 
 _OUT = "hwnas-search"
@@ -30,8 +30,16 @@ _COUNT_LIMITS: dict[str, tuple[str, Callable[[str], float]]] = {
     "max_memory": ("memory", parse_bytes),
 }
 
+#: Parameters that are read before they become a search's options.
+_READ = (*_COUNT_LIMITS, "latencies", "budget", "backend")
+#: Parameter -> option, where they differ.
+_OPTIONS = {"latencies": "max_latency", "budget": "time", "prune": "prune"}
 #: What may be another one when a search goes on: it only goes on for longer, or ends otherwise.
-_CHANGEABLE = {"trials", "budget_s", "finalists", "final_seeds"}
+_CHANGEABLE = {"trials", "finalists", "final_seeds"}
+_NOT_FOR_NETADAPT = (
+    *("space", "accuracy", "trials", "budget", "sampler", "measurements", "confidence", "prune"),
+    *("finalists", "final_seeds", *_COUNT_LIMITS),
+)
 
 
 @click.command()
@@ -101,9 +109,8 @@ def search(out: str, resume: bool, as_json: bool, db: str | None, **found: Any) 
 
     Without a limit the result is a Pareto front of accuracy and latency. Everything is kept as it is finished.
     """
-    options = _options(found)
-    if resume:
-        options = _gone_on_with(Path(out), options)
+    options = _gone_on_with(Path(out), found) if resume else _options(found)
+    _refuse_without_effect(options)
     check_threads(options.threads)
     console = Console(markup=False, emoji=False, highlight=False, stderr=as_json)
     from hwnas.cli.search_progress import SearchProgress, summary
@@ -127,27 +134,26 @@ def search(out: str, resume: bool, as_json: bool, db: str | None, **found: Any) 
         sys.exit(1)
 
 
-def _options(found: dict[str, Any]) -> SearchOptions:
+def _options(found: Mapping[str, Any]) -> SearchOptions:
     """The options that were given, the others at their defaults."""
-    chosen = {
-        name: value
-        for name, value in found.items()
-        if value is not None and name not in (*_COUNT_LIMITS, "latencies", "budget", "backend")
-    }
+    chosen = {name: value for name, value in found.items() if value is not None and name not in _READ}
     backend = BACKENDS.resolve(found["backend"]) if found["backend"] else SearchOptions.backend
-    counts = {
-        key: read(found[option]) for option, (key, read) in _COUNT_LIMITS.items() if found[option] is not None
-    }
+    limits = _latency_limits(found["latencies"], backend)
+    if found["backend"] and limits and backend not in limits:
+        raise UsageError(
+            f"--backend is {backend}, and --max-latency limits {', '.join(limits)}",
+            "Leave --backend out, or limit it as well",
+        )
     return SearchOptions(
         backend=backend,
-        max_latency_s=_latency_limits(found["latencies"], backend),
-        max_count=counts,
+        max_latency_s=limits,
+        max_count=_count_limits(found),
         budget_s=None if found["budget"] is None else parse_seconds(found["budget"]),
         **chosen,
     )
 
 
-def _latency_limits(texts: tuple[str, ...], backend: str) -> dict[str, float]:
+def _latency_limits(texts: Sequence[str], backend: str) -> dict[str, float]:
     limits: dict[str, float] = {}
     for text in texts:
         name, equals, most = text.rpartition("=")
@@ -158,35 +164,60 @@ def _latency_limits(texts: tuple[str, ...], backend: str) -> dict[str, float]:
     return limits
 
 
-#: Parameter of the command -> field of the options, where they differ.
-_FIELDS = {
-    "latencies": "max_latency_s",
-    "budget": "budget_s",
-    **dict.fromkeys(_COUNT_LIMITS, "max_count"),
-}
+def _count_limits(found: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        key: read(found[option]) for option, (key, read) in _COUNT_LIMITS.items() if found[option] is not None
+    }
 
 
-def _gone_on_with(out: Path, asked: SearchOptions) -> SearchOptions:
+def _gone_on_with(out: Path, found: Mapping[str, Any]) -> SearchOptions:
     """The options of a search that goes on, with what may be changed.
 
     Raises:
         UsageError: There is no search, or an option asks for another one.
     """
     from hwnas.jobs.folder import SearchFolder
+    from hwnas.jobs.paths import with_absolute_paths
 
-    options = SearchFolder(out).declared().options
+    begun = SearchFolder(out).declared().options
     changed: dict[str, Any] = {}
-    for parameter in click.get_current_context().params:
-        name = _FIELDS.get(parameter, parameter)
-        if not hasattr(asked, name) or not given(parameter):
+    for name in found:
+        if not given(name):
             continue
-        value, own = getattr(asked, name), getattr(options, name)
-        if name in _CHANGEABLE:
-            changed[name] = value
-        elif value != own:
-            option = "--" + parameter.replace("_", "-").replace("latencies", "max-latency")
-            raise UsageError(
-                f"{option} is another than that of the search in {out}, which was begun with {name} {own}",
-                "Leave the option out, or begin another search in another --out",
-            )
-    return replace(options, **changed)
+        option = "--" + _OPTIONS.get(name, name).replace("_", "-")
+        if name == "budget":
+            changed["budget_s"] = parse_seconds(found[name])
+        elif name in _CHANGEABLE:
+            changed[name] = found[name]
+        elif name == "latencies":
+            limits = _latency_limits(found[name], begun.backend)
+            _must_be(option, limits, {b: begun.max_latency_s.get(b) for b in limits}, out)
+        elif name in _COUNT_LIMITS:
+            key, read = _COUNT_LIMITS[name]
+            _must_be(option, read(found[name]), begun.max_count.get(key), out)
+        elif name == "backend":
+            _must_be(option, BACKENDS.resolve(found[name]), begun.backend, out)
+        else:
+            asked = found[name]
+            if name in ("space", "data", "accuracy", "predictor"):
+                asked = getattr(with_absolute_paths(replace(begun, **{name: asked})), name)
+            _must_be(option, asked, getattr(begun, name), out)
+    return replace(begun, **changed)
+
+
+def _must_be(option: str, asked: object, begun: object, out: Path) -> None:
+    if asked != begun:
+        raise UsageError(
+            f"{option} is another than that of the search in {out}, which was begun with {begun}",
+            "Leave the option out, or begin another search in another --out",
+        )
+
+
+def _refuse_without_effect(options: SearchOptions) -> None:
+    """Options that the engine netadapt would pass over."""
+    if options.engine != NETADAPT:
+        return
+    for name in _NOT_FOR_NETADAPT:
+        if given(name):
+            option = "--" + _OPTIONS.get(name, name).replace("_", "-")
+            raise UsageError(f"{option} says nothing to the engine netadapt", "Leave it out")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from hwnas.core.units import format_duration, format_seconds
 from hwnas.jobs.listener import JobListener
-from hwnas.jobs.options import SearchOptions
+from hwnas.jobs.options import NETADAPT, SearchOptions
 from hwnas.searching.limit import Judgement
 from hwnas.searching.trial import Trial, TrialState
 from hwnas.training.accuracy import EpochReport
@@ -52,7 +52,9 @@ class SearchProgress(JobListener):
             auto_refresh=False,
             transient=True,
         )
-        self._task = self._bar.add_task("starting", total=self._options.trials, left="")
+        self._task = self._bar.add_task(
+            "starting", total=None if self._options.engine == NETADAPT else self._options.trials, left=""
+        )
         self._bar.start()
         return self
 

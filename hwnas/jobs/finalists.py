@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hwnas.core.kernel import Kernel
 from hwnas.core.workload import Workload
 from hwnas.jobs.feasibility import Feasibility, LatencyProof, together
 from hwnas.jobs.host_timer import HostTimer, Times
+from hwnas.jobs.kernel_records import kernel_records
 from hwnas.searching.limit import Limit
 from hwnas.searching.trial import SearchResult, Trial
 from hwnas.training.several_seeds import MeanAccuracy
@@ -28,7 +28,7 @@ class Finalist:
         proofs: Measured latencies, one a backend.
         chosen_by: Mean accuracy on the images that choose among finalists; None before it is trained.
         reported: On those that decide nothing; None where there are none.
-        kernels: On the first backend, in order.
+        kernels: The costliest on the first backend (:func:`hwnas.jobs.kernel_records.kernel_records`).
     """
 
     trial: Trial
@@ -36,7 +36,7 @@ class Finalist:
     proofs: tuple[LatencyProof, ...]
     chosen_by: MeanAccuracy | None = None
     reported: MeanAccuracy | None = None
-    kernels: tuple[Kernel, ...] = ()
+    kernels: tuple[dict[str, Any], ...] = ()
 
     @property
     def verdict(self) -> Feasibility | None:
@@ -90,22 +90,28 @@ def accuracy_record(found: MeanAccuracy | None, trial: Trial) -> dict[str, Any]:
     }
 
 
-def still_within(trial: Trial, limits: Sequence[Limit]) -> bool:
-    """Whether a network is within all limits by what is known now, nothing being measured."""
-    return all(limit.violation(limit.cost.estimate(trial.architecture)) <= 0 for limit in limits)
+def violation(trial: Trial, limits: Sequence[Limit]) -> float:
+    """How far a network is beyond the limits by what is known now, nothing being measured; at most 0 within."""
+    found = (limit.violation(limit.cost.estimate(trial.architecture)) for limit in limits)
+    return max(found, default=0.0)
 
 
 def most_accurate(result: SearchResult, limits: Sequence[Limit], known: Sequence[Finalist]) -> list[Trial]:
-    """Trials that may become finalists, the most accurate first.
+    """Trials that may win, the most accurate first.
+
+    What was measured counts as it was measured. Where no network is within the limits any more, those nearest
+    to them come first: a model that has become less sure is no reason to measure none.
 
     Args:
         result: Of the search.
         limits: That must hold by what is known now.
-        known: Finalists of earlier rounds.
+        known: Finalists that were measured.
     """
-    texts = {finalist.trial.text for finalist in known}
+    verdicts = {finalist.trial.text: finalist.verdict for finalist in known}
     complete = sorted(result.complete, key=lambda trial: -(trial.accuracy or 0.0))
-    return [trial for trial in complete if trial.text not in texts and still_within(trial, limits)]
+    possible = [t for t in complete if verdicts.get(t.text) is not Feasibility.NOT]
+    within = [t for t in possible if t.text in verdicts or violation(t, limits) <= 0]
+    return within or sorted(possible, key=lambda trial: violation(trial, limits))
 
 
 def spread_over(front: Sequence[Trial], count: int) -> list[Trial]:
@@ -147,6 +153,11 @@ def prove(
 
     times = timer.close([workload for _, workload in trials], backends, is_open=is_open)
     return [
-        Finalist(trial, workload, proofs(workload, times), kernels=times[workload, backends[0]].kernels)
+        Finalist(
+            trial,
+            workload,
+            proofs(workload, times),
+            kernels=tuple(kernel_records(times[workload, backends[0]].kernels)),
+        )
         for trial, workload in trials
     ]

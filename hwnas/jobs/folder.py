@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ RESULT = "result.json"
 PAGE = "index.html"
 _SEARCH = "search.json"
 _TRAININGS = "trainings"
+_PART = ".part-"
 _HINT = "Give another folder with --out"
 
 
@@ -29,11 +31,13 @@ class Declared:
         options: Of the search.
         study: Name of its study.
         started: ISO 8601, UTC.
+        db: Where study and latencies are, for people: without a password.
     """
 
     options: SearchOptions
     study: str
     started: str
+    db: str
 
 
 class SearchFolder:
@@ -67,10 +71,24 @@ class SearchFolder:
                 f"Go on with it by --resume --out {self.path}, or give another --out",
             )
         try:
-            if self.path.exists() and any(self.path.iterdir()):
-                raise UsageError(f"{self.path} holds something else than a search", _HINT)
+            # A file that a kill left unfinished is nobody's.
+            others = (
+                [p for p in self.path.iterdir() if not p.name.startswith(_PART)] if self.path.exists() else []
+            )
         except NotADirectoryError as error:
             raise UsageError(f"{self.path} is a file", _HINT) from error
+        except OSError as error:
+            raise UsageError(f"cannot look into {self.path}: {error.strerror}", _HINT) from error
+        if others:
+            raise UsageError(f"{self.path} holds something else than a search", _HINT)
+        self.declare(declared)
+
+    def declare(self, declared: Declared) -> None:
+        """Say what the folder is, again where the search goes on with more trials.
+
+        Raises:
+            UsageError: It cannot be written.
+        """
         self.write(
             _SEARCH,
             {
@@ -78,8 +96,15 @@ class SearchFolder:
                 "options": declared.options.to_dict(),
                 "study": declared.study,
                 "started": declared.started,
+                "db": declared.db,
             },
         )
+
+    def abandon(self) -> None:
+        """Nothing has come of the search: another one may take the folder."""
+        (self.path / _SEARCH).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     def declared(self) -> Declared:
         """What :meth:`begin` has said.
@@ -95,7 +120,8 @@ class SearchFolder:
                 raise UsageError(
                     f"the search in {self.path} is of the schema {told['schema']!r}, not {SCHEMA}", _HINT
                 )
-            return Declared(SearchOptions.from_dict(told["options"]), told["study"], told["started"])
+            options = SearchOptions.from_dict(told["options"])
+            return Declared(options, told["study"], told["started"], told["db"])
         except (LookupError, TypeError) as error:
             raise UsageError(f"{self.path / _SEARCH} is damaged: {error!r}", _HINT) from error
 
@@ -121,7 +147,7 @@ class SearchFolder:
             UsageError: It cannot be written.
         """
         path = self.path / name
-        part = path.with_name(f".part-{name}")
+        part = path.with_name(f"{_PART}{name}")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with part.open("w", encoding="utf-8") as file:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from hwnas.core.environment import Environment
-from hwnas.core.errors import LockHeld
+from hwnas.core.errors import CellError, LockHeld
 from hwnas.core.kernel import Kernel
 from hwnas.core.measurement import PROTOCOL_VERSION, SEARCH_CAMPAIGN, Measurement, Status
 from hwnas.core.workload import Workload
@@ -73,9 +73,19 @@ class HostTimer:
         self._seed = int.from_bytes(hashlib.sha256(search.encode()).digest()[:4])
 
     def quick(self, workloads: Sequence[Workload], backend: str) -> list[float | None]:
-        """The latency of each on one backend, from one pass [s]; None where it cannot be measured."""
+        """The latency of each on one backend, from one pass [s]; None where it cannot be measured.
+
+        Raises:
+            CellError: None of them can be.
+        """
         found = self.close(workloads, [backend], settings=QUICK)
         estimates = [found[workload, backend].estimate for workload in workloads]
+        if workloads and not any(estimates):
+            raise CellError(
+                f"{backend}: none of {len(workloads)} networks could be measured: "
+                f"{found[workloads[0], backend].reason}",
+                "hwnas devices says what this host can measure with",
+            )
         return [None if e is None else e.latency_s for e in estimates]
 
     def close(
@@ -107,7 +117,7 @@ class HostTimer:
             settings=settings,
             cache_misses=CacheMisses("model"),
         )
-        with self._alone():
+        with alone(self._watcher):
             campaign = Campaign(Plan.of(experiment), self._store, self.environment, self._watcher)
             with campaign.opened() as outcome:
                 for number in range(settings.passes):
@@ -135,21 +145,26 @@ class HostTimer:
             for backend in experiment.backends
         }
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Once nobody else measures on this machine."""
-        with ExitStack() as stack:
-            told = False
-            while True:
-                try:
-                    stack.enter_context(measuring_lock("hwnas search"))
-                    break
-                except LockHeld as error:
-                    if not told:
-                        self._watcher.notice(f"waiting: {error.message}")
-                        told = True
-                    time.sleep(_WAIT_S)
-            yield
+
+@contextmanager
+def alone(watcher: Watcher) -> Iterator[None]:
+    """The machine's measuring lock, waited for while somebody else holds it.
+
+    Args:
+        watcher: Told whom is waited for.
+    """
+    with ExitStack() as stack:
+        told = False
+        while True:
+            try:
+                stack.enter_context(measuring_lock("hwnas search"))
+                break
+            except LockHeld as error:
+                if not told:
+                    watcher.notice(f"waiting: {error.message}")
+                    told = True
+                time.sleep(_WAIT_S)
+        yield
 
 
 def _timed(passes: Sequence[Measurement], reference: Mapping[str, float] | None) -> Timed:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
 from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.options import SearchOptions
@@ -80,15 +81,9 @@ def _measure(
 def _predictor(
     options: SearchOptions, timer: HostTimer, backend: str, told: Callable[[str], None]
 ) -> LatencyPredictor | None:
-    if options.predictor is not None:
-        predictor = LatencyPredictor.load(Path(options.predictor), environment=timer.environment)
-        if (predictor.backend, predictor.threads) != (backend, options.threads):
-            raise UsageError(
-                f"the predictor in {options.predictor} is of {predictor.backend} at {predictor.threads} "
-                f"thread(s), and the search is about {backend} at {options.threads}",
-                "Name another predictor, or leave it out",
-            )
-        return predictor
+    named = named_predictor(options, timer.environment)
+    if named is not None and named.backend == backend:
+        return named
     try:
         predictor, note = find_predictor(timer.environment, backend, options.threads)
     except UsageError as error:
@@ -96,6 +91,24 @@ def _predictor(
         return None
     told(f"{backend}: the predictor was {note}" if note else f"{backend}: this host's predictor")
     return predictor
+
+
+def named_predictor(options: SearchOptions, environment: Environment) -> LatencyPredictor | None:
+    """The predictor that the user has named, if any.
+
+    Raises:
+        UsageError: It cannot be read, or is of another host, backend or number of threads.
+    """
+    if options.predictor is None:
+        return None
+    found = LatencyPredictor.load(Path(options.predictor), environment=environment)
+    if found.backend not in options.backends or found.threads != options.threads:
+        raise UsageError(
+            f"the predictor in {options.predictor} is of {found.backend} at {found.threads} thread(s), and the "
+            f"search is about {', '.join(options.backends)} at {options.threads}",
+            "Name another predictor, or leave it out",
+        )
+    return found
 
 
 def limits_of(options: SearchOptions, space: Space, models: dict[str, CostModel]) -> list[Limit]:

@@ -1,42 +1,51 @@
-"""NetAdapt as a whole search: train a network, shrink it under the predictor, measure it, export it."""
+"""NetAdapt as a whole search: a network is measured, trained, shrunk, measured again and exported."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+import copy
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import HwnasError, LockHeld, UsageError
 from hwnas.core.units import format_seconds
+from hwnas.host.lock import lock_holder
 from hwnas.host.machine import probe_environment
+from hwnas.jobs.declaring import declared_anew, declared_before
 from hwnas.jobs.feasibility import Feasibility, LatencyProof
 from hwnas.jobs.finalists import Finalist
 from hwnas.jobs.folder import RESULT, Declared, SearchFolder
-from hwnas.jobs.host_timer import CLOSE
+from hwnas.jobs.host_timer import CLOSE, alone
+from hwnas.jobs.latency_models import named_predictor
 from hwnas.jobs.listener import JobListener, Watching
 from hwnas.jobs.options import SearchOptions
 from hwnas.jobs.result import result_record
 from hwnas.jobs.start_network import Start, start_network
 from hwnas.jobs.winner import export_files
 from hwnas.measuring.api import measure
-from hwnas.netadapt.adapt import adapt
+from hwnas.netadapt.adapt import adapt, check_reach
 from hwnas.netadapt.predicted import PredictedLatency
 from hwnas.netadapt.progress import Adapted, Progress
 from hwnas.netadapt.settings import NetAdaptSettings
 from hwnas.predicting.locating import find_predictor
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.searching.trial import Cost, SearchResult, Trial, TrialState
+from hwnas.store import LatencyStore
 from hwnas.training.datasets import load_data
 from hwnas.training.fine_tuning import fine_tuner
 from hwnas.training.loop import accuracy_on, train
+from hwnas.training.memory import check_training_memory
 from hwnas.training.settings import TrainingSettings
 from hwnas.training.several_seeds import MeanAccuracy
 from hwnas.workloads.models import model_name
 from hwnas.workloads.spaces.workload import space_model
 
 _STEPS = "netadapt"
+#: What the predictor was asked for in each round: a run that goes on must ask the same.
+_LIMITS = "netadapt.json"
+_DATA = "digits"
 #: How often a network that turns out too slow is shrunk further.
 _ROUNDS = 3
 #: What is aimed at lies so far below the limit that a measurement's interval does not reach it.
@@ -61,64 +70,76 @@ def shrink(
         What ``result.json`` holds.
 
     Raises:
+        OutOfMemory: The network cannot be trained here.
         UnknownName: No such network or data.
         UsageError: There is not one latency limit, there is no predictor, or the limit cannot be reached.
     """
     if len(options.max_latency_s) != 1 or options.max_count:
         raise UsageError("the engine netadapt takes one latency limit and no other", "Give --max-latency once")
-    ((backend, limit_s),) = options.max_latency_s.items()
-    data = load_data(options.data)
-    start = start_network(str(options.start), data, options.image_size, options.seed)
+    name = options.data or _DATA
+    # Images of a folder come in the size that is asked for; others are scaled to it.
+    data = load_data(name, image_size=options.image_size if name.startswith("folder:") else None)
+    start = start_network(str(options.start), data, options.image_size, options.seed, options.batch)
+    predictor = _predictor(options, listener)
     if resume:
-        declared = replace(folder.declared(), options=options)
+        declared, storage = declared_before(folder, options, db)
     else:
-        declared = Declared(options, "", datetime.now(UTC).isoformat(timespec="seconds"))
-    predictor = _predictor(options, backend, listener)
-    if not resume:
-        folder.begin(declared)
-    return _Shrinking(declared, folder, start, predictor, limit_s, db, listener).run()
+        declared, storage = declared_anew(folder, options, "", db)
+    with LatencyStore.open(storage) as store:
+        shrinking = _Shrinking(declared, folder, start, predictor, store, listener)
+        try:
+            return shrinking.run()
+        except HwnasError:
+            if not folder.trainings.exists():
+                folder.abandon()
+            raise
 
 
-def _predictor(options: SearchOptions, backend: str, listener: JobListener) -> LatencyPredictor:
+def _predictor(options: SearchOptions, listener: JobListener) -> LatencyPredictor:
     environment = probe_environment()
-    if options.predictor is not None:
-        return LatencyPredictor.load(options.predictor, environment=environment)
-    found, note = find_predictor(environment, backend, options.threads)
+    named = named_predictor(options, environment)
+    if named is not None:
+        return named
+    found, note = find_predictor(environment, options.backends[0], options.threads)
     if note:
-        listener.notice(f"{backend}: the predictor was {note}")
+        listener.notice(f"{options.backends[0]}: the predictor was {note}")
     return found
 
 
+@dataclass
 class _Shrinking:
-    def __init__(
-        self,
-        declared: Declared,
-        folder: SearchFolder,
-        start: Start,
-        predictor: LatencyPredictor,
-        limit_s: float,
-        db: str | None,
-        listener: JobListener,
-    ) -> None:
-        self._declared, self._options = declared, declared.options
-        self._folder, self._start, self._predictor = folder, start, predictor
-        self._limit_s, self._db, self._listener = limit_s, db, listener
+    declared: Declared
+    folder: SearchFolder
+    start: Start
+    predictor: LatencyPredictor
+    store: LatencyStore
+    listener: JobListener
+
+    def __post_init__(self) -> None:
+        self._options = self.declared.options
+        ((self._backend, self._limit_s),) = self._options.max_latency_s.items()
         self._notices: list[str] = []
         given = {} if self._options.epochs is None else {"epochs": self._options.epochs}
-        self._settings = TrainingSettings.for_images(len(start.data.train), **given)
-        workload = start.workload
+        self._settings = TrainingSettings.for_images(len(self.start.data.train), **given)
+        workload = self.start.workload
         self._model = space_model(workload) if workload.kind == "space" else model_name(workload)
-        images = start.data.validation.images[:1]
-        self._images = start.data.normalised(images).contiguous()
+        images = self.start.data.validation.images[: self._options.batch]
+        self._images = self.start.data.normalised(images).contiguous()
 
     def run(self) -> dict[str, Any]:
+        data = self.start.data
+        limits_s = self._limits_so_far()
+        if not limits_s:
+            # How far the predictor is off is told by the whole network.
+            proof = self._measured(self.start.network)
+            limits_s = self._next_limit([], proof, self._predicted()(self.start.network))
+        self.listener.phase("looking how far the network can be shrunk")
+        check_reach(self.start.network, self._images, self._predicted(), limits_s[0], _SETTINGS)
         network = self._trained()
-        first = accuracy_on(network, self._start.data, self._start.data.validation).value
+        first = accuracy_on(network, data, data.validation).value
         trials: list[Trial] = []
-        # The predictor's word, made true by what was measured.
-        correction = self._correction(self._measured(network), self._predicted()(network))
         for number in range(_ROUNDS):
-            adapted = self._adapted(network, self._limit_s / (_MARGIN * correction), number)
+            adapted = self._adapted(network, limits_s[number], number)
             if not trials:
                 trials.append(self._trial(0, "as it was trained", first, adapted.first_s))
             for step in adapted.steps:
@@ -129,93 +150,107 @@ class _Shrinking:
             proof = self._measured(network)
             if proof.verdict is not Feasibility.NOT or proof.estimate is None:
                 break
-            correction = self._correction(proof, adapted.latency_s)
+            if len(limits_s) == number + 1:
+                limits_s = self._next_limit(limits_s, proof, adapted.latency_s)
         return self._told(network, trials, proof)
-
-    def _correction(self, proof: LatencyProof, predicted_s: float) -> float:
-        """Measured over predicted."""
-        if proof.estimate is None:
-            return 1.0
-        found = proof.estimate.latency_s / predicted_s
-        self._note(
-            f"measured {format_seconds(proof.estimate.latency_s)}, {found:.2f} times what the predictor "
-            "allows for"
-        )
-        return found
-
-    def _predicted(self) -> PredictedLatency:
-        return PredictedLatency(self._predictor, self._images)
 
     def _note(self, text: str) -> None:
         self._notices.append(text)
-        self._listener.notice(text)
+        self.listener.notice(text)
 
-    def _trained(self) -> torch.nn.Module:
-        if self._start.trained:
-            return self._start.network
-        file = self._folder.trainings / "start.safetensors"
-        report = self._listener
+    def _limits_so_far(self) -> list[float]:
+        if not (self.folder.path / _LIMITS).exists():
+            return []
+        return [float(limit_s) for limit_s in self.folder.read(_LIMITS)["predicted_limits_s"]]
+
+    def _next_limit(self, limits_s: list[float], proof: LatencyProof, predicted_s: float) -> list[float]:
+        """The predictor's word, made true by what was measured, says what to ask it for."""
+        ratio = 1.0 if proof.estimate is None else proof.estimate.latency_s / predicted_s
+        if proof.estimate is not None:
+            measured = format_seconds(proof.estimate.latency_s)
+            self._note(f"measured {measured}, {ratio:.2f} times what the predictor allows for")
+        found = [*limits_s, self._limit_s / (_MARGIN * ratio)]
+        self.folder.write(_LIMITS, {"predicted_limits_s": found})
+        return found
+
+    def _predicted(self) -> PredictedLatency:
+        return PredictedLatency(self.predictor, self._images)
+
+    def _trained(self) -> nn.Module:
+        if self.start.trained:
+            return self.start.network
+        file = self.folder.trainings / "start.safetensors"
+        if not file.exists():
+            check_training_memory(self.start.workload, self._settings.batch)
         found = train(
-            self._start.network,
-            self._start.data,
+            self.start.network,
+            self.start.data,
             self._settings,
             seed=self._options.seed,
             checkpoint=file,
             model=self._model,
-            report=lambda e: report.phase(
+            report=lambda e: self.listener.phase(
                 f"training {self._model}: epoch {e.epoch} of {e.epochs}, accuracy {e.accuracy:.1%}"
             ),
         )
-        return found.network.to(memory_format=torch.contiguous_format)
+        return found.network
 
-    def _adapted(self, network: torch.nn.Module, limit_s: float, number: int) -> Adapted:
+    def _adapted(self, network: nn.Module, limit_s: float, number: int) -> Adapted:
         def watch(progress: Progress) -> None:
-            self._listener.phase(
-                f"step {progress.step}: {progress.activity}; {progress.latency_s * 1e3:.3g} ms of "
-                f"{progress.limit_s * 1e3:.3g} ms"
+            self.listener.phase(
+                f"step {progress.step}: {progress.activity}; {format_seconds(progress.latency_s)} of "
+                f"{format_seconds(progress.limit_s)}"
             )
 
         return adapt(
-            network,
+            _contiguous(network),
             self._images,
             self._predicted(),
             limit_s,
-            fine_tuner(self._start.data, self._settings, self._options.seed),
+            fine_tuner(self.start.data, self._settings, self._options.seed),
             _SETTINGS,
             seed=self._options.seed,
-            folder=self._folder.path / _STEPS / str(number + 1),
+            folder=self.folder.path / _STEPS / str(number + 1),
             identity={
                 "start": self._model,
-                "data": self._start.data.digest,
-                "backend": self._predictor.backend,
-                "threads": self._predictor.threads,
+                "data": self.start.data.digest,
+                "backend": self.predictor.backend,
+                "threads": self.predictor.threads,
                 "training": asdict(self._settings),
             },
             watch=watch,
         )
 
-    def _measured(self, network: torch.nn.Module) -> LatencyProof:
-        self._listener.phase("measuring the network")
-        batch = self._options.batch
-        found = measure(
-            network,
-            self._images.expand(batch, -1, -1, -1).contiguous(),
-            backends=[self._predictor.backend],
-            threads=self._options.threads,
-            settings=CLOSE,
-            cache_misses="model",
-            store=self._db or None,
-            watcher=Watching(self._listener),
-        )[self._predictor.backend]
-        return LatencyProof(self._predictor.backend, found.estimate, self._limit_s, found.reason)
+    def _measured(self, network: nn.Module) -> LatencyProof:
+        """Once nobody else measures on this machine."""
+        self.listener.phase("measuring the network")
+        watcher = Watching(self.listener)
+        while True:
+            if lock_holder() is not None:
+                with alone(watcher):
+                    pass
+            try:
+                found = measure(
+                    _contiguous(network),
+                    self._images,
+                    backends=[self._backend],
+                    threads=self._options.threads,
+                    settings=CLOSE,
+                    cache_misses="model",
+                    store=self.store,
+                    watcher=watcher,
+                )[self._backend]
+            except LockHeld:
+                continue  # somebody was faster
+            return LatencyProof(self._backend, found.estimate, self._limit_s, found.reason)
 
     def _trial(self, number: int, text: str, accuracy: float, latency_s: float) -> Trial:
         cost = Cost(latency_s, latency_s, latency_s)
-        name = f"latency {self._predictor.backend}"
+        name = f"latency {self._backend}"
         return Trial(number, {}, text, TrialState.COMPLETE, accuracy, {name: cost})
 
-    def _told(self, network: torch.nn.Module, trials: list[Trial], proof: LatencyProof) -> dict[str, Any]:
-        data, workload = self._start.data, self._start.workload
+    def _told(self, network: nn.Module, trials: list[Trial], proof: LatencyProof) -> dict[str, Any]:
+        data, workload = self.start.data, self.start.workload
         seeds = (self._options.seed,)
         winner = Finalist(
             trials[-1],
@@ -224,10 +259,9 @@ class _Shrinking:
             chosen_by=MeanAccuracy((accuracy_on(network, data, data.validation),), seeds),
             reported=MeanAccuracy((accuracy_on(network, data, data.test),), seeds),
         )
-        self._listener.phase("exporting the network")
-        files = export_files(
-            self._folder, workload, network, data, self._images, {"start": self._options.start}
-        )
+        self.listener.phase("exporting the network")
+        about = {"start": self._options.start}
+        files = export_files(self.folder, workload, network, data, self._images, about)
         result = SearchResult(
             study="",
             space=self._model,
@@ -240,19 +274,29 @@ class _Shrinking:
             trials=tuple(trials),
         )
         record = result_record(
-            self._declared,
+            self.declared,
             result,
             [winner],
             winner,
             model=self._model,
+            pruned_from=str(self._options.start),
             environment=probe_environment(),
             importance={},
             notices=self._notices,
             files=files,
             data=data,
         )
-        self._folder.write(RESULT, record)
+        # The steps before it are on the way, and beyond the limit.
+        last = trials[-1].number
+        record["front"] = [last]
+        record["search"] |= {"best": last, "front": [last]}
+        self.folder.write(RESULT, record)
         from hwnas.report.search.page import write_search_page
 
-        write_search_page(record, self._folder.path)
+        write_search_page(record, self.folder.path)
         return record
+
+
+def _contiguous(network: nn.Module) -> nn.Module:
+    """A copy as it is exported: training leaves weights in channels-last memory."""
+    return copy.deepcopy(network).to(memory_format=torch.contiguous_format)

@@ -26,7 +26,8 @@ class SearchOptions:
         confidence: A network is trained where every limit holds so surely.
         threads: Threads of every backend.
         batch: Images in one inference.
-        data: Name of the images, as :func:`hwnas.training.datasets.load_data` takes it.
+        data: Name of the images, as :func:`hwnas.training.datasets.load_data` takes it; None for digits where
+            networks are trained, and for none where another evaluator tells accuracies.
         image_size: Of the images of a folder; None for the usual size.
         accuracy: Name of an evaluator, as :func:`hwnas.training.evaluators.find_evaluator` takes it.
         epochs: Of a training; None for what suits the data.
@@ -54,7 +55,7 @@ class SearchOptions:
     confidence: float = 0.9
     threads: int = 1
     batch: int = 1
-    data: str = "digits"
+    data: str | None = None
     image_size: int | None = None
     accuracy: str = "train"
     epochs: int | None = None

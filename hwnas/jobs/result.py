@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from hwnas import __version__
 from hwnas.core.environment import Environment
-from hwnas.core.kernel import Kernel
 from hwnas.jobs.finalists import Finalist
 from hwnas.jobs.folder import SCHEMA, Declared
 from hwnas.searching.trial import SearchResult
+from hwnas.store.location import resolve
 from hwnas.training.image_data import ImageData
 
 #: Packages that make a search another one.
 _PACKAGES = ("torch", "openvino", "optuna", "numpy", "scikit-learn")
-#: Kernels that the page shows.
-_KERNELS = 15
 
 
 def result_record(
@@ -31,6 +31,8 @@ def result_record(
     winner: Finalist | None,
     *,
     model: str | None,
+    training_seed: int | None = None,
+    pruned_from: str | None = None,
     environment: Environment,
     importance: Mapping[str, float],
     notices: Sequence[str],
@@ -45,6 +47,8 @@ def result_record(
         finalists: Measured.
         winner: One of them; None where no network was evaluated to its end.
         model: The winner, as users name it; None without one.
+        training_seed: Of the training whose weights were exported; None where nothing was.
+        pruned_from: What NetAdapt has shrunk; None for a network of a space.
         environment: The host.
         importance: Of the choices.
         notices: What a person should know.
@@ -65,7 +69,9 @@ def result_record(
             "model": model,
             "architecture": dict(winner.trial.architecture),
             "counts": {n: c.median for n, c in winner.trial.costs.items() if not n.startswith("latency ")},
-            "kernels": kernel_records(winner.kernels),
+            "kernels": list(winner.kernels),
+            "training_seed": training_seed,
+            "pruned_from": pruned_from,
         },
         "limits": {
             "latency_ms": {backend: most * 1e3 for backend, most in options.max_latency_s.items()},
@@ -106,25 +112,22 @@ def provenance(declared: Declared, environment: Environment, data: ImageData | N
         "started": declared.started,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": images,
-        "command": "hwnas " + " ".join(sys.argv[1:]) if sys.argv[0].endswith("hwnas") else None,
+        "command": _command(),
     }
 
 
-def kernel_records(kernels: Sequence[Kernel]) -> list[dict[str, Any]]:
-    """The costliest kernels, the costliest first, with their share of all; times in milliseconds."""
-    timed = [k for k in kernels if k.time_s is not None]
-    total = sum(k.time_s or 0.0 for k in timed)
-    found = []
-    for kernel in sorted(timed, key=lambda k: -(k.time_s or 0.0))[:_KERNELS]:
-        shapes = kernel.attributes.get("input_shapes") or []
-        found.append(
-            {
-                "type": kernel.type,
-                "implementation": kernel.implementation,
-                "input": "x".join(map(str, shapes[0])) if shapes else "",
-                "fused": list(kernel.fused),
-                "time_ms": (kernel.time_s or 0.0) * 1e3,
-                "share": (kernel.time_s or 0.0) / total if total else 0.0,
-            }
-        )
-    return found
+def _command() -> str | None:
+    """The command line, as it can be pasted; a database's password is not in it."""
+    if Path(sys.argv[0]).name not in ("hwnas", "__main__.py"):
+        return None
+    told, masked = [], False
+    for argument in sys.argv[1:]:
+        option, equals, value = argument.partition("=")
+        if masked:
+            told.append(str(resolve(argument)))
+        elif option == "--db" and equals:
+            told.append(f"--db={resolve(value)}")
+        else:
+            told.append(argument)
+        masked = argument == "--db"
+    return shlex.join(["hwnas", *told])

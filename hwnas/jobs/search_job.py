@@ -3,48 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import optuna
+from sqlalchemy.exc import SQLAlchemyError
 
+from hwnas.core.errors import DatabaseError, HwnasError, MissingDependency, UsageError
+from hwnas.core.foreign_code import in_one_line
 from hwnas.core.workload import Workload
 from hwnas.host.machine import probe_environment
+from hwnas.jobs.declaring import declared_anew, declared_before
 from hwnas.jobs.feasibility import Feasibility
 from hwnas.jobs.finalists import Finalist, most_accurate, prove, spread_over
 from hwnas.jobs.folder import RESULT, Declared, SearchFolder
 from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.latency_models import latency_models, limits_of
 from hwnas.jobs.listener import JobListener, Watching
+from hwnas.jobs.material import Material, material_of
 from hwnas.jobs.options import NETADAPT, SearchOptions
+from hwnas.jobs.paths import with_absolute_paths
+from hwnas.jobs.proofs import read_proofs, write_proofs
 from hwnas.jobs.result import result_record
-from hwnas.jobs.winner import export_winner
+from hwnas.jobs.several_trainings import trained_with_seeds
+from hwnas.jobs.winner import best_seed, export_winner
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.counted_cost import CountedCost
 from hwnas.searching.importance import choice_importance
 from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.searching.optuna_study import add_measured
 from hwnas.searching.run import checked_sampler, run_search
+from hwnas.searching.suggester import NothingLeft
 from hwnas.searching.trial import SearchResult, Trial
 from hwnas.store import LatencyStore
-from hwnas.store.location import location_text
-from hwnas.training.accuracy import AccuracyEvaluator
-from hwnas.training.datasets import load_data
-from hwnas.training.evaluators import find_evaluator
-from hwnas.training.image_data import ImageData
-from hwnas.training.networks import space_for
-from hwnas.training.settings import TrainingSettings
-from hwnas.training.several_seeds import mean_accuracy
-from hwnas.training.trained import TrainedEvaluator
-from hwnas.workloads.spaces.space import Space
-from hwnas.workloads.spaces.space_file import load_space
 from hwnas.workloads.spaces.workload import space_model, space_workload
 
-#: Name of the evaluator that trains on the data.
-TRAIN = "train"
 #: Told of every network, whether limited or not.
 _WATCHED = ("macs", "parameters")
 #: How often finalists are chosen anew where none of them is within the limits.
@@ -70,7 +65,8 @@ def search(
     Args:
         options: What to search; with `resume`, those that the search began with, or more trials or time.
         out: Folder for all that comes out.
-        db: Database of latencies and studies, as ``--db`` takes it.
+        db: Database of latencies and studies, as ``--db`` takes it; one in memory is refused. None for the
+            usual one or, with `resume`, that of the search.
         resume: Go on with the search in `out`.
         listener: Told how it goes.
 
@@ -78,6 +74,7 @@ def search(
         What ``result.json`` holds; docs/search.md says what each key is.
 
     Raises:
+        CellError: Nothing can be measured.
         DatabaseError: The database cannot be used.
         NothingLeft: No network of the space is within the limits.
         UnknownName: A name that is not known: of a space, an engine, a sampler, data, a backend.
@@ -85,153 +82,152 @@ def search(
         HwnasError: Several trainings failed, one after the other.
     """
     hears = listener or JobListener()
-    folder = SearchFolder(Path(out))
-    if options.engine == NETADAPT:
+    folder = SearchFolder(Path(out).absolute())
+    chosen = with_absolute_paths(options)
+    if chosen.engine == NETADAPT:
         from hwnas.jobs.netadapt_job import shrink
 
-        return shrink(options, folder, db=db, resume=resume, listener=hears)
-    checked_sampler(options.engine, options.sampler)
-    material = _material(options, folder)
+        return shrink(chosen, folder, db=db, resume=resume, listener=hears)
+    checked_sampler(chosen.engine, chosen.sampler)
+    material = material_of(chosen, folder)
     if resume:
-        declared = replace(folder.declared(), options=options)
+        declared, storage = declared_before(folder, chosen, db)
     else:
-        now = datetime.now(UTC)
-        name = f"{material.space.name} {folder.path.name} {now:%Y-%m-%d %H:%M:%S.%f}"
-        declared = Declared(options, name, now.isoformat(timespec="seconds"))
-        folder.begin(declared)
-    with LatencyStore.open(db) as store:
-        timer = HostTimer(store, probe_environment(), options.threads, Watching(hears), declared.study)
-        return _Job(declared, folder, material, timer, location_text(db), hears).run()
+        name = f"{material.space.name} {folder.path.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
+        declared, storage = declared_anew(folder, chosen, name, db)
+    try:
+        with LatencyStore.open(storage) as store:
+            timer = HostTimer(store, probe_environment(), chosen.threads, Watching(hears), declared.study)
+            return _Job(declared, folder, material, timer, storage, hears).run(begun_now=not resume)
+    except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+        raise DatabaseError(
+            f"the database {declared.db} fails: {in_one_line(error)}",
+            f"What is finished is kept: hwnas search --resume --out {folder.path} goes on",
+        ) from error
 
 
-@dataclass(frozen=True)
-class _Material:
-    """What networks are made and judged by.
-
-    Args:
-        space: Theirs.
-        evaluator: Tells their accuracies.
-        data: Images that they are trained on; None where another evaluator needs none.
-        epochs: Of a training; None where nobody says.
-    """
-
-    space: Space
-    evaluator: AccuracyEvaluator
-    data: ImageData | None
-    epochs: int | None
-
-
-def _material(options: SearchOptions, folder: SearchFolder) -> _Material:
-    if options.accuracy != TRAIN:
-        evaluator = find_evaluator(options.accuracy, folder=folder.trainings)
-        return _Material(load_space(options.space), evaluator, None, options.epochs)
-    data = load_data(options.data, image_size=options.image_size)
-    given = {} if options.epochs is None else {"epochs": options.epochs}
-    settings = TrainingSettings.for_images(len(data.train), **given)
-    evaluator = find_evaluator(TRAIN, data=data, settings=settings, folder=folder.trainings)
-    return _Material(space_for(options.space, data), evaluator, data, settings.epochs)
-
-
+@dataclass
 class _Job:
-    def __init__(
-        self,
-        declared: Declared,
-        folder: SearchFolder,
-        material: _Material,
-        timer: HostTimer,
-        storage: str,
-        listener: JobListener,
-    ) -> None:
-        self._declared, self._options = declared, declared.options
-        self._folder, self._material, self._timer = folder, material, timer
-        self._storage, self._listener = storage, listener
-        self._notices: list[str] = []
-        self._models = latency_models(self._options, material.space, timer, self._note)
-        self._limits = limits_of(self._options, material.space, self._models)
+    declared: Declared
+    folder: SearchFolder
+    material: Material
+    timer: HostTimer
+    storage: str
+    listener: JobListener
 
-    def run(self) -> dict[str, Any]:
-        result = self._searched()
+    def __post_init__(self) -> None:
+        self._options = self.declared.options
+        self._host = self.timer.environment.fingerprint
+        self._notices: list[str] = []
+
+    def run(self, *, begun_now: bool) -> dict[str, Any]:
+        try:
+            self._prepare()
+            result = self._searched()
+        except NothingLeft:
+            # A limit that nothing holds: the folder is free for one with another limit.
+            self.folder.abandon()
+            raise
+        except HwnasError:
+            if begun_now and not self.folder.trainings.exists():
+                self.folder.abandon()
+            raise
         finalists = self._finalists(result)
         winner = min(finalists, key=lambda finalist: finalist.rank, default=None)
-        files: list[str] = []
-        if winner is not None and self._material.data is not None:
-            self._listener.phase("exporting the winner")
-            files = export_winner(self._folder, winner, self._trainer(), self._options)
-        elif winner is not None:
-            self._note("nothing is exported: the evaluator leaves no weights")
+        files = [] if winner is None else self._exported(winner)
         record = result_record(
-            self._declared,
+            self.declared,
             result,
             finalists,
             winner,
             model=None if winner is None else space_model(winner.workload),
-            environment=self._timer.environment,
-            importance=choice_importance(self._storage, self._declared.study, self._options.seed),
+            training_seed=best_seed(winner, self._options) if winner is not None and files else None,
+            environment=self.timer.environment,
+            importance=choice_importance(self.storage, self.declared.study, self._options.seed),
             notices=self._notices,
             files=files,
-            data=self._material.data,
+            data=self.material.data,
         )
-        self._folder.write(RESULT, record)
+        self.folder.write(RESULT, record)
         from hwnas.report.search.page import write_search_page
 
-        self._listener.phase("drawing the page")
-        write_search_page(record, self._folder.path)
+        self.listener.phase("drawing the page")
+        write_search_page(record, self.folder.path)
         return record
 
     def _note(self, text: str) -> None:
         self._notices.append(text)
-        self._listener.notice(text)
+        self.listener.notice(text)
+
+    def _prepare(self) -> None:
+        """Latency models that know something: what cannot be measured is told before anything is trained."""
+        options, space = self._options, self.material.space
+        self._models = latency_models(options, space, self.timer, self._note)
+        self._limits = limits_of(options, space, self._models)
+        for model in self._models.values():
+            if isinstance(model, LearnedLatency):
+                self.listener.phase(f"measuring networks to learn the {model.name} from")
+                model.prepare()
+        if options.engine == "nni" and not options.limited:
+            self._note("NNI looks for accuracy alone: the front is of what it happens to try")
 
     def _searched(self) -> SearchResult:
-        options = self._options
+        options, space = self._options, self.material.space
         traded: list[CostModel] = [] if options.limited else [self._models[options.backend]]
-        return run_search(
-            self._material.space,
-            self._material.evaluator,
+        watched = [CountedCost(space, name) for name in _WATCHED if name not in options.max_count]
+        result = run_search(
+            space,
+            self.material.evaluator,
             limits=self._limits,
             traded=traded,
-            watched=[
-                CountedCost(self._material.space, name) for name in _WATCHED if name not in options.max_count
-            ],
+            watched=watched,
             engine=options.engine,
             sampler=options.sampler,
             trials=options.trials,
             budget_s=options.budget_s,
             seed=options.seed,
-            storage=self._storage,
-            study=self._declared.study,
+            storage=self.storage,
+            study=self.declared.study,
             resume=True,  # of a study that is there: the folder says whether it may be
             pruner=None if traded else self._pruner(),
-            listener=self._listener,
+            epochs=options.epochs,
+            host=self._host,
+            listener=self.listener,
         )
+        if result.evaluations < options.trials and options.budget_s is None:
+            self._note(
+                f"{result.evaluations} of {options.trials} networks were evaluated: no other one is surely "
+                "within the limits by what is known"
+            )
+        return result
 
     def _pruner(self) -> optuna.pruners.BasePruner | None:
-        if not self._options.prune or self._material.epochs is None:
+        if not self._options.prune or self.material.epochs is None:
             return None
-        warm = max(1, round(_PRUNED_AFTER * self._material.epochs))
+        warm = max(1, round(_PRUNED_AFTER * self.material.epochs))
         return optuna.pruners.MedianPruner(n_startup_trials=_PRUNING_STARTS, n_warmup_steps=warm)
 
     def _finalists(self, result: SearchResult) -> list[Finalist]:
-        found: list[Finalist] = []
+        found = read_proofs(self.folder, self._host, result.complete, self._workload)
         for _ in range(_ROUNDS):
-            chosen = self._chosen(result, found)
-            if not chosen:
+            known = {finalist.trial.text for finalist in found}
+            new = [trial for trial in self._chosen(result, found) if trial.text not in known]
+            if not new:
                 break
-            self._listener.phase(f"measuring {len(chosen)} finalists")
-            trials = [(trial, self._workload(trial)) for trial in chosen]
-            limits_s = self._options.max_latency_s
-            new = prove(self._timer, trials, self._options.backends, limits_s)
-            self._learn(new)
-            found += [f if f.verdict is Feasibility.NOT else self._trained(f) for f in new]
-            if any(f.verdict in (None, Feasibility.FEASIBLE) for f in new):
+            self.listener.phase(f"measuring {len(new)} finalists")
+            trials = [(trial, self._workload(trial)) for trial in new]
+            found += prove(self.timer, trials, self._options.backends, self._options.max_latency_s)
+            write_proofs(self.folder, self._host, found)
+            self._learn(found)
+            if any(f.verdict in (None, Feasibility.FEASIBLE) for f in found):
                 break
-        return found
+        return [self._trained(finalist) for finalist in found]
 
     def _chosen(self, result: SearchResult, known: Sequence[Finalist]) -> list[Trial]:
         count = self._options.finalists
         if self._options.limited:
             return most_accurate(result, self._limits, known)[:count]
-        return [] if known else spread_over(result.front, count)
+        return spread_over(result.front, count)
 
     def _learn(self, finalists: Sequence[Finalist]) -> None:
         """The models take over what was measured: a trial that only seemed to be within a limit is no more."""
@@ -243,37 +239,28 @@ class _Job:
                     own = measured.setdefault(model.name, {})
                     own[finalist.trial.text] = proof.estimate.latency_s
                     model.remember({finalist.trial.text: proof.estimate.latency_s})
-        add_measured(self._storage, self._declared.study, measured)
+        add_measured(self.storage, self.declared.study, measured, self._host)
 
     def _trained(self, finalist: Finalist) -> Finalist:
-        """With several seeds, and on the images that decide nothing."""
-        seeds = [self._options.seed + number for number in range(self._options.final_seeds)]
-        if self._options.accuracy.startswith("table:"):
-            return finalist  # a table says the same to every seed
-        network = replace(finalist.workload, input_shape=(1, *finalist.workload.input_shape[1:]))
+        """With several seeds where it may win, and on the images that decide nothing."""
+        count = 1 if finalist.verdict is Feasibility.NOT else self._options.final_seeds
+        seeds = [self._options.seed + number for number in range(count)]
+        return trained_with_seeds(finalist, self.material, self._options, seeds, self.listener, self._note)
 
-        def told(seed: int, number: int, epoch: Any) -> None:
-            self._listener.phase(
-                f"finalist of trial {finalist.trial.number}, seed {seed}: epoch {epoch.epoch} of {epoch.epochs}"
-            )
-
-        report = partial(_report, told, finalist.trial.number)
-        chosen_by = mean_accuracy(self._material.evaluator, network, seeds, report=report)
-        reported = None
-        if self._material.data is not None:
-            on_test = self._trainer(part="test")
-            reported = mean_accuracy(on_test, network, seeds)
-        return replace(finalist, chosen_by=chosen_by, reported=reported)
-
-    def _trainer(self, part: Any = "validation") -> TrainedEvaluator:
-        evaluator = self._material.evaluator
-        assert isinstance(evaluator, TrainedEvaluator)  # there are data
-        return TrainedEvaluator(evaluator.data, evaluator.settings, self._folder.trainings, part)
+    def _exported(self, winner: Finalist) -> list[str]:
+        trainer = self.material.trainer()
+        if trainer is None:
+            self._note("nothing is exported: the evaluator leaves no weights")
+            return []
+        self.listener.phase("exporting the winner")
+        try:
+            return export_winner(self.folder, winner, trainer, self._options)
+        except (MissingDependency, UsageError):
+            raise
+        except HwnasError as error:
+            # The search is worth telling all the same.
+            self._note(f"the winner could not be exported: {error}")
+            return []
 
     def _workload(self, trial: Trial) -> Workload:
-        return space_workload(self._material.space, trial.architecture, batch=self._options.batch)
-
-
-def _report(told: Any, number: int, seed: int, epoch: Any) -> None:
-    if not epoch.replayed:
-        told(seed, number, epoch)
+        return space_workload(self.material.space, trial.architecture, batch=self._options.batch)

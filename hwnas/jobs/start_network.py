@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -41,7 +41,7 @@ class Start:
     trained: bool
 
 
-def start_network(name: str, data: ImageData, side: int | None, seed: int) -> Start:
+def start_network(name: str, data: ImageData, side: int | None, seed: int, batch: int = 1) -> Start:
     """Build the network and fit images and scores to each other.
 
     Args:
@@ -50,6 +50,7 @@ def start_network(name: str, data: ImageData, side: int | None, seed: int) -> St
         side: Height and width of the images that a network by name is to read; None for those of the data, or
             32 where they are smaller.
         seed: Of new weights.
+        batch: Images in one inference.
 
     Raises:
         UnknownName: No such network.
@@ -57,18 +58,22 @@ def start_network(name: str, data: ImageData, side: int | None, seed: int) -> St
     """
     folder = Path(name)
     if (folder / ARCHITECTURE).is_file():
-        workload = Declaration.read(folder / ARCHITECTURE).workload
+        workload = _of_batch(Declaration.read(folder / ARCHITECTURE).workload, batch)
         return _checked(Start(rebuilt(folder), workload, _for(workload, data), trained=True))
     if name.startswith("space:"):
-        workload = parse_model(name)
+        workload = parse_model(name, batch=batch)
     else:
         chosen = side or max(_SMALLEST_SIDE, *data.input_shape[1:])
-        workload = parse_model(name, input_shape=(1, 3, chosen, chosen))
+        workload = parse_model(name, input_shape=(batch, 3, chosen, chosen))
     with seeded(seed):
         network = new_module(workload)
     fitting = _for(workload, data)
     _with_classes(network, workload, fitting, seed)
     return _checked(Start(network, workload, fitting, trained=False))
+
+
+def _of_batch(workload: Workload, batch: int) -> Workload:
+    return replace(workload, input_shape=(batch, *workload.input_shape[1:]))
 
 
 def _for(workload: Workload, data: ImageData) -> ImageData:

@@ -47,6 +47,11 @@ def trained_trial(folder: SearchFolder, number: int | None) -> TrainedTrial:
         if record["winner"] is None:
             raise UsageError(f"the search in {folder.path} has no winner", "Name a trial by --trial")
         number = int(record["winner"]["trial"])
+    winner = record["winner"]
+    seed = declared.options.seed
+    if winner is not None and number == winner["trial"] and winner["training_seed"] is not None:
+        # The best of its trainings, as in the folder.
+        seed = int(winner["training_seed"])
     trials = {trial["number"]: trial for trial in record["search"]["trials"]}
     if number not in trials:
         raise UsageError(f"the search in {folder.path} has no trial {number}", f"It has {len(trials)}, from 0")
@@ -58,7 +63,7 @@ def trained_trial(folder: SearchFolder, number: int | None) -> TrainedTrial:
             f"trial {number} is {trial['state']}, so there are no weights", "Name one that is COMPLETE"
         )
     model = f"space:{record['search']['space']}:{trial['text']}"
-    pattern = f"{parse_model(model).key}-seed{declared.options.seed}-epochs*.safetensors"
+    pattern = f"{parse_model(model).key}-seed{seed}-epochs*.safetensors"
     files = sorted(folder.trainings.glob(pattern))
     if not files:
         raise UsageError(

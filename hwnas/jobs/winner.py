@@ -20,6 +20,19 @@ from hwnas.training.trained import TrainedEvaluator
 _PART = ".winner"
 
 
+def best_seed(winner: Finalist, options: SearchOptions) -> int:
+    """Of the training whose weights go out: the most accurate on the images that choose.
+
+    Args:
+        winner: Perhaps trained with several seeds.
+        options: Of the search.
+    """
+    if winner.chosen_by is None:
+        return options.seed
+    values = [accuracy.value for accuracy in winner.chosen_by.accuracies]
+    return winner.chosen_by.seeds[values.index(max(values))]
+
+
 def export_winner(
     folder: SearchFolder, winner: Finalist, trainer: TrainedEvaluator, options: SearchOptions
 ) -> list[str]:
@@ -39,18 +52,15 @@ def export_winner(
         CellError: The network cannot be written in a format.
         UsageError: A file cannot be read or written.
     """
-    seeds, best = [options.seed], 0
-    if winner.chosen_by is not None:
-        values = [accuracy.value for accuracy in winner.chosen_by.accuracies]
-        seeds, best = list(winner.chosen_by.seeds), values.index(max(values))
-    weights = trainer.weights_file(winner.workload, seed=seeds[best])
+    seed = best_seed(winner, options)
+    weights = trainer.weights_file(winner.workload, seed=seed)
     assert weights is not None  # the trainer has a folder
     network, _ = trained_network(winner.workload, weights)
     data = trainer.data
     found = data.normalised(data.validation.images[: options.batch]).contiguous()
     # Random ones where there are fewer than a batch.
     images = found if len(found) == options.batch else None
-    told = {"training_seed": seeds[best], "trial": winner.trial.number}
+    told = {"training_seed": seed, "trial": winner.trial.number}
     return export_files(folder, winner.workload, network, data, images, told)
 
 

@@ -93,6 +93,42 @@ def adapt(
     return run.to_the_end()
 
 
+def check_reach(
+    network: nn.Module, images: torch.Tensor, latency: Latency, limit_s: float, settings: NetAdaptSettings
+) -> None:
+    """Whether a limit can be reached, before anything is trained for it.
+
+    Args:
+        network: Trained or not; not changed.
+        images: An input, float32, batch first.
+        latency: Tells that of a network [s].
+        limit_s: At most so much [s].
+        settings: Of the shrinking.
+
+    Raises:
+        OutOfMemory: The network does not fit.
+        UsageError: The network has no channels to prune, or cannot reach the limit.
+    """
+    start = copy.deepcopy(network).cpu().eval()
+    if latency(start) > limit_s:
+        structure, _ = proved(start, (images,), Structure.of(start, (images,)))
+        _check_reach(start, structure, granules(structure, settings.granule), latency, limit_s)
+
+
+def _check_reach(
+    network: nn.Module, structure: Structure, sizes: Mapping[str, int], latency: Latency, limit_s: float
+) -> None:
+    if not structure.groups:
+        raise UsageError("the network has no channels that can be pruned", "Give a network of convolutions")
+    least_s = latency(smallest(network, structure, sizes))
+    if least_s > limit_s:
+        raise UsageError(
+            f"the limit of {format_seconds(limit_s)} cannot be reached: with hardly any channels "
+            f"left the network takes {format_seconds(least_s)}",
+            "Raise the limit, or start from a smaller network",
+        )
+
+
 class _Run:
     """One shrinking, from its checkpoint on."""
 
@@ -114,7 +150,8 @@ class _Run:
         self._first_s = self._now_s = latency(network)
         whole, self._left_out = proved(network, inputs, Structure.of(network, inputs))
         self._sizes = granules(whole, settings.granule)
-        self._check_reach(network, whole)
+        if self._first_s > limit_s:
+            _check_reach(network, whole, self._sizes, latency, limit_s)
         self._progressed: Progressed = checkpoint.read()
         self._structure, self._network = whole, network
         self._resume()
@@ -122,19 +159,6 @@ class _Run:
         self._screen: Screen | None = None
         if self._now_s > limit_s and hasattr(latency, "screen"):
             self._screen = latency.screen(network, whole, self._tell)
-
-    def _check_reach(self, network: nn.Module, structure: Structure) -> None:
-        if self._first_s <= self._limit_s:
-            return
-        if not structure.groups:
-            raise UsageError("the network has no channels that can be pruned", "Give a network of convolutions")
-        least_s = self._latency(smallest(network, structure, self._sizes))
-        if least_s > self._limit_s:
-            raise UsageError(
-                f"the limit of {format_seconds(self._limit_s)} cannot be reached: with hardly any channels "
-                f"left the network takes {format_seconds(least_s)}",
-                "Raise the limit, or start from a smaller network",
-            )
 
     def _resume(self) -> None:
         steps = self._progressed.steps

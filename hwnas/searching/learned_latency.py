@@ -72,6 +72,14 @@ class LearnedLatency(CostModel):
         self._measured: dict[str, float] = {}
         self._model: EncodedPredictor | None = None
 
+    def prepare(self) -> None:
+        """Measure the first networks now rather than when the model is first asked.
+
+        Raises:
+            CellError: They cannot be measured.
+        """
+        self._fitted()
+
     @property
     def measurements_left(self) -> int:
         """Of the budget, once the first ones are measured."""

@@ -113,5 +113,7 @@ def judge(architecture: Architecture, costs: Iterable[CostModel], limits: Sequen
                 limit.cost.measure(architecture)
                 estimates[limit.cost.name] = limit.cost.estimate(architecture)
                 measured.append(limit.cost.name)
+                if limit.violation(estimates[limit.cost.name]) > 0:
+                    break
     violations = {limit.cost.name: limit.violation(estimates[limit.cost.name]) for limit in limits}
     return Judgement(estimates, violations, tuple(measured))

@@ -19,7 +19,7 @@ from hwnas.searching.cost_model import CostModel
 from hwnas.searching.limit import Judgement, Limit, judge
 from hwnas.searching.listener import Listener
 from hwnas.searching.optuna_space import architecture_of, distributions
-from hwnas.searching.optuna_study import MEASURED, give_back, own, quiet, take_up
+from hwnas.searching.optuna_study import give_back, measured_key, own, queued_again, quiet, take_up
 from hwnas.searching.optuna_trials import read_trial, write_end, write_judgement
 from hwnas.searching.suggester import NothingLeft, Row, Seen, Suggester
 from hwnas.searching.trial import Trial, TrialState
@@ -32,6 +32,8 @@ from hwnas.workloads.spaces.workload import space_workload
 _MOST_IDLE = 30
 #: Evaluations that fail in a row.
 _MOST_FAILURES = 5
+#: Networks in a row of which nobody can tell what they cost.
+_MOST_UNJUDGED = 100
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Task:
         traded: Costs to keep small besides.
         watched: Costs to be estimated and kept with each trial.
         seed: Of trainings, and of what is drawn at random here.
+        epochs: Of a training; None for the evaluator's own.
+        host: What measured costs are true for: those of another one are not taken over.
     """
 
     space: Space
@@ -53,6 +57,8 @@ class Task:
     traded: tuple[CostModel, ...]
     watched: tuple[CostModel, ...]
     seed: int
+    epochs: int | None = None
+    host: str = ""
 
     @property
     def costs(self) -> dict[str, CostModel]:
@@ -77,11 +83,13 @@ class Loop:
         self._drawing = Suggester(task.space, limits=task.limits, seed=task.seed, startup=2**62)
         #: Trials that have an accuracy, by the compact text of their network.
         self._complete: dict[str, Trial] = {}
-        #: The last trial of every network, whatever became of it.
+        #: The last trial of every network, whatever became of it but for those that are queued again.
         self._last: dict[str, Trial] = {}
+        self._again: set[int] = set()
         self._tried: set[Row] = set()
         self._evaluations = 0
         self._drawn = 0
+        self._unjudged = 0
 
     def begin(self) -> None:
         """Take up what an earlier run has left.
@@ -89,11 +97,12 @@ class Loop:
         Raises:
             NothingLeft: No network is within the limits.
         """
-        for name, measured in self._study.user_attrs.get(MEASURED, {}).items():
+        for name, measured in self._study.user_attrs.get(measured_key(self._task.host), {}).items():
             if name in self._task.costs:
                 self._task.costs[name].remember(measured)
         left_behind = take_up(self._study)
         trials = self._study.get_trials(deepcopy=False)
+        self._again = queued_again(trials)
         for trial in trials:
             self._count(trial)
         if trials:
@@ -114,6 +123,7 @@ class Loop:
             HwnasError: Several evaluations failed, one after the other, or the evaluator cannot be used.
         """
         idle = failures = 0
+        self._unjudged = 0
         while self._evaluations < evaluations and time.monotonic() < until:
             try:
                 if idle >= _MOST_IDLE:
@@ -142,6 +152,9 @@ class Loop:
         Args:
             architecture: That somebody else than the study's sampler suggests.
         """
+        known = self._last.get(self._text(architecture))
+        if known is not None:
+            return known.state is not TrialState.INFEASIBLE
         try:
             return judge(architecture, (), self._task.limits).feasible
         except CellError:
@@ -158,16 +171,27 @@ class Loop:
         Raises:
             UsageError: The evaluator cannot be used.
         """
-        text = self._task.space.compact(self._task.space.canonical(architecture))
+        text = self._text(architecture)
         if text not in self._last:
             self._study.enqueue_trial(dict(architecture))
+        # Those that an earlier run has left behind wait before it.
+        while text not in self._last:
             with quiet():
-                self._tried_out(self._study.ask(self._distributions))
+                trial = self._study.ask(self._distributions)
+            self._tried_out(trial)
         return self._last[text]
+
+    def _text(self, architecture: Architecture) -> str:
+        return self._task.space.compact(self._task.space.canonical(architecture))
+
+    @property
+    def evaluations(self) -> int:
+        """Networks evaluated so far, by earlier runs as well."""
+        return self._evaluations
 
     def knows(self, architecture: Architecture) -> bool:
         """Whether a network was tried already."""
-        return self._task.space.compact(self._task.space.canonical(architecture)) in self._last
+        return self._text(architecture) in self._last
 
     def _forget_unasked(self) -> None:
         """A trial that a sampler had nothing for."""
@@ -187,7 +211,11 @@ class Loop:
             # Nobody can tell what it costs, so nobody trains it; no fault of the evaluator.
             write_judgement(trial, text, Judgement({}, {}))
             self._end(trial, OptunaState.FAIL, note=str(error))
+            self._unjudged += 1
+            if self._unjudged >= _MOST_UNJUDGED:
+                raise
             return None
+        self._unjudged = 0
         self._keep_measured()
         write_judgement(trial, text, judgement)
         if not judgement.feasible:
@@ -215,18 +243,21 @@ class Loop:
 
         try:
             workload = space_workload(self._task.space, architecture)
-            accuracy = self._task.evaluator.evaluate(workload, seed=self._task.seed, report=report).value
+            evaluate, task = self._task.evaluator.evaluate, self._task
+            accuracy = evaluate(workload, seed=task.seed, epochs=task.epochs, report=report).value
         except Pruned:
             self._end(trial, OptunaState.PRUNED, seconds=time.monotonic() - start)
             return None
         except UsageError:
             # What the user gave cannot be used; no other network changes that.
+            write_end(trial, seconds=time.monotonic() - start)
             give_back(self._study, trial)
             raise
         except HwnasError as error:
             self._end(trial, OptunaState.FAIL, note=str(error), seconds=time.monotonic() - start)
             return error
         except BaseException:
+            write_end(trial, seconds=time.monotonic() - start)
             give_back(self._study, trial)
             raise
         seconds = time.monotonic() - start
@@ -260,7 +291,8 @@ class Loop:
             return None
         self._tried.update(map(tuple, self._codes.encode([trial.architecture]).tolist()))
         self._evaluations += trial.evaluated
-        self._last[trial.text] = trial
+        if trial.number not in self._again:
+            self._last[trial.text] = trial
         if trial.state is TrialState.COMPLETE:
             self._complete.setdefault(trial.text, trial)
         return trial
@@ -277,6 +309,10 @@ class Loop:
 
     def _keep_measured(self) -> None:
         """In the study, so that nothing is measured twice after a crash."""
-        found = {name: dict(cost.measured) for name, cost in self._task.costs.items() if cost.measured}
-        if found and found != self._study.user_attrs.get(MEASURED):
-            self._study.set_user_attr(MEASURED, found)
+        key = measured_key(self._task.host)
+        known = self._study.user_attrs.get(key, {})
+        own = {name: dict(cost.measured) for name, cost in self._task.costs.items() if cost.measured}
+        # Another process on the same study may have measured others.
+        found = {name: {**known.get(name, {}), **own.get(name, {})} for name in {**known, **own}}
+        if found != known:
+            self._study.set_user_attr(key, found)

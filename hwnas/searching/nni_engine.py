@@ -2,7 +2,8 @@
 
 The trials stand in the same Optuna study as those of our samplers. NNI's strategies and tuners are
 deterministic in their seed, so a search that goes on asks for the same networks again, and is answered from
-the study.
+the study. Where it comes to another network all the same, since more was measured meanwhile or more trials are
+asked for, it goes on from there; the number of evaluations stays what was asked for.
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ def search_with_nni(loop: Loop, space: Space, sampler: str, trials: int, seed: i
 class _Evaluations:
     """What NNI is told of each network."""
 
-    def __init__(self, loop: Loop, until: float) -> None:
-        self._loop, self._until = loop, until
+    def __init__(self, loop: Loop, trials: int, until: float) -> None:
+        self._loop, self._trials, self._until = loop, trials, until
         self._failures = 0
 
     def __call__(self, architecture: Architecture) -> float:
@@ -83,18 +84,20 @@ class _Evaluations:
         Raises:
             CellError: The evaluation failed.
         """
+        known = self._loop.knows(architecture)
         trial = self._tried(architecture)
         if trial.accuracy is not None and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
             self._failures = 0
             return trial.accuracy
-        self._failures += 1
+        self._failures += not known
         error = CellError(trial.note or f"trial {trial.number} is {trial.state}")
         if self._failures >= _MOST_FAILURES:
             raise _Over(error)
         raise error
 
     def _tried(self, architecture: Architecture) -> Trial:
-        if time.monotonic() >= self._until and not self._loop.knows(architecture):
+        over = time.monotonic() >= self._until or self._loop.evaluations >= self._trials
+        if over and not self._loop.knows(architecture):
             raise _Over
         try:
             return self._loop.try_out(architecture)
@@ -106,7 +109,7 @@ class _Evaluations:
 def _with_strategy(loop: Loop, space: Space, strategy: str, trials: int, seed: int, until: float) -> None:
     from hwnas.nni_bridge.multi_trial import search
 
-    evaluate = _Evaluations(loop, until)
+    evaluate = _Evaluations(loop, trials, until)
     search(space, evaluate, strategy=strategy, trials=trials, seed=seed, feasible=loop.feasible)
 
 
@@ -114,7 +117,7 @@ def _with_tuner(loop: Loop, space: Space, name: str, trials: int, seed: int, unt
     from hwnas.nni_bridge import tuners
 
     tuner = tuners.AskTell(space, tuner=name, seed=seed, feasible=loop.feasible)
-    evaluate = _Evaluations(loop, until)
+    evaluate = _Evaluations(loop, trials, until)
     told = 0
     while told < trials:
         try:

@@ -14,6 +14,7 @@ import optuna
 import psutil
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -126,6 +127,17 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
+def measured_key(host: str) -> str:
+    """Study attribute of what was measured on a host; of costs without a host where it is empty."""
+    return f"{MEASURED} {host}".strip()
+
+
+def queued_again(trials: Sequence[FrozenTrial]) -> set[int]:
+    """Numbers of trials that ended without an evaluation, and whose networks were queued once more."""
+    found = (trial.user_attrs.get(_AGAIN) for trial in trials)
+    return {int(number) for number in found if number is not None}
+
+
 def own(trial: optuna.Trial) -> None:
     """Mark a trial as evaluated by this process."""
     trial.set_user_attr(_OWNER, _owner(os.getpid()))
@@ -183,16 +195,17 @@ def _alive(owner: Any) -> bool:
         return False
 
 
-def add_measured(storage: str, study: str, measured: Mapping[str, Mapping[str, float]]) -> None:
+def add_measured(storage: str, study: str, measured: Mapping[str, Mapping[str, float]], host: str = "") -> None:
     """Keep in a study what was measured after it, so that it is known when the search goes on.
 
     Args:
         storage: Of the study, a path or URL.
         study: Its name.
         measured: Name of a cost -> compact text of an architecture -> value.
+        host: What the values are true for.
     """
     with quiet():
         opened = optuna.load_study(study_name=study, storage=open_storage(storage))
-        before = opened.user_attrs.get(MEASURED, {})
+        before = opened.user_attrs.get(measured_key(host), {})
         together = {name: {**before.get(name, {}), **measured.get(name, {})} for name in {**before, **measured}}
-        opened.set_user_attr(MEASURED, together)
+        opened.set_user_attr(measured_key(host), together)

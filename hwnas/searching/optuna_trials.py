@@ -14,7 +14,7 @@ from hwnas.workloads.spaces.space import Space
 #: Keys of user attributes.
 ARCHITECTURE = "architecture"
 _COST = "cost "
-_SECONDS = "seconds"
+SECONDS = "seconds"
 _NOTE = "note"
 _REPEATS = "repeats"
 #: Of the interval that is kept; two-sided, so 95 % one-sided.
@@ -61,7 +61,7 @@ def write_end(
     trial: optuna.Trial, *, seconds: float | None = None, note: str = "", repeats: int | None = None
 ) -> None:
     """Keep what came of the evaluation; before the trial is told to be finished, which makes it final."""
-    for key, value in ((_SECONDS, seconds), (_NOTE, note or None), (_REPEATS, repeats)):
+    for key, value in ((SECONDS, seconds), (_NOTE, note or None), (_REPEATS, repeats)):
         if value is not None:
             trial.set_user_attr(key, value)
 
@@ -88,7 +88,7 @@ def read_trial(space: Space, trial: FrozenTrial) -> Trial | None:
         accuracy=accuracy,
         costs=costs,
         violations=dict(trial.constraints),
-        seconds=attributes.get(_SECONDS),
+        seconds=attributes.get(SECONDS),
         note=str(attributes.get(_NOTE, "")),
         repeats=attributes.get(_REPEATS),
     )

@@ -7,18 +7,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+import optuna
 from optuna.pruners import BasePruner, NopPruner
 from optuna.study import Study
 
-from hwnas.core.errors import UnknownName, UsageError
+from hwnas.core.errors import HwnasError, UnknownName, UsageError
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.limit import Limit
 from hwnas.searching.listener import Listener
 from hwnas.searching.loop import Loop, Task
 from hwnas.searching.nni_engine import NNI_DEFAULT, check_nni_sampler, search_with_nni
 from hwnas.searching.optuna_samplers import SAMPLERS, SamplerRequest, make_sampler
-from hwnas.searching.optuna_study import DECLARATION, MEASURED, open_study
-from hwnas.searching.optuna_trials import read_trial
+from hwnas.searching.optuna_study import DECLARATION, measured_key, open_study
+from hwnas.searching.optuna_trials import SECONDS, read_trial
 from hwnas.searching.trial import SearchResult
 from hwnas.training.accuracy import AccuracyEvaluator
 from hwnas.workloads.spaces.space import Space
@@ -45,6 +46,8 @@ def run_search(
     study: str | None = None,
     resume: bool = False,
     pruner: BasePruner | None = None,
+    epochs: int | None = None,
+    host: str = "",
     listener: Listener | None = None,
 ) -> SearchResult:
     """Look for the most accurate networks of a space.
@@ -61,13 +64,16 @@ def run_search(
         sampler: One of :data:`hwnas.searching.optuna_samplers.SAMPLERS`, or of
             :data:`hwnas.searching.nni_engine.NNI_SAMPLERS`; None for the engine's usual one.
         trials: Evaluations in all, those before a resumption included.
-        budget_s: Time after which no evaluation is begun [s], that of trials before a resumption included; None
-            for any.
+        budget_s: Time after which no evaluation is begun [s], that of evaluations before a resumption included;
+            None for any.
         seed: Of sampler and trainings.
         storage: A path or URL that keeps the study, as ``--db`` takes it; None for this process' memory.
         study: Its name; None for one made of space and seed.
         resume: Go on with a study of that name, where there is one.
         pruner: One of Optuna's, for poor trials; None to train all to their end. It needs a single objective.
+        epochs: Of a training; None for the evaluator's own.
+        host: What measured costs are true for, such as an environment's fingerprint: a search that goes on
+            elsewhere measures anew.
         listener: Told how it goes.
 
     Raises:
@@ -79,7 +85,7 @@ def run_search(
             cannot be.
         HwnasError: Several evaluations failed, one after the other.
     """
-    task = Task(space, evaluator, tuple(limits), tuple(traded), tuple(watched), seed)
+    task = Task(space, evaluator, tuple(limits), tuple(traded), tuple(watched), seed, epochs, host)
     _check(task, trials, pruner)
     sampler = checked_sampler(engine, sampler)
     names = [cost.name for cost in traded]
@@ -103,12 +109,18 @@ def run_search(
     opened.pruner = pruner or NopPruner()
     loop = Loop(task, opened, listener or Listener())
     until = math.inf if budget_s is None else time.monotonic() + budget_s - _spent_s(opened)
-    loop.begin()
+    try:
+        loop.begin()
+    except HwnasError:
+        # A limit that nothing holds leaves no study.
+        if not opened.get_trials(deepcopy=False):
+            optuna.delete_study(study_name=opened.study_name, storage=opened._storage)
+        raise
     if engine == "nni":
         search_with_nni(loop, space, sampler, trials, seed, until)
     else:
         loop.go_on(trials, until)
-    return search_result(space, opened)
+    return search_result(space, opened, host)
 
 
 def checked_sampler(engine: str, sampler: str | None) -> str:
@@ -128,9 +140,8 @@ def checked_sampler(engine: str, sampler: str | None) -> str:
 
 
 def _spent_s(study: Study) -> float:
-    """Time of all trials that have ended [s]."""
-    trials = study.get_trials(deepcopy=False)
-    return sum((t.duration.total_seconds() for t in trials if t.duration is not None), 0.0)
+    """Time of all evaluations, those that were broken off included [s]."""
+    return sum((float(t.user_attrs.get(SECONDS, 0.0)) for t in study.get_trials(deepcopy=False)), 0.0)
 
 
 def _check(task: Task, trials: int, pruner: BasePruner | None) -> None:
@@ -147,12 +158,13 @@ def _check(task: Task, trials: int, pruner: BasePruner | None) -> None:
         raise UsageError(f"{trials} trials are not enough", "Give at least 1")
 
 
-def search_result(space: Space, study: Study) -> SearchResult:
+def search_result(space: Space, study: Study, host: str = "") -> SearchResult:
     """What a study holds.
 
     Args:
         space: That was searched.
         study: Made by :func:`run_search`.
+        host: As there.
     """
     about = study.user_attrs[DECLARATION]
     found = (read_trial(space, trial) for trial in study.get_trials(deepcopy=False))
@@ -166,5 +178,5 @@ def search_result(space: Space, study: Study) -> SearchResult:
         limits=tuple(about["limits"]),
         traded=tuple(about["traded"]),
         trials=tuple(trial for trial in found if trial is not None),
-        measured=study.user_attrs.get(MEASURED, {}),
+        measured=study.user_attrs.get(measured_key(host), {}),
     )

@@ -41,6 +41,14 @@ class TrainedEvaluator:
         self._folder = folder
         self._part = part
 
+    def on(self, part: Literal["validation", "test"]) -> TrainedEvaluator:
+        """The same trainings, told by other images.
+
+        Args:
+            part: Whose accuracy is told.
+        """
+        return TrainedEvaluator(self.data, self.settings, self._folder, part)
+
     def evaluate(
         self, workload: Workload, *, seed: int = 0, epochs: int | None = None, report: Report | None = None
     ) -> Accuracy:

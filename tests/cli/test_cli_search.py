@@ -94,13 +94,15 @@ def test_a_limit_that_is_not_proved_is_no_success(
 
 def test_a_search_goes_on_as_it_was_begun(run: Run, asked: list[SearchOptions], tmp_path: Path) -> None:
     begun = SearchOptions(space="mbconv", max_latency_s={"torch:cpu:fp32": 2e-3}, trials=5)
-    SearchFolder(tmp_path / "mine").begin(Declared(begun, "study", "2026-01-01T00:00:00+00:00"))
+    SearchFolder(tmp_path / "mine").begin(Declared(begun, "study", "2026-01-01T00:00:00+00:00", "a.db"))
     assert run("--resume", "--out", "mine", "--trials", "9", "--space", "mbconv")[0] == 0
     assert asked == [SearchOptions(space="mbconv", max_latency_s={"torch:cpu:fp32": 2e-3}, trials=9)]
     code, _, err = run("--resume", "--out", "mine", "--max-latency", "torch=3ms")
     assert code == 2
     assert "--max-latency is another than that of the search in mine" in err
     assert len(asked) == 1
+    # What is said again is taken as it was said: the backend is the search's.
+    assert run("--resume", "--out", "mine", "--max-latency", "torch=2ms", "--seed", "0")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,11 @@ def test_a_search_goes_on_as_it_was_begun(run: Run, asked: list[SearchOptions], 
         (("--max-macs", "many"), "Write it like 500k"),
         (("--backend", "abacus"), "abacus"),
         (("--threads", "1000"), "threads is 1000"),
+        (("--backend", "torch", "--max-latency", "openvino:cpu=1ms"), "--backend is torch:cpu:fp32"),
+        (
+            ("--engine", "netadapt", "--start", "zoo:resnet18", "--max-latency", "1ms", "--trials", "3"),
+            "--trials says nothing to the engine netadapt",
+        ),
         (("--resume", "--out", "nothing"), "there is no search in nothing"),
         (("--space", "paterns"), "patterns"),
         (("--data", "fashion-mnist:/nowhere"), "there is no folder '/nowhere'"),

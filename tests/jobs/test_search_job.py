@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,12 +20,14 @@ from hwnas.jobs import search_job
 from hwnas.jobs.folder import SearchFolder
 from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.options import SearchOptions
+from hwnas.jobs.result import _command
 from hwnas.jobs.search_job import search
 from hwnas.jobs.trained_trial import trained_trial
 from hwnas.searching.suggester import NothingLeft
 from hwnas.store import LatencyStore
 from hwnas.training.datasets import load_data
 from hwnas.training.loop import accuracy_on
+from hwnas.workloads.spaces.space_file import load_space
 
 
 def test_the_winner_is_the_most_accurate_and_its_limit_is_proved(finished: Finished) -> None:
@@ -144,12 +147,61 @@ def test_what_cannot_be_searched_is_one_line(
     assert "\n" not in str(raised.value)
 
 
+def test_what_was_proved_stays_proved(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finalist at 99 % of its limit is FEASIBLE, though the latency model alone would not let it through."""
+    monkeypatch.setattr(HostTimer, "close", made_up_times)
+    monkeypatch.setattr(search_job, "export_winner", lambda *_: [])
+    slowest_s = 1e-9 * max(len(t["text"]) for t in finished.record["search"]["trials"])
+    options = replace(
+        finished.options, max_latency_s={"openvino:cpu:fp32": 1.012 * slowest_s}, final_seeds=1, confidence=0.5
+    )
+    first = search(options, tmp_path / "out", db=finished.db)
+    asked: list[int] = []
+
+    def close(self: HostTimer, workloads: list[object], *arguments: object, **named: object) -> object:
+        asked.append(len(workloads))
+        return made_up_times(self, workloads, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(HostTimer, "close", close)
+    again = search(options, tmp_path / "out", resume=True)
+    assert first["verdict"] == again["verdict"] == "FEASIBLE"
+    assert again["winner"]["trial"] == first["winner"]["trial"]
+    assert again["finalists"] == first["finalists"]
+    # The first networks are read again by the model; no finalist is.
+    assert len(asked) <= 1
+
+
+def test_the_folder_knows_its_database(finished: Finished, tmp_path: Path) -> None:
+    declared = SearchFolder(finished.folder).declared()
+    assert declared.db == finished.db
+    with pytest.raises(UsageError, match="is in the database"):
+        search(finished.options, finished.folder, db=str(tmp_path / "other.db"), resume=True)
+    with pytest.raises(UsageError, match="a database that stays"):
+        search(finished.options, tmp_path / "out", db="sqlite://")
+    assert not (tmp_path / "out").exists()
+
+
+def test_passwords_stay_out_of_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        sys, "argv", ["/bin/hwnas", "search", "--space", "my space", "--db", "postgresql://me:secret@host/db"]
+    )
+    told = _command()
+    assert told is not None
+    assert shlex.split(told) == [
+        *("hwnas", "search", "--space", "my space", "--db", "postgresql://me:***@host/db"),
+    ]
+
+
 def test_a_limit_that_nothing_holds(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(HostTimer, "close", made_up_times)
     with pytest.raises(NothingLeft, match="the least is"):
         search(replace(finished.options, max_count={"macs": 10}), tmp_path / "out", db=finished.db)
+    # Another limit may take the folder, and the study is gone.
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_a_limit_there_is_a_front(
@@ -157,7 +209,7 @@ def test_without_a_limit_there_is_a_front(
 ) -> None:
     monkeypatch.setattr(HostTimer, "close", made_up_times)
     rows = ["architecture,accuracy"]
-    space = search_job.load_space(finished.options.space)
+    space = load_space(finished.options.space)
     for place, row in enumerate(_everything(space)):
         rows.append(f'"{space.compact(row)}",{0.5 + place / 1000}')
     table = tmp_path / "table.csv"

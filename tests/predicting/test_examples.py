@@ -25,13 +25,12 @@ def example(name: str) -> ModuleType:
 
 
 def test_pruning_reaches_the_latency_and_keeps_what_matters(chain_predictor: LatencyPredictor) -> None:
-    found = example("prune_channels").run(chain_predictor, 0.7, epochs=6)
+    found = example("prune_channels").run(chain_predictor, 0.7, epochs=10)
     assert found.after_s <= 0.7 * found.before_s
     assert sum(found.network.widths) < 160
     first, _, last = found.accuracies
-    # Which channels go depends on what was measured; whichever do, most of what was learned is left.
-    assert last > 0.5
-    assert last > first - 0.2
+    assert last > 0.7
+    assert last > first - 0.1
 
 
 def test_a_pruned_network_computes_what_is_left_of_it() -> None:

@@ -56,7 +56,7 @@ def test_one_point_is_a_forest_of_leaves() -> None:
 def test_a_leaf_that_leads_back_is_refused(points: tuple[np.ndarray, np.ndarray], field: str) -> None:
     x, y = points
     arrays = Forest.fit(x, y, trees=2).arrays()
-    arrays[field][arrays["feature"] < 0] = 0
+    arrays[field][arrays["feature"] < 0] = -1
     with pytest.raises(ValueError, match="no place"):
         Forest.of_arrays(arrays)
 

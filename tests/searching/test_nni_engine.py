@@ -46,6 +46,27 @@ def test_every_sampler_keeps_to_the_limit_and_goes_on(space, tmp_path, sampler):
     assert (result.engine, result.sampler) == ("nni", sampler)
 
 
+@pytest.mark.parametrize("sampler", ["evolution", "tpe"])
+def test_a_search_that_was_broken_off_goes_on(space, tmp_path, sampler):
+    class BrokenOff(Known):
+        def evaluate(self, workload, **_):
+            found = super().evaluate(workload)
+            if len(self.asked) == 3:
+                raise KeyboardInterrupt
+            return found
+
+    keep = {"engine": "nni", "sampler": sampler, "storage": str(tmp_path / "a.db"), "study": "s", "seed": 4}
+    first = BrokenOff(space)
+    with pytest.raises(KeyboardInterrupt):
+        run_search(space, first, trials=6, **keep)
+    second = Known(space)
+    result = run_search(space, second, trials=6, resume=True, **keep)
+    assert result.evaluations == 6
+    # The one that was under way comes first, and nothing that was finished comes again.
+    assert second.asked[0] == first.asked[2]
+    assert not set(second.asked) & set(first.asked[:2])
+
+
 def test_seeds_are_kept_to(space):
     found = [
         [t.text for t in run_search(space, Known(space), engine="nni", trials=5, seed=seed).trials]

@@ -1,0 +1,82 @@
+"""What was measured of finalists, kept in the folder of a search: no kill takes a proof back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from hwnas.core.errors import UsageError
+from hwnas.jobs.feasibility import LatencyProof
+from hwnas.jobs.finalists import Finalist
+from hwnas.jobs.folder import SearchFolder
+from hwnas.measuring.statistics import Estimate
+from hwnas.searching.trial import Trial
+
+_FILE = "finalists.json"
+
+
+def write_proofs(folder: SearchFolder, host: str, finalists: Iterable[Finalist]) -> None:
+    """Keep the proofs of finalists.
+
+    Args:
+        folder: Of the search.
+        host: Fingerprint of the environment.
+        finalists: All of them.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    told = {
+        finalist.trial.text: {
+            "proofs": [_proof_record(proof) for proof in finalist.proofs],
+            "kernels": list(finalist.kernels),
+        }
+        for finalist in finalists
+    }
+    folder.write(_FILE, {"host": host, "finalists": told})
+
+
+def read_proofs(folder: SearchFolder, host: str, trials: Iterable[Trial], make: Any) -> list[Finalist]:
+    """Finalists that an earlier run has measured on this host.
+
+    Args:
+        folder: Of the search.
+        host: Fingerprint of the environment; what was measured on another one is left out.
+        trials: Of the search.
+        make: Makes the workload of a trial.
+
+    Raises:
+        UsageError: The file is damaged.
+    """
+    if not (folder.path / _FILE).exists():
+        return []
+    told = folder.read(_FILE)
+    by_text = {trial.text: trial for trial in trials if trial.repeats is None and trial.accuracy is not None}
+    try:
+        if told["host"] != host:
+            return []
+        return [
+            Finalist(
+                by_text[text],
+                make(by_text[text]),
+                tuple(_proof(proof) for proof in found["proofs"]),
+                kernels=tuple(found["kernels"]),
+            )
+            for text, found in told["finalists"].items()
+            if text in by_text
+        ]
+    except (LookupError, TypeError) as error:
+        raise UsageError(
+            f"{folder.path / _FILE} is damaged: {error!r}", "Remove it: the finalists are measured again"
+        ) from error
+
+
+def _proof_record(proof: LatencyProof) -> dict[str, Any]:
+    estimate = None if proof.estimate is None else asdict(proof.estimate)
+    return {**asdict(proof), "estimate": estimate}
+
+
+def _proof(told: Mapping[str, Any]) -> LatencyProof:
+    estimate = None if told["estimate"] is None else Estimate(**told["estimate"])
+    return LatencyProof(**{**told, "estimate": estimate})

@@ -1,0 +1,69 @@
+"""Finalists trained with several seeds; a training that fails costs itself alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from hwnas.core.errors import HwnasError
+from hwnas.core.workload import Workload
+from hwnas.jobs.finalists import Finalist
+from hwnas.jobs.listener import JobListener
+from hwnas.jobs.material import Material
+from hwnas.jobs.options import SearchOptions
+from hwnas.training.accuracy import Accuracy, AccuracyEvaluator, EpochReport
+from hwnas.training.several_seeds import MeanAccuracy
+
+
+def trained_with_seeds(
+    finalist: Finalist,
+    material: Material,
+    options: SearchOptions,
+    seeds: Sequence[int],
+    listener: JobListener,
+    note: Callable[[str], None],
+) -> Finalist:
+    """The finalist with its mean accuracies; trainings that were finished before are read.
+
+    Args:
+        finalist: Measured.
+        material: Of the search.
+        options: Of the search.
+        seeds: Of the trainings.
+        listener: Told how they go.
+        note: Told of a training that failed.
+    """
+    # A table says the same to every seed.
+    chosen = seeds[:1] if options.accuracy.startswith("table:") else seeds
+    shape = finalist.workload.input_shape
+    network = replace(finalist.workload, input_shape=(1, *shape[1:]))
+    by_seed: dict[int, Accuracy] = {}
+    for seed in chosen:
+        report = partial(_told, listener, finalist.trial.number, seed)
+        try:
+            by_seed[seed] = material.evaluator.evaluate(
+                network, seed=seed, epochs=options.epochs, report=report
+            )
+        except HwnasError as error:
+            note(f"the finalist of trial {finalist.trial.number} was not trained with seed {seed}: {error}")
+    if not by_seed:
+        return finalist
+    on_test = material.trainer("test")
+    return replace(
+        finalist,
+        chosen_by=MeanAccuracy(tuple(by_seed.values()), tuple(by_seed)),
+        reported=None if on_test is None else _of_seeds(on_test, network, list(by_seed), options.epochs),
+    )
+
+
+def _of_seeds(
+    evaluator: AccuracyEvaluator, network: Workload, seeds: Sequence[int], epochs: int | None
+) -> MeanAccuracy:
+    found = (evaluator.evaluate(network, seed=seed, epochs=epochs) for seed in seeds)
+    return MeanAccuracy(tuple(found), tuple(seeds))
+
+
+def _told(listener: JobListener, number: int, seed: int, epoch: EpochReport) -> None:
+    if not epoch.replayed:
+        listener.phase(f"finalist of trial {number}, seed {seed}: epoch {epoch.epoch} of {epoch.epochs}")
