@@ -95,7 +95,7 @@ _NOT_FOR_NETADAPT = (
 @click.option(
     "--measurements",
     type=click.IntRange(min=0),
-    help="Networks that may be measured to learn latencies; 0 for the predictor alone.  [default: 24]",
+    help="Networks that may be measured to learn latencies; 0 for the predictor alone.  [default: 48]",
 )
 @click.option("--predictor", metavar="DIR", help="A predictor that hwnas fit --out wrote.")
 @click.option("--finalists", type=click.IntRange(min=1), help="Networks that are measured.  [default: 3]")

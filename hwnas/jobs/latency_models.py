@@ -24,8 +24,8 @@ from hwnas.workloads.spaces.workload import space_workload
 #: Standard deviation of the logarithm of a latency that one pass has measured: 1 % between processes (see
 #: docs/protocol.md), and the like within one.
 MEASURED_ERROR = 0.02
-#: Of the networks that may be measured, so many to begin with.
-_FIRST_SHARE = 2 / 3
+#: Of the networks that may be measured, this share to begin with, and no more than so many.
+_FIRST_SHARE, _MOST_FIRST = 2 / 3, 16
 
 
 def latency_models(
@@ -65,7 +65,7 @@ def _model(
         partial(_measure, timer, space, backend, options.batch),
         name=f"latency {backend}",
         budget=options.measurements,
-        first=max(2, round(_FIRST_SHARE * options.measurements)),
+        first=max(2, min(_MOST_FIRST, round(_FIRST_SHARE * options.measurements))),
         error=MEASURED_ERROR,
         prior=predicted,
         seed=options.seed,

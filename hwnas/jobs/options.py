@@ -65,7 +65,7 @@ class SearchOptions:
     sampler: str | None = None
     seed: int = 0
     prune: bool = True
-    measurements: int = 24
+    measurements: int = 48
     predictor: str | None = None
     finalists: int = 3
     final_seeds: int = 3
