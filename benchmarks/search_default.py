@@ -63,7 +63,7 @@ def main(options: Namespace) -> dict[str, Any]:
 
 def _random_accuracies(count: int) -> list[float]:
     defaults = SearchOptions()
-    data = load_data(defaults.data)
+    data = load_data()
     space = space_for(defaults.space, data)
     test = TrainedEvaluator(data, part="test")
     networks = (space_workload(space, space.sample(random.Random(number))) for number in range(count))

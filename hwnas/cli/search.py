@@ -75,7 +75,7 @@ _NOT_FOR_NETADAPT = (
     help="Who tells accuracies: train, package.module:function or table:FILE,...  [default: train]",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Of a training.  [default: what suits the data]")
-@click.option("--trials", type=click.IntRange(min=1), help="Networks to evaluate.  [default: 30]")
+@click.option("--trials", type=click.IntRange(min=1), help="Networks to evaluate.  [default: 20]")
 @click.option("--time", "budget", metavar="TIME", help="Begin no evaluation after so long: 20m.")
 @click.option("--engine", metavar="NAME", help="optuna, nni or netadapt.  [default: optuna]")
 @click.option(

@@ -24,8 +24,9 @@ from hwnas.workloads.spaces.workload import space_workload
 #: Standard deviation of the logarithm of a latency that one pass has measured: 1 % between processes (see
 #: docs/protocol.md), and the like within one.
 MEASURED_ERROR = 0.02
-#: Of the networks that may be measured, this share to begin with, and no more than so many.
-_FIRST_SHARE, _MOST_FIRST = 2 / 3, 16
+#: Of the networks that may be measured, this share to begin with, and no more than so many: fewer where a
+#: predictor says the rest.
+_FIRST_SHARE, _MOST_FIRST, _MOST_FIRST_PREDICTED = 2 / 3, 16, 10
 
 
 def latency_models(
@@ -60,12 +61,13 @@ def _model(
                 "Make one by hwnas fit, or give --measurements",
             )
         return predicted
+    most_first = _MOST_FIRST if predicted is None else _MOST_FIRST_PREDICTED
     return LearnedLatency(
         space,
         partial(_measure, timer, space, backend, options.batch),
         name=f"latency {backend}",
         budget=options.measurements,
-        first=max(2, min(_MOST_FIRST, round(_FIRST_SHARE * options.measurements))),
+        first=max(2, min(most_first, round(_FIRST_SHARE * options.measurements))),
         error=MEASURED_ERROR,
         prior=predicted,
         seed=options.seed,

@@ -59,7 +59,7 @@ class SearchOptions:
     image_size: int | None = None
     accuracy: str = "train"
     epochs: int | None = None
-    trials: int = 30
+    trials: int = 20
     budget_s: float | None = None
     engine: str = "optuna"
     sampler: str | None = None

@@ -21,6 +21,13 @@ _POOL = 2000
 #: An error that a measured latency is never thought to be below, where few of them happen to agree.
 _LEAST_SPREAD = 0.01
 
+#: No estimate is below this share of the lowest measured latency: sums of parts may come out as nothing, where
+#: little is known.
+_LOWEST = 0.25
+#: Logarithm of measured over prior: before anything was seen, it does not grow with that of the prior, give or
+#: take a standard deviation; and what is left has this one.
+_SLOPE_SD, _REST_SD = 0.5, 0.15
+
 #: Latencies of some networks [s], None for one that cannot be measured.
 Measure = Callable[[Sequence[Architecture]], Sequence[float | None]]
 
@@ -38,7 +45,8 @@ class LearnedLatency(CostModel):
         budget: How many networks may be measured in all.
         first: How many of them to begin with, at least two.
         error: Standard deviation of a measured latency's logarithm.
-        prior: Another estimate of the same latency, such as a table's, from which measurements differ little.
+        prior: Another estimate of the same latency, such as a table's. Measurements say by which power of it
+            latencies go; the process learns their ratio to that.
         seed: Of what is measured first, in large spaces.
 
     Raises:
@@ -115,9 +123,9 @@ class LearnedLatency(CostModel):
     def screen(self, codes: np.ndarray) -> Estimate:
         """Of many networks, shape ``(n, choices)``."""
         model = self._fitted()
-        mean, deviation = model.predict(codes, self._prior_means(codes))
-        # A sum of parts may come out below nothing, where little is known.
-        median = np.maximum(mean, 1e-3 * float(np.median(list(self._measured.values()))))
+        mean, deviation = model.predict(codes)
+        mean, deviation = (self._from_prior(codes) * found for found in (mean, deviation))
+        median = np.maximum(mean, _LOWEST * self._latencies_s.min())
         spread = np.maximum(deviation / median, _LEAST_SPREAD)
         for row, latency_s in zip(self._rows, self._latencies_s, strict=True):
             same = (codes == row).all(axis=1)
@@ -143,9 +151,18 @@ class LearnedLatency(CostModel):
             space = self._codes.space
             self._rows = self._codes.encode(space.parse(text) for text in self._measured)
             self._latencies_s = np.array(list(self._measured.values()))
-            model = EncodedPredictor(self._encoding)
-            self._model = model.fit(self._rows, self._latencies_s, self._prior_means(self._rows))
+            self._power = _power_law(self._prior_means(self._rows), self._latencies_s)
+            ratios = self._latencies_s / self._from_prior(self._rows)
+            self._model = EncodedPredictor(self._encoding).fit(self._rows, ratios)
         return self._model
+
+    def _from_prior(self, codes: np.ndarray) -> np.ndarray:
+        """What the prior says, made true by what was measured; 1 without a prior."""
+        prior = self._prior_means(codes)
+        if prior is None:
+            return np.ones(len(codes))
+        factor, slope = self._power
+        return np.asarray(np.exp(factor + (1 + slope) * np.log(prior)))
 
     def _measure_first(self) -> None:
         if len(self._measured) >= self._first:
@@ -165,3 +182,18 @@ class LearnedLatency(CostModel):
                 f"{self.name} of {len(self._measured)} of {len(new)} networks could be measured",
                 "hwnas devices says what this host can measure with",
             )
+
+
+def _power_law(prior: np.ndarray | None, latencies_s: np.ndarray) -> tuple[float, float]:
+    """``factor`` and ``slope`` of ``log(latency) = factor + (1 + slope) * log(prior)``, robustly near slope 0.
+
+    A predictor that has seen large networks alone is off by another factor for small ones; a power is never
+    below nothing, as a straight line through few points may be.
+    """
+    if prior is None:
+        return 0.0, 0.0
+    x, y = np.log(prior), np.log(latencies_s / prior)
+    centred = x - x.mean()
+    weight = (_REST_SD / _SLOPE_SD) ** 2
+    slope = float((centred @ y) / (centred @ centred + weight))
+    return float(y.mean() - slope * x.mean()), slope
