@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ RESULT = "result.json"
 PAGE = "index.html"
 _SEARCH = "search.json"
 _TRAININGS = "trainings"
+_TABLES = "tables"
 _PART = ".part-"
 _HINT = "Give another folder with --out"
 
@@ -54,6 +56,11 @@ class SearchFolder:
     def trainings(self) -> Path:
         """Where checkpoints and weights are."""
         return self.path / _TRAININGS
+
+    @property
+    def tables(self) -> Path:
+        """Where the latency tables of the space are."""
+        return self.path / _TABLES
 
     def is_search(self) -> bool:
         """Whether a search has begun here."""
@@ -103,6 +110,7 @@ class SearchFolder:
     def abandon(self) -> None:
         """Nothing has come of the search: another one may take the folder."""
         (self.path / _SEARCH).unlink(missing_ok=True)
+        shutil.rmtree(self.tables, ignore_errors=True)
         with contextlib.suppress(OSError):
             self.path.rmdir()
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
+from hwnas.jobs.folder import SearchFolder
 from hwnas.jobs.host_timer import HostTimer
+from hwnas.jobs.listener import JobListener
 from hwnas.jobs.options import SearchOptions
-from hwnas.predicting.locating import find_predictor
+from hwnas.predicting.latency_table import LatencyTable
+from hwnas.predicting.locating import find_predictor, predictor_name
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.counted_cost import CountedCost
@@ -30,7 +33,7 @@ _FIRST_SHARE, _MOST_FIRST, _MOST_FIRST_PREDICTED = 2 / 3, 16, 10
 
 
 def latency_models(
-    options: SearchOptions, space: Space, timer: HostTimer, told: Callable[[str], None]
+    options: SearchOptions, space: Space, timer: HostTimer, folder: SearchFolder, listener: JobListener
 ) -> dict[str, CostModel]:
     """Backend -> what tells its latencies, for every backend of the search.
 
@@ -40,19 +43,28 @@ def latency_models(
         options: Of the search.
         space: Whose networks.
         timer: Measures.
-        told: Called with what is used.
+        folder: Keeps the predictor's tables, which take a while to make.
+        listener: Told what is used.
 
     Raises:
         UsageError: The predictor that was named cannot be used, or nothing is to be measured and there is none.
     """
-    return {backend: _model(options, space, timer, backend, told) for backend in options.backends}
+    return {backend: _model(options, space, timer, backend, folder, listener) for backend in options.backends}
 
 
 def _model(
-    options: SearchOptions, space: Space, timer: HostTimer, backend: str, told: Callable[[str], None]
+    options: SearchOptions,
+    space: Space,
+    timer: HostTimer,
+    backend: str,
+    folder: SearchFolder,
+    listener: JobListener,
 ) -> CostModel:
-    predictor = _predictor(options, timer, backend, told)
-    predicted = None if predictor is None else PredictedLatency(space, predictor, batch=options.batch)
+    predictor = _predictor(options, timer, backend, listener.notice)
+    predicted = None
+    if predictor is not None:
+        table = _table(predictor, space, options.batch, folder, listener)
+        predicted = PredictedLatency(space, predictor, batch=options.batch, table=table)
     if options.measurements == 0:
         if predicted is None:
             raise UsageError(
@@ -78,6 +90,23 @@ def _measure(
     timer: HostTimer, space: Space, backend: str, batch: int, architectures: Sequence[Architecture]
 ) -> list[float | None]:
     return timer.quick([space_workload(space, a, batch=batch) for a in architectures], backend)
+
+
+def _table(
+    predictor: LatencyPredictor, space: Space, batch: int, folder: SearchFolder, listener: JobListener
+) -> LatencyTable:
+    """The predictor's word on the parts of the space, made once in the life of a search."""
+    name = f"{predictor_name(predictor.backend, predictor.threads)}-{predictor.networks}-networks.json"
+    path = folder.tables / name
+    if path.exists():
+        return LatencyTable.load(path)
+    listener.phase(f"predicting the parts of {space.name} for {predictor.backend}")
+    table = predictor.table(space, batch=batch, told=listener.phase)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".part-{name}")
+    table.save(part)
+    part.replace(path)
+    return table
 
 
 def _predictor(

@@ -162,7 +162,7 @@ class _Job:
     def _prepare(self) -> None:
         """Latency models that know something: what cannot be measured is told before anything is trained."""
         options, space = self._options, self.material.space
-        self._models = latency_models(options, space, self.timer, self._note)
+        self._models = latency_models(options, space, self.timer, self.folder, self.listener)
         self._limits = limits_of(options, space, self._models)
         for model in self._models.values():
             if isinstance(model, LearnedLatency):
