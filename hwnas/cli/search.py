@@ -33,7 +33,7 @@ _COUNT_LIMITS: dict[str, tuple[str, Callable[[str], float]]] = {
 #: Parameters that are read before they become a search's options.
 _READ = (*_COUNT_LIMITS, "latencies", "budget", "backend")
 #: Parameter -> option, where they differ.
-_OPTIONS = {"latencies": "max_latency", "budget": "time", "prune": "prune"}
+_OPTIONS = {"latencies": "max_latency", "budget": "time"}
 #: What may be another one when a search goes on: it only goes on for longer, or ends otherwise.
 _CHANGEABLE = {"trials", "finalists", "final_seeds"}
 _NOT_FOR_NETADAPT = (

@@ -38,7 +38,8 @@ class SearchProgress(JobListener):
         self._bar: Progress | None = None
         self._evaluated = self._resumed = self._ruled_out = 0
         self._best: Trial | None = None
-        self._began = time.monotonic()
+        #: When this run began its first evaluation: learning latencies before it is done once.
+        self._began: float | None = None
         self._said = -_SELDOM_S
         self._noticed: set[str] = set()
 
@@ -72,6 +73,8 @@ class SearchProgress(JobListener):
 
     def started(self, number: int, text: str, judgement: Judgement) -> None:
         """Draw."""
+        if self._began is None:
+            self._began = time.monotonic()
         self.phase(f"trial {number}: {text}")
 
     def epoch(self, number: int, progress: EpochReport) -> None:
@@ -123,7 +126,7 @@ class SearchProgress(JobListener):
     def _left(self) -> str:
         """Time that this run has taken for each evaluation, times those that are left."""
         done = self._evaluated - self._resumed
-        if done < 1:
+        if done < 1 or self._began is None:
             return ""
         elapsed = time.monotonic() - self._began
         evaluations_s = elapsed / done * max(0, self._options.trials - self._evaluated)

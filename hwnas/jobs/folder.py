@@ -17,7 +17,6 @@ from hwnas.jobs.options import SearchOptions
 #: Raised where older folders cannot be gone on with.
 SCHEMA = "hwnas-search-1"
 RESULT = "result.json"
-PAGE = "index.html"
 _SEARCH = "search.json"
 _TRAININGS = "trainings"
 _TABLES = "tables"

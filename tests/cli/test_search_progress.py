@@ -1,0 +1,28 @@
+"""What a running search says of the time that is left."""
+
+from __future__ import annotations
+
+import io
+import time
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from hwnas.cli.search_progress import SearchProgress
+from hwnas.jobs.options import SearchOptions
+from hwnas.searching.limit import Judgement
+from hwnas.searching.trial import Trial, TrialState
+
+
+def test_the_time_left_is_that_of_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    told = io.StringIO()
+    progress = SearchProgress(Console(file=told, width=200), SearchOptions(trials=11))
+    clock.now = 1000.0  # spent on learning latencies
+    progress.started(0, "a", Judgement({}, {}))
+    clock.now = 1010.0
+    progress.ended(Trial(0, {}, "a", TrialState.COMPLETE, 0.9), 1)
+    # Ten more of 10 s each, and a share for the finalists.
+    assert "[1/11] a: accuracy 90.0% (about 1 min 5" in told.getvalue()
