@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,14 @@ from rich.console import Console
 from hwnas.cli.options import db_option, filter_options, filters
 from hwnas.host.machine import probe_environment
 from hwnas.report.cells import Cells, Selection
-from hwnas.report.reading import DEFAULT_BASELINE, read_passes
+from hwnas.report.reading import DEFAULT_BASELINE, Reading, read_passes
 from hwnas.report.records import records, write_csv
+from hwnas.report.saving import SavingProcesses
 from hwnas.report.table import print_report
 from hwnas.store import LatencyStore
+
+#: Fewer are estimated and drawn before processes that save figures were ready.
+_MANY_CELLS = 100
 
 
 @click.command()
@@ -64,17 +70,22 @@ def report(
     Measurements of one environment only: this host's where there are any, else the only one of
     the database. The page, index.html, needs neither a network nor the files beside it.
     """
-    with _busy("Estimating"):
-        cells, selection = _select(db, campaign, baseline, options)
-    if as_json:
-        click.echo(json.dumps(records(selection), indent=2, ensure_ascii=False))
-    else:
-        print_report(Console(highlight=False), selection)
-    written = [write_csv(csv_file, records(selection))] if csv_file else []
-    drawn: list[Path] = []
-    if figures or (figures is None and not as_json):
-        drawn = _draw(cells, selection, out)
-        written += drawn
+    wanted = bool(figures or (figures is None and not as_json))
+    with _uncollected(), ExitStack() as stack:
+        with _busy("Reading"):
+            reading, shown = _read(db, campaign, baseline, options)
+        many = wanted and len(reading.passes) >= _MANY_CELLS
+        processes = stack.enter_context(closing(SavingProcesses())) if many else None
+        with _busy("Estimating"):
+            cells = Cells(reading)
+            selection = cells.select(**shown)
+        if as_json:
+            click.echo(json.dumps(records(selection), indent=2, ensure_ascii=False))
+        else:
+            print_report(Console(highlight=False), selection)
+        written = [write_csv(csv_file, records(selection))] if csv_file else []
+        drawn = _draw(cells, selection, out, processes) if wanted else []
+    written += drawn
     for path in written:
         # With --json, stdout is the array and nothing else.
         click.echo(f"Wrote {path}", err=as_json)
@@ -82,10 +93,10 @@ def report(
         click.echo(f"Open {drawn[-1]}", err=as_json)
 
 
-def _select(
+def _read(
     db: str | None, campaign: str | None, baseline: str | None, options: dict[str, Any]
-) -> tuple[Cells, Selection]:
-    """The cells that the options admit, and those to show: a baseline may be there only to be compared with."""
+) -> tuple[Reading, dict[str, Any]]:
+    """What the options admit, and what to show of it: a baseline may be there only to be compared with."""
     with LatencyStore.open(db, create=False) as store:
         chosen: dict[str, Any] = {**filters(store, **options)}
         environment = chosen.pop("environment", None)
@@ -94,18 +105,29 @@ def _select(
         arm = filters(store, backend=baseline)["backend"] if baseline else None
         # A cell is compared with its baseline whatever became of that one.
         status = chosen.pop("status", None)
-        cells = Cells(read_passes(store, environment, campaign=campaign, baseline=arm, **chosen))
-    return cells, cells.select(backend=chosen.get("backend"), status=status)
+        reading = read_passes(store, environment, campaign=campaign, baseline=arm, **chosen)
+    return reading, {"backend": chosen.get("backend"), "status": status}
 
 
-def _draw(cells: Cells, selection: Selection, folder: Path) -> list[Path]:
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: of a hundred thousand kernels none is garbage, however often it looks."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _draw(cells: Cells, selection: Selection, folder: Path, processes: SavingProcesses | None) -> list[Path]:
     # matplotlib takes a moment, which a table need not wait for.
-    from hwnas.report.claims.catalogue import judge
     from hwnas.report.claims.evidence import Evidence
     from hwnas.report.html.writing import write_report
 
     with _busy("Drawing"):
-        written = write_report(selection, judge(Evidence(cells.select)), folder)
+        written = write_report(selection, Evidence(cells.select), folder, processes)
     if not any(path.suffix == ".png" for path in written):
         click.echo(
             "No figure: there is no speedup, and no pattern with a latency at two depths or widths", err=True

@@ -111,9 +111,8 @@ class _Pass:
 
 def _draw_rounds(count: int, rng: np.random.Generator) -> np.ndarray:
     """How often each round is drawn: shape ``(draws, count)``; runs of rounds wrap around."""
-    counts = np.zeros((_DRAWS, count))
-    np.add.at(counts, (np.arange(_DRAWS)[:, None], _draw_places(count, rng)), 1.0)
-    return counts
+    places = _draw_places(count, rng) + count * np.arange(_DRAWS)[:, None]
+    return np.bincount(places.ravel(), minlength=_DRAWS * count).reshape(_DRAWS, count).astype(float)
 
 
 def _draw_places(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -314,15 +313,23 @@ def _huber_mean(values: np.ndarray) -> np.ndarray:
 
     Source: Huber, Annals of Mathematical Statistics 35, 1964.
     """
-    centre = np.median(values, axis=1, keepdims=True)
-    scale = 1.4826 * np.median(np.abs(values - centre), axis=1, keepdims=True)
-    scale = np.maximum(scale, 1e-9)
-    bound = 1.5 * scale
-    weight, product = np.empty_like(values), np.empty_like(values)
+    centre = _row_medians(values)
+    scale = 1.4826 * _row_medians(np.abs(values - centre[:, None]))
+    bound = 1.5 * np.maximum(scale, 1e-9)
+    # A report does this for thousands of draws of hundreds of cells: in place, and along the draws, which are
+    # many more than the values of each.
+    columns = np.ascontiguousarray(values.T)
+    weight, product = np.empty_like(columns), np.empty_like(columns)
     for _ in range(10):
-        # In place: a report does this for thousands of draws of hundreds of cells.
-        np.abs(np.subtract(values, centre, out=weight), out=weight)
+        np.abs(np.subtract(columns, centre, out=weight), out=weight)
         np.minimum(1.0, np.divide(bound, np.maximum(weight, 1e-12, out=weight), out=weight), out=weight)
-        np.multiply(weight, values, out=product)
-        centre = product.sum(axis=1, keepdims=True) / weight.sum(axis=1, keepdims=True)
-    return np.asarray(centre[:, 0])
+        np.multiply(weight, columns, out=product)
+        centre = product.sum(axis=0) / weight.sum(axis=0)
+    return np.asarray(centre)
+
+
+def _row_medians(values: np.ndarray) -> np.ndarray:
+    """Of ``(rows, n)``, shape ``(rows,)``; several times as fast as NumPy's for few columns."""
+    ordered = np.sort(values, axis=1)
+    half = values.shape[1] // 2
+    return ordered[:, half] if values.shape[1] % 2 else (ordered[:, half - 1] + ordered[:, half]) / 2

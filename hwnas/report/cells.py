@@ -188,7 +188,9 @@ class Cells:
             cells=tuple(in_order(cells)),
             environment=r.environment,
             baseline=baseline,
-            campaigns=tuple(sorted((r.campaigns[u] for u in counting if u), key=lambda c: c.created_at)),
+            campaigns=tuple(
+                sorted((r.campaigns[u] for u in counting if u), key=lambda c: (c.created_at, c.name, c.uid))
+            ),
             superseded=sum(len(found) > 1 for found in r.passes.values()),
             has_reference=r.reference is not None,
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from matplotlib.figure import Figure
 
@@ -20,6 +20,7 @@ from hwnas.report.network_figure import draw_networks, network_rows
 from hwnas.report.order import Axis, network_names
 from hwnas.report.quantities import LATENCY, Quantity, cache_label, cache_size, quantities
 from hwnas.report.records import cell_record, count_records, write_csv
+from hwnas.report.saving import Save
 from hwnas.report.speedup_figure import draw_speedups
 from hwnas.report.speedups import speedup_bars
 from hwnas.report.style import ANOTHER_FOLDER, save, styled
@@ -75,7 +76,18 @@ class DrawnFigure:
         return [self.png, self.svg, self.csv]
 
 
-def draw_figures(selection: Selection, folder: Path) -> list[DrawnFigure]:
+class _Drawing(NamedTuple):
+    """A figure that was drawn and has numbers, but is not saved yet."""
+
+    kind: FigureKind
+    figure: Figure
+    stem: Path
+    shows: str
+    csv: Path
+    axis: Axis | None = None
+
+
+def draw_figures(selection: Selection, folder: Path, save: Save = save) -> list[DrawnFigure]:
     """Draw every figure for which there are measurements.
 
     `speedup` shows the speedup over the baseline; `networks` the latencies of whole networks; `depth` and
@@ -87,6 +99,7 @@ def draw_figures(selection: Selection, folder: Path) -> list[DrawnFigure]:
     Args:
         selection: What to draw.
         folder: Where the files go; made where it does not exist.
+        save: Saves a figure, now or later.
 
     Returns:
         The figures written; none where there is nothing to draw.
@@ -94,14 +107,21 @@ def draw_figures(selection: Selection, folder: Path) -> list[DrawnFigure]:
     Raises:
         UsageError: A file cannot be written.
     """
+    drawn = []
     with styled():
-        return [
-            *_speedups(selection, folder),
-            *_networks(selection, folder),
-            *_fusion(selection, folder),
-            *(f for axis in get_args(Axis) for f in _over(axis, selection, folder)),
-            *_kernel_times(selection, folder),
-        ]
+        for d in _drawings(selection, folder):
+            save(d.figure, d.stem)
+            drawn.append(DrawnFigure(d.kind, d.stem.with_name(f"{d.stem.name}.png"), d.csv, d.shows, d.axis))
+    return drawn
+
+
+def _drawings(selection: Selection, folder: Path) -> Iterator[_Drawing]:
+    yield from _speedups(selection, folder)
+    yield from _networks(selection, folder)
+    yield from _fusion(selection, folder)
+    for axis in get_args(Axis):
+        yield from _over(axis, selection, folder)
+    yield from _kernel_times(selection, folder)
 
 
 def written_files(figures: list[DrawnFigure]) -> list[Path]:
@@ -113,23 +133,16 @@ def _numbers(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     return write_csv(path, rows, ANOTHER_FOLDER)
 
 
-def _drawn(
-    kind: FigureKind, figure: Figure, stem: Path, shows: str, csv: Path, axis: Axis | None = None
-) -> DrawnFigure:
-    png, _ = save(figure, stem)
-    return DrawnFigure(kind, png, csv, shows, axis)
-
-
-def _speedups(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
+def _speedups(selection: Selection, folder: Path) -> Iterator[_Drawing]:
     bars = speedup_bars(selection.cells)
     if bars:
         numbers = _numbers(folder / "speedup.csv", [bar.record() for bar in bars])
         arms = _listed(b.backend for b in bars)
         shows = f"Bars: the speedup of {arms} over {selection.baseline}, for each network or pattern."
-        yield _drawn(FigureKind.SPEEDUP, draw_speedups(bars, selection), folder / "speedup", shows, numbers)
+        yield _Drawing(FigureKind.SPEEDUP, draw_speedups(bars, selection), folder / "speedup", shows, numbers)
 
 
-def _networks(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
+def _networks(selection: Selection, folder: Path) -> Iterator[_Drawing]:
     found = network_rows(selection.cells)
     for threads, rows in found.items():
         stem = folder / ("networks" if len(found) == 1 else f"networks_{threads}t")
@@ -140,10 +153,10 @@ def _networks(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
         )
         arms = _listed(c.backend for row in rows for c in row.cells)
         shows = f"Bars: the latency of {len(rows)} whole networks on {arms}, with the speedup beside them."
-        yield _drawn(FigureKind.NETWORKS, draw_networks(rows, selection), stem, shows, numbers)
+        yield _Drawing(FigureKind.NETWORKS, draw_networks(rows, selection), stem, shows, numbers)
 
 
-def _fusion(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
+def _fusion(selection: Selection, folder: Path) -> Iterator[_Drawing]:
     for geometry in fusion_geometries(selection):
         rows = fusion_rows(selection, geometry)
         if rows:
@@ -153,10 +166,10 @@ def _fusion(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
                 f"Stacked bars: the modelled misses of a cache of {cache_label(geometry)} by kind of operator, "
                 f"on {selection.baseline} and on {_listed(r.backend for r in rows)}."
             )
-            yield _drawn(FigureKind.FUSION, draw_fusion(rows, geometry, selection), stem, shows, numbers)
+            yield _Drawing(FigureKind.FUSION, draw_fusion(rows, geometry, selection), stem, shows, numbers)
 
 
-def _over(axis: Axis, selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
+def _over(axis: Axis, selection: Selection, folder: Path) -> Iterator[_Drawing]:
     """Latency, misses, and both, of every sweep over depth or width."""
     sweeps = find_sweeps(selection.cells, axis)
     for sweep in sweeps:
@@ -170,14 +183,14 @@ def _over(axis: Axis, selection: Selection, folder: Path) -> Iterator[DrawnFigur
             if quantity is not LATENCY:
                 kind, numbers = FigureKind.MISSES, counts or latencies
             figure = draw_sweep(sweep, selection, quantity)
-            yield _drawn(kind, figure, own, f"Lines: {what} {shown}", numbers, axis)
+            yield _Drawing(kind, figure, own, f"Lines: {what} {shown}", numbers, axis)
             both = latency_and_misses(sweep, quantity) if quantity is not LATENCY else None
             if both:
                 own = stem.with_name(f"{stem.name}{quantity.name.replace('_misses', '_latency_and_misses')}")
                 numbers = _numbers(own.with_name(f"{own.name}.csv"), list(both.records()))
                 figure = draw_latency_and_misses(both, selection)
                 what = f"Solid lines: latency; dashed lines: {what} {shown}"
-                yield _drawn(FigureKind.LATENCY_AND_MISSES, figure, own, what, numbers, axis)
+                yield _Drawing(FigureKind.LATENCY_AND_MISSES, figure, own, what, numbers, axis)
 
 
 def _shown(sweep: Sweep, quantity: Quantity) -> str:
@@ -187,7 +200,7 @@ def _shown(sweep: Sweep, quantity: Quantity) -> str:
     return f"of one image over {sweep.axis} on {arms}, one panel a pattern: {patterns}."
 
 
-def _kernel_times(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
+def _kernel_times(selection: Selection, folder: Path) -> Iterator[_Drawing]:
     found = kernel_times(selection.cells)
     if any(k.times_s for k in found):
         numbers = _numbers(folder / "kernel_times.csv", [r for k in found for r in k.records()])
@@ -196,7 +209,7 @@ def _kernel_times(selection: Selection, folder: Path) -> Iterator[DrawnFigure]:
             f"{_listed(k.cell.backend for k in found if k.times_s)}."
         )
         figure = draw_kernel_times(found, selection)
-        yield _drawn(FigureKind.KERNEL_TIMES, figure, folder / "kernel_times", shows, numbers)
+        yield _Drawing(FigureKind.KERNEL_TIMES, figure, folder / "kernel_times", shows, numbers)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -76,7 +76,8 @@ def read_passes(
     where = [{**filters, "environment": environment, "backend": arm} for arm in arms]
     passes: dict[CellKey, dict[str | None, list[StoredMeasurement]]] = defaultdict(lambda: defaultdict(list))
     kernels = {}
-    for stored in (s for chosen in where for s in store.measurements(with_samples=False, **chosen)):
+    light: dict[str, Any] = {"with_samples": False, "with_attributes": False}
+    for stored in (s for chosen in where for s in store.measurements(**light, **chosen)):
         if stored.campaign_uid not in records and (campaign is not None or stored.campaign_uid is not None):
             continue
         m = stored.measurement

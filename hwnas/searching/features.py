@@ -3,7 +3,8 @@
 - ``places``: which option each choice has;
 - ``paths``: the ways through cells, where the space has any;
 - ``summary``: how often options of choices of one kind were chosen, sums of numbers, and what cells are like
-  as a whole.
+  as a whole;
+- ``sizes``: multiply-adds and parameters.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from hwnas.searching.cell_features import CellFeatures
 from hwnas.searching.choice_kinds import encoding, is_numeric, kind
 from hwnas.searching.codes import Codes, codes_of, keys
+from hwnas.searching.sizes import sizes_of
 from hwnas.workloads.spaces.space import Space
 
 #: Spaces with more combinations are described by a sample of them.
@@ -44,6 +46,7 @@ class Features:
     def __init__(self, codes: Codes, seed: int = 0) -> None:
         self._codes = codes
         self._encoding = encoding(codes.space)
+        self._sizes = sizes_of(codes.space)
         small = codes.combinations <= _WALKED
         reference = codes.everything if small else codes.sample(_REFERENCE, np.random.default_rng(seed))
         cells = [codes.space.cell_graphs(codes.decode(row)) for row in reference]
@@ -94,7 +97,8 @@ class Features:
         paths = [np.array([f.paths(g[i]) for g in graphs]) for i, f in enumerate(self._cells)]
         whole = [np.array([f.summary(g[i]) for g in graphs]) for i, f in enumerate(self._cells)]
         summary = np.hstack([self._encoding.counts(rows), self._sums(rows), *whole])
-        return [self._places(rows), *([np.hstack(paths)] if paths else []), summary]
+        sizes = self._sizes.logs(rows)
+        return [self._places(rows), *([np.hstack(paths)] if paths else []), summary, sizes]
 
     def _places(self, rows: np.ndarray) -> np.ndarray:
         """Half a unit's square away for each other option; numbers by how far apart they stand."""

@@ -80,7 +80,7 @@ class Loop:
         self._distributions = distributions(task.space)
         self._codes = codes_of(task.space)
         # It draws at random and no more: it never has as many accuracies as it wants to begin with.
-        self._drawing = Suggester(task.space, limits=task.limits, seed=task.seed, startup=2**62)
+        self._drawing = Suggester(task.space, limits=task.limits, seed=task.seed, startup=2**62, entrants=1)
         #: Trials that have an accuracy, by the compact text of their network.
         self._complete: dict[str, Trial] = {}
         #: The last trial of every network, whatever became of it but for those that are queued again.

@@ -21,12 +21,15 @@ from hwnas.searching.cost_model import CostModel
 from hwnas.searching.features import Features, features_of
 from hwnas.searching.limit import Limit, judge
 from hwnas.searching.pareto import front
+from hwnas.searching.sizes import sizes_of
 from hwnas.searching.surrogate import Surrogate, ranked
 from hwnas.workloads.spaces.choice import Architecture
 from hwnas.workloads.spaces.space import Space
 
 #: Networks drawn at random before anything is learned.
 STARTUP = 10
+#: To begin with, the larger of so many random ones is tried, where accuracy alone counts.
+ENTRANTS = 2
 #: The best networks so far, whose neighbours are looked at in large spaces.
 _BEST = 20
 #: Networks that are looked at closely, and found beyond a limit, before a suggestion is given up.
@@ -74,6 +77,7 @@ class Suggester:
             and costs.
         seed: Of all that is random.
         startup: Networks drawn at random before anything is learned.
+        entrants: Of so many random networks the largest is drawn; 1 where all are to be equally likely.
     """
 
     def __init__(
@@ -84,10 +88,13 @@ class Suggester:
         traded: Sequence[CostModel] = (),
         seed: int = 0,
         startup: int = STARTUP,
+        entrants: int = ENTRANTS,
     ) -> None:
         self.codes = codes_of(space)
         self._limits, self._traded = tuple(limits), tuple(traded)
         self._seed, self._startup = seed, max(2, startup)
+        # Small networks are part of a front as well.
+        self._entrants = 1 if traded else entrants
         self._features: Features | None = None
         self._surrogate: Surrogate | None = None
         self._learned: bytes = b""
@@ -144,7 +151,7 @@ class Suggester:
                 raise self._nothing_left(pool)
             pool, chance, sure = pool[possible], chance[:, possible], sure[possible]
             if gain is None:
-                gain = rng.random(len(pool)) if starting else self._gain(seen, pool, rng)
+                gain = self._drawn(pool, sure, rng) if starting else self._gain(seen, pool, rng)
             else:
                 gain = gain[possible]
             # To begin with, everything that is sure is as good as anything.
@@ -156,6 +163,13 @@ class Suggester:
             f"none of {_MOST_UNFIT} networks of the space {self.codes.space.name} is within the limits",
             "Raise them",
         )
+
+    def _drawn(self, pool: np.ndarray, sure: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Random numbers below 1; of the sure networks larger ones have larger numbers, as a rule."""
+        gain = rng.random(len(pool))
+        if self._entrants > 1:
+            gain[sure] = sizes_of(self.codes.space).larger_first(pool[sure], self._entrants, rng)
+        return gain
 
     def _fit(self, row: np.ndarray) -> bool:
         """Whether a network is within the limits, looked at closely, and measured where nothing else tells."""

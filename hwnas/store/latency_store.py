@@ -179,7 +179,12 @@ class LatencyStore:
             )
 
     def measurements(
-        self, *, with_samples: bool = True, with_kernels: bool = True, **filters: Unpack[Filters]
+        self,
+        *,
+        with_samples: bool = True,
+        with_kernels: bool = True,
+        with_attributes: bool = True,
+        **filters: Unpack[Filters],
     ) -> Iterator[StoredMeasurement]:
         """The measurements that all `filters` admit, in the order in which they were added.
 
@@ -189,6 +194,7 @@ class LatencyStore:
         Args:
             with_samples: Read the raw samples; else `measurement.blocks` is empty.
             with_kernels: Read the kernels; else `measurement.kernels` is empty.
+            with_attributes: Read what kernels tell besides names, types and times; else that is empty.
             **filters: Values that the measurements must have, see :class:`Filters`.
 
         Raises:
@@ -205,6 +211,7 @@ class LatencyStore:
                     limit=PAGE,
                     with_samples=with_samples,
                     with_kernels=with_kernels,
+                    with_attributes=with_attributes,
                 )
             yield from (stored for _, stored in page)
             if len(page) < PAGE:

@@ -11,9 +11,10 @@ from sqlalchemy import Column, ColumnElement, Connection, FromClause, Table, fun
 from hwnas.core.counter import Counter
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UnknownName
+from hwnas.core.kernel import Kernel
 from hwnas.store import tables as t
 from hwnas.store.records import CampaignRecord, StoredMeasurement
-from hwnas.store.rows import COUNTER_COLUMNS, KERNEL_COLUMNS, to_kernel, to_stored
+from hwnas.store.rows import COUNTER_COLUMNS, KERNEL_COLUMNS, to_stored
 
 _Part = TypeVar("_Part")
 
@@ -62,6 +63,7 @@ def page(
     limit: int,
     with_samples: bool,
     with_kernels: bool,
+    with_attributes: bool,
 ) -> list[tuple[int, StoredMeasurement]]:
     """Up to `limit` measurements whose ids are above `after`, each with its id."""
     left_out = () if with_samples else ("blocks",)
@@ -82,12 +84,11 @@ def page(
     )
     rows = connection.execute(query).mappings().all()
     ids = [row["id"] for row in rows]
-    kernels = (
-        _parts(connection, t.kernel, t.kernel.c.position, ids, KERNEL_COLUMNS, to_kernel)
-        if with_kernels
-        else {}
-    )
-    counters = _parts(connection, t.counter, t.counter.c.id, ids, COUNTER_COLUMNS, Counter)
+    kernels: Mapping[int, Sequence[Kernel]] = {}
+    if with_kernels:
+        columns = tuple(name for name in KERNEL_COLUMNS if with_attributes or name != "attributes")
+        kernels = _parts(connection, t.kernel, t.kernel.c.position, ids, columns, Kernel.from_dict)
+    counters = _parts(connection, t.counter, t.counter.c.id, ids, COUNTER_COLUMNS, Counter.from_dict)
     return [
         (i, to_stored(row, kernels.get(i, ()), counters.get(i, ()))) for i, row in zip(ids, rows, strict=True)
     ]
@@ -99,9 +100,9 @@ def _parts(
     order: Column[Any],
     measurement_ids: Sequence[int],
     columns: Sequence[str],
-    convert: Callable[..., _Part],
+    convert: Callable[[Mapping[str, Any]], _Part],
 ) -> dict[int, list[_Part]]:
-    """Measurement id -> its rows of a table that hangs on measurements, whose columns `convert` takes."""
+    """Measurement id -> its rows of a table that hangs on measurements; `convert` takes columns by name."""
     c = table.c
     query = (
         select(c.measurement_id, *(c[name] for name in columns))
@@ -110,7 +111,7 @@ def _parts(
     )
     found: dict[int, list[_Part]] = defaultdict(list)
     for measurement_id, *values in connection.execute(query):
-        found[measurement_id].append(convert(*values))
+        found[measurement_id].append(convert(dict(zip(columns, values, strict=True))))
     return found
 
 

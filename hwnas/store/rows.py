@@ -174,11 +174,6 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def to_kernel(*values: Any) -> Kernel:
-    """The kernel of a row of the kernel table: the values of :data:`KERNEL_COLUMNS`."""
-    return Kernel.from_dict(dict(zip(KERNEL_COLUMNS, values, strict=True)))
-
-
 def to_stored(
     values: Mapping[Any, Any], kernels: Iterable[Kernel], counters: Iterable[Counter]
 ) -> StoredMeasurement:

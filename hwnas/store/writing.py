@@ -131,8 +131,19 @@ class Writer:
             UsageError: The measurement is impossible, or the campaign is unknown or belongs to
                 another environment.
         """
-        check(measurement)
         check_json(measurement)
+        return self._measurement(measurement, environment, campaign_uid, macs, parameters)
+
+    def _measurement(
+        self,
+        measurement: Measurement,
+        environment: Environment,
+        campaign_uid: str | None,
+        macs: int | None,
+        parameters: int | None,
+    ) -> bool:
+        """See :meth:`measurement`; what was read from JSON is known to go into it."""
+        check(measurement)
         c = t.measurement.c
         known = self._row_for_update(measurement.uid)
         if known is not None:
@@ -239,12 +250,9 @@ class Writer:
             self._take_in_campaign(entry.campaign, entry.environment)
         if entry.canary_reference:
             self.canary_reference(entry.environment, entry.measurement.protocol, entry.canary_reference)
-        return self.measurement(
-            entry.measurement,
-            entry.environment,
-            campaign_uid=entry.campaign.uid if entry.campaign else None,
-            macs=entry.macs,
-            parameters=entry.parameters,
+        campaign_uid = entry.campaign.uid if entry.campaign else None
+        return self._measurement(
+            entry.measurement, entry.environment, campaign_uid, entry.macs, entry.parameters
         )
 
     def _take_in_campaign(self, record: CampaignRecord, environment: Environment) -> None:

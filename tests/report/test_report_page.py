@@ -19,7 +19,7 @@ from hwnas.core.kernel import Kernel
 from hwnas.core.measurement import Status
 from hwnas.core.workload import Workload
 from hwnas.report.cells import Selection
-from hwnas.report.claims.catalogue import CLAIMS, judge
+from hwnas.report.claims.catalogue import CLAIMS
 from hwnas.report.claims.evidence import Evidence
 from hwnas.report.columns import interval
 from hwnas.report.html.colours import ON_DARK, with_variables
@@ -80,8 +80,7 @@ class _Page(HTMLParser):
 def write(
     selection: Selection, folder: Path, select: Callable[[str], Selection] | None = None
 ) -> tuple[str, _Page]:
-    findings = judge(Evidence(select or (lambda baseline: selection)))
-    written = write_report(selection, findings, folder)
+    written = write_report(selection, Evidence(select or (lambda baseline: selection)), folder)
     assert written[-1] == folder / "index.html"
     text = written[-1].read_text(encoding="utf-8")
     return text, _Page(text)

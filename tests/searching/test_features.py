@@ -53,7 +53,7 @@ def test_large_spaces_are_described(name):
     features = Features(codes)
     rows = codes.sample(50, np.random.default_rng(1))
     groups = features.groups(rows)
-    assert len(groups) == (3 if name == "darts" else 2)
+    assert len(groups) == (4 if name == "darts" else 3)
     for group in groups:
         assert group.shape[0] == len(rows)
         assert np.isfinite(group).all()
