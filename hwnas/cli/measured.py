@@ -13,6 +13,7 @@ from hwnas.core.measurement import Status
 from hwnas.core.units import format_bytes, format_count, format_duration
 from hwnas.measuring.campaign import Outcome
 from hwnas.measuring.plan import Plan
+from hwnas.measuring.settings import Settings
 from hwnas.store import LatencyStore
 
 
@@ -39,7 +40,7 @@ def print_plan(plan: Plan, console: Console) -> None:
         f"({', '.join(experiment.backends)}) x {settings.passes} passes = {plan.total} cells, "
         f"{experiment.threads} thread(s), {settings.budget_s:g} s timed per cell (longer where an inference "
         f"takes over {settings.budget_s / settings.min_rounds:.2g} s); "
-        f"open verdicts get up to {settings.max_passes} passes.",
+        f"{_what_is_open(settings)} get up to {settings.max_passes} passes.",
         soft_wrap=True,
     )
     here = list(experiment.backends)
@@ -55,6 +56,11 @@ def print_plan(plan: Plan, console: Console) -> None:
         "Rough guesses: progress corrects the time once cells are finished.",
         soft_wrap=True,
     )
+
+
+def _what_is_open(settings: Settings) -> str:
+    wanted = settings.latency_half_width
+    return "open verdicts" + (f" and latencies that are not within {wanted:.1%}" if wanted else "")
 
 
 def print_outcome(

@@ -31,6 +31,7 @@ from hwnas.jobs.several_trainings import trained_with_seeds
 from hwnas.jobs.winner import best_seed, export_winner
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.counted_cost import CountedCost
+from hwnas.searching.curve_pruner import CurvePruner
 from hwnas.searching.importance import choice_importance
 from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.searching.optuna_study import add_measured
@@ -44,7 +45,7 @@ from hwnas.workloads.spaces.workload import space_model, space_workload
 _WATCHED = ("macs", "parameters")
 #: How often finalists are chosen anew where none of them is within the limits.
 _ROUNDS = 3
-#: Trials before a training is compared with others, and the share of its epochs before that.
+#: Trials before a training is given up, and the share of its epochs before that.
 _PRUNING_STARTS = 5
 _PRUNED_AFTER = 1 / 3
 
@@ -204,8 +205,9 @@ class _Job:
     def _pruner(self) -> optuna.pruners.BasePruner | None:
         if not self._options.prune or self.material.epochs is None:
             return None
-        warm = max(1, round(_PRUNED_AFTER * self.material.epochs))
-        return optuna.pruners.MedianPruner(n_startup_trials=_PRUNING_STARTS, n_warmup_steps=warm)
+        epochs = self.material.epochs
+        warm = max(1, round(_PRUNED_AFTER * epochs))
+        return CurvePruner(epochs, best=self._options.finalists, startup=_PRUNING_STARTS, warmup=warm)
 
     def _finalists(self, result: SearchResult) -> list[Finalist]:
         found = read_proofs(self.folder, self._host, result.complete, self._workload)

@@ -98,7 +98,14 @@ class Campaign:
                 self.measure(groups)
             open_workloads = list(self._experiment.workloads)
             for pass_index in range(settings.passes, settings.max_passes):
-                open_workloads = undecided(self._store, outcome.campaign_uid, open_workloads, self.plan.arms)
+                open_workloads = undecided(
+                    self._store,
+                    outcome.campaign_uid,
+                    open_workloads,
+                    self.plan.arms,
+                    latency_half_width=settings.latency_half_width,
+                    reference=self._store.canary_reference(self._environment, PROTOCOL_VERSION),
+                )
                 self.plan.add_pass(pass_index, open_workloads)
                 self.measure(self.plan.groups(pass_index))
             self.count()

@@ -9,6 +9,8 @@ from typing import Any
 
 from hwnas.core.errors import UnknownName, UsageError
 
+_MAY_BE_ZERO = ("warmup_s", "seed", "latency_half_width")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -19,6 +21,8 @@ class Settings:
             placement is drawn anew in each process and can shift a latency by a percent or two.
         max_passes: Workloads whose verdict is still UNCLEAR (with one arm: whose interval is wider than
             the margin of a verdict) get further passes, up to this many in all.
+        latency_half_width: So do workloads with a latency whose 95 % interval, at the reference speed of the
+            host, is wider than this on either side (relative); 0 where speedups alone are asked for.
         budget_s: Timed seconds for one arm in one pass of one cell.
         turn_s: Length of one arm's turn before another arm runs. Short, so that arms meet the
             same state of the host; long against the cost of refilling the caches.
@@ -39,6 +43,7 @@ class Settings:
 
     passes: int = 3
     max_passes: int = 10
+    latency_half_width: float = 0.0
     budget_s: float = 4.0
     turn_s: float = 0.06
     block_s: float = 0.012
@@ -59,14 +64,18 @@ class Settings:
                 kind = "an integer" if whole else "a number"
                 raise UsageError(f"setting {name} is {value!r}", f"Give {kind}")
             # Written so that it is false for NaN.
-            if not 0 <= value < math.inf or (value == 0 and name not in ("warmup_s", "seed")):
+            if not 0 <= value < math.inf or (value == 0 and name not in _MAY_BE_ZERO):
                 raise UsageError(f"setting {name} is {value}", "Give a positive, finite number")
         if self.memory_fraction > 1:
             raise UsageError(f"setting memory_fraction is {self.memory_fraction}", "Give at most 1")
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        return asdict(self)
+        found = asdict(self)
+        if not self.latency_half_width:
+            # Campaigns are known by their settings: those from before there was this one go on.
+            del found["latency_half_width"]
+        return found
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Settings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from hwnas.core.measurement import Measurement, Status
 from hwnas.core.workload import Workload
@@ -15,6 +15,9 @@ def undecided(
     campaign_uid: str,
     workloads: Iterable[Workload],
     arms: Callable[[Workload], Sequence[str]],
+    *,
+    latency_half_width: float = 0.0,
+    reference: Mapping[str, float] | None = None,
 ) -> list[Workload]:
     """The workloads for which another pass could change an answer.
 
@@ -23,9 +26,16 @@ def undecided(
         campaign_uid: The campaign.
         workloads: Those to look at.
         arms: Backends that can still be measured on a workload; the first is the baseline of the verdicts.
+        latency_half_width: Relative half width of a latency's interval that is narrow enough; 0 for any.
+        reference: Canary durations [s] that latencies refer to.
     """
     found = _measured(store, campaign_uid, workloads)
-    return [w for w, measurements in found.items() if _open(measurements, arms(w))]
+    return [
+        w
+        for w, measurements in found.items()
+        if _open(measurements, arms(w))
+        or (latency_half_width and _widest(measurements, arms(w), reference) > latency_half_width)
+    ]
 
 
 def half_widths(
@@ -74,6 +84,15 @@ def _half_width(measurements: Sequence[Measurement], backends: Sequence[str]) ->
     paired = [arm for arm in arms[1:] if groups & {m.group for m in arm}]
     found = [compare(arms[0], arm) for arm in paired]
     return max(((c.high - c.low) / (2 * c.speedup) for c in found), default=0.0)
+
+
+def _widest(
+    measurements: Sequence[Measurement], backends: Sequence[str], reference: Mapping[str, float] | None
+) -> float:
+    """Largest relative half width of the latencies' intervals; 0 without any."""
+    arms = ([m for m in measurements if m.backend == b] for b in backends)
+    found = [estimate(arm, reference) for arm in arms if arm]
+    return max(((e.high_s - e.low_s) / (2 * e.latency_s) for e in found), default=0.0)
 
 
 def _open(measurements: Sequence[Measurement], backends: Sequence[str]) -> bool:

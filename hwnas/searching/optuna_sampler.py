@@ -13,6 +13,8 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
 from hwnas.searching.cost_model import CostModel
+from hwnas.searching.curve_pruner import curves_of
+from hwnas.searching.learning_curves import LearningCurves
 from hwnas.searching.limit import Limit
 from hwnas.searching.optuna_space import architecture_of, distributions
 from hwnas.searching.optuna_trials import is_infeasible
@@ -81,24 +83,31 @@ class HwnasSampler(BaseSampler):
         rows: dict[Row, float] = {}
         ruled_out: set[Row] = set()
         codes = self._suggester.codes
-        for trial in study.get_trials(deepcopy=False):
+        trials = study.get_trials(deepcopy=False)
+        curves = curves_of(trials, sign)
+        for trial in trials:
             if trial.number == current.number or not names <= trial.params.keys():
                 continue
             (row,) = map(tuple, codes.encode([architecture_of(self._space, trial.params)]).tolist())
-            value = _first_value(trial)
+            value = _first_value(trial, curves, sign)
             if value is None:
                 ruled_out.add(row)
             else:
                 # A network that was tried twice counts with its last value.
-                rows[row] = sign * value
+                rows[row] = value
         found = np.array(list(rows), dtype=np.int64).reshape(-1, len(codes.options))
         return Seen(found, np.array(list(rows.values())), ruled_out, current.number)
 
 
-def _first_value(trial: FrozenTrial) -> float | None:
-    """The accuracy of a trial that has one; of a pruned one as far as it came."""
+def _first_value(trial: FrozenTrial, curves: LearningCurves, sign: float) -> float | None:
+    """The accuracy of a trial that has one; of a pruned one that with which it would have ended."""
     if trial.state not in _ENDED_WELL or is_infeasible(trial):
         return None
     if trial.values:
-        return float(trial.values[0])
-    return None if trial.last_step is None else float(trial.intermediate_values[trial.last_step])
+        return sign * float(trial.values[0])
+    step = trial.last_step
+    if step is None:
+        return None
+    value = sign * float(trial.intermediate_values[step])
+    ending = curves.ending(step, value)
+    return value if ending is None else ending.mean

@@ -3,19 +3,20 @@
 from simulation import WORKLOAD, interleaved
 
 from hwnas.host.machine import probe_environment
+from hwnas.measuring.statistics import estimate
 from hwnas.measuring.undecided import undecided
 from hwnas.store import LatencyStore
 
 ARMS = ("torch:cpu:fp32", "openvino:cpu:fp32")
 
 
-def _open(measurements, arms=ARMS):
+def _open(measurements, arms=ARMS, **wanted):
     with LatencyStore.open("sqlite://") as store:
         environment = probe_environment()
         campaign = store.campaign("test", {}, environment).uid
         for m in measurements:
             store.add(m, environment, campaign_uid=campaign)
-        return undecided(store, campaign, [WORKLOAD], lambda _: arms) == [WORKLOAD]
+        return undecided(store, campaign, [WORKLOAD], lambda _: arms, **wanted) == [WORKLOAD]
 
 
 def _arms(first_s, second_s, **how):
@@ -48,3 +49,18 @@ def test_an_arm_that_was_lost_is_not_waited_for():
     assert _open(only)
     assert not _open(only, ARMS[:1])
     assert not _open([], ())
+
+
+def test_a_latency_may_have_to_be_known_more_closely_than_a_verdict():
+    """A verdict that is clear leaves the latencies of both arms open, where those are asked for."""
+    clear = _arms(8e-3, 4e-3, passes=2, noise=0.05)
+    assert not _open(clear)
+    half = max(
+        (e.high_s - e.low_s) / (2 * e.latency_s)
+        for e in (estimate([m for m in clear if m.backend == arm], None) for arm in ARMS)
+    )
+    assert _open(clear, latency_half_width=half * 0.99)
+    assert not _open(clear, latency_half_width=half * 1.01)
+    # Carried to a speed that the host did not have, they are less certain.
+    slower = {name: s * 1.5 for name, s in clear[0].blocks[0].canary_before_s.items()}
+    assert _open(clear, latency_half_width=half * 1.01, reference=slower)
