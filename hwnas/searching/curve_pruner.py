@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hwnas.searching.learning_curves import LearningCurves
 
+
 def curves_of(trials: Sequence[FrozenTrial], sign: float = 1.0) -> LearningCurves:
     """The learning curves of all trials that were trained to their end; what repeats another one has none.
 
