@@ -14,7 +14,7 @@ _FEWEST_EPOCHS, _MOST_EPOCHS = 5, 15
 _EPOCH_IMAGES = 8_000
 #: Steps of an epoch below which batches become smaller.
 _FEWEST_STEPS = 16
-_BATCH, _SMALLEST_BATCH = 128, 16
+_BATCH, _SMALLEST_BATCH = 64, 16
 
 
 @dataclass(frozen=True)
