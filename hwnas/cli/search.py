@@ -68,7 +68,12 @@ _NOT_FOR_NETADAPT = (
     metavar="NAME[:FOLDER]",
     help="Images: digits, fashion-mnist:FOLDER, cifar10:FOLDER or folder:FOLDER.  [default: digits]",
 )
-@click.option("--image-size", type=click.IntRange(min=8), help="Of the images of a folder.  [default: 64]")
+@click.option(
+    "--image-size",
+    type=click.IntRange(min=8),
+    help="Of the images of a folder, and with the engine netadapt of what the network reads.  [default: 64; "
+    "netadapt: that of the data, at least 32]",
+)
 @click.option(
     "--accuracy",
     metavar="NAME",

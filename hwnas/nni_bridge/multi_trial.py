@@ -59,7 +59,7 @@ def search(
     seed: int = 0,
     feasible: Callable[[Architecture], bool] | None = None,
     settings: Mapping[str, Any] | None = None,
-    log: Path | None = None,
+    log: str | Path | None = None,
     told: Callable[[Trial], None] = lambda trial: None,
 ) -> Found:
     """Search a space with a strategy of NNI.
@@ -76,7 +76,8 @@ def search(
         seed: Of the strategy.
         feasible: Whether an architecture is within the limit; None for no limit.
         settings: Of the strategy, by NNI's names, such as ``population_size``.
-        log: Every trial is kept in this file, and a search that was ended goes on from it; None for no file.
+        log: File that keeps every trial, as text or as a path; a search that was ended goes on from it. None
+            for no file.
         told: Called with every trial, those from the log included.
 
     Raises:
@@ -89,7 +90,7 @@ def search(
     chosen = strategy_settings(strategy, space, trials, settings or {})
     running = make_strategy(strategy, seed, chosen)
     about = {"space": space.digest, "strategy": strategy, "seed": seed, "settings": chosen}
-    trial_log = TrialLog(log, about)
+    trial_log = TrialLog(None if log is None else Path(log), about)
     run = _Run(space, evaluate, feasible, trial_log, told)
     engine = SequentialExecutionEngine(max_model_count=trials)
     try:

@@ -118,6 +118,12 @@ def test_a_search_goes_on_from_its_log(small: PatternSpace, tmp_path: Path, stra
 SETTINGS = {"random": {}, "grid": {"shuffle": False}, "evolution": {"population_size": 4, "sample_size": 2}}
 
 
+def test_a_log_may_be_named_by_text(small: PatternSpace, tmp_path: Path) -> None:
+    log = tmp_path / "new" / "log.jsonl"
+    found = bridge.search(small, made_up(small), trials=2, log=str(log))
+    assert len(log.read_text().splitlines()) == 1 + len(found.trials) == 3
+
+
 def test_a_log_of_another_limit_is_refused(small: PatternSpace, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     bridge.search(small, made_up(small), trials=4, log=log)

@@ -58,7 +58,8 @@ ANY = st.sampled_from([*SHIPPED.values(), SMALL_PATTERNS, SMALL_MBCONV]).flatmap
 
 def test_all_four_are_there() -> None:
     assert NAMES == ["darts", "mbconv", "nasbench201", "patterns"]
-    assert [SHIPPED[name].kind for name in NAMES] == NAMES
+    # Further ones may be of these kinds as well.
+    assert {space.kind for space in SHIPPED.values()} == {"darts", "mbconv", "nasbench201", "patterns"}
     assert all(space.title and space.input_shape == (3, 32, 32) for space in SHIPPED.values())
 
 
