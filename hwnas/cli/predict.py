@@ -48,7 +48,8 @@ def predict(
 ) -> None:
     """Predict the latency of MODEL on this host, with a 90 % interval; it is compiled, but not run.
 
-    MODEL is zoo:NAME, torchvision:NAME, timm:NAME, package.module:factory, FILE.onnx or FILE.xml.
+    MODEL is zoo:NAME, torchvision:NAME, timm:NAME, space:NAME:ARCHITECTURE, package.module:factory, FILE.onnx
+    or FILE.xml.
     """
     backend_id = BACKENDS.resolve(backend)
     workload = model_workload(model, parse_shape(input_shape) if input_shape else None, batch, seed=0)

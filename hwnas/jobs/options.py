@@ -36,7 +36,8 @@ class SearchOptions:
         engine: ``optuna``, ``nni`` or ``netadapt``.
         sampler: Of the engine; None for its usual one.
         seed: Of all that is random.
-        prune: Give up trainings that are worse than the median of the others at the same epoch.
+        prune: Give up trainings whose time is better spent on others
+            (:class:`hwnas.searching.curve_pruner.CurvePruner`).
         measurements: Networks that may be measured to learn latencies from, for each backend; 0 for the
             predictor's word alone.
         predictor: Folder of a predictor; None for the one that suits the host, where there is one.
