@@ -1,70 +1,126 @@
-"""Is a found network more accurate than MobileNetV2 and than random search at equal measured latency?
+"""Is a found network more accurate than MobileNetV2 and than what random search finds under the same limit?
 
-Fashion-MNIST, the space of patterns, so many minutes of search a run, three seeds. MobileNetV2 is scaled in
-width to the latency of the found network: of the two widths around it the slower one, which has the advantage.
-Everything is kept in --keep, and the same command goes on.
+Fashion-MNIST, the space of patterns, so many minutes of search a run, three searches each. All winners and
+MobileNetV2 at many widths are measured in one campaign; MobileNetV2 has the width that is just slower than the
+found network, and of its two forms the one that is better on the validation images. All of them are trained
+with seeds that no search has used, and told by the test images. Everything is kept in --keep, and the same
+command goes on; a search that was broken off gets what it lost on top of its time, so compare whole ones.
 """
 
 from __future__ import annotations
 
+import math
+import statistics
 from argparse import Namespace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from reporting import run
+from scipy.stats import t as student
 
+from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
 from hwnas.host.machine import probe_environment
-from hwnas.jobs.folder import SearchFolder
-from hwnas.jobs.host_timer import HostTimer
+from hwnas.jobs.feasibility import Feasibility, LatencyProof
+from hwnas.jobs.folder import RESULT, SearchFolder
+from hwnas.jobs.host_timer import QUICK, HostTimer, Times
 from hwnas.jobs.options import SearchOptions
+from hwnas.jobs.paths import with_absolute_paths
 from hwnas.jobs.search_job import search
 from hwnas.measuring.events import Silent
 from hwnas.store import LatencyStore
 from hwnas.training.datasets import load_data
-from hwnas.training.several_seeds import mean_accuracy
+from hwnas.training.intervals import wilson
+from hwnas.training.several_seeds import MeanAccuracy, mean_accuracy
 from hwnas.training.trained import TrainedEvaluator
 from hwnas.workloads.models import parse_model
 
 BACKEND = "openvino:cpu:fp32"
-WIDTHS = (10, 15, 20, 25, 30, 35, 40, 50, 60, 75, 100)
-FINAL_SEEDS = 3
+SAMPLERS = ("hwnas", "random")
+KINDS = ("plain", "early")
+WIDTHS = (10, 15, 20, 25, 30, 35, 40, 50, 60, 75, 100, 140, 200)
+#: Of the trainings that are told; searches have small seeds.
+SEEDS = (1000, 1001, 1002)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Tells what is compared.
+
+    Args:
+        times: Of all winners and of every width.
+        validation: Trainings told by the images that choose.
+        test: The same by those that decide nothing.
+    """
+
+    times: Times
+    validation: TrainedEvaluator
+    test: TrainedEvaluator
+
+    def latency_ms(self, network: Workload) -> float | None:
+        """Drift-corrected, on the backend of the limit."""
+        found = self.times[network, BACKEND].estimate
+        return None if found is None else found.latency_s * 1e3
+
+    def verdict(self, network: Workload, limit_s: float) -> str:
+        """Of the limit, by the interval."""
+        timed = self.times[network, BACKEND]
+        return str(LatencyProof(BACKEND, timed.estimate, limit_s, timed.reason).verdict)
+
+    def accuracy(self, network: Workload) -> MeanAccuracy:
+        """On the test images."""
+        return mean_accuracy(self.test, network, SEEDS)
+
+    def baseline(self, latency_ms: float) -> dict[str, Any] | None:
+        """MobileNetV2 at the least latency that is not below another; None where every width is faster."""
+        chosen = []
+        for kind in KINDS:
+            slower = [
+                (ms, width)
+                for width in WIDTHS
+                if (ms := self.latency_ms(mobile(kind, width))) is not None and ms >= latency_ms
+            ]
+            if slower:
+                ms, width = min(slower)
+                network = mobile(kind, width)
+                chosen.append(
+                    (mean_accuracy(self.validation, network, SEEDS).mean, ms, f"{kind} {width} %", network)
+                )
+        if not chosen:
+            return None
+        _, ms, name, network = max(chosen, key=lambda found: found[0])
+        return {"network": name, "latency_ms": ms, **told(self.accuracy(network))}
 
 
 def main(options: Namespace) -> dict[str, Any]:
-    keep = Path(options.keep)
+    keep, limit_s = Path(options.keep), options.limit_ms / 1e3
     db = str(keep / "latency.sqlite")
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    runs = {
-        (sampler, seed): _searched(options, keep, db, sampler, seed)
-        for seed in seeds
-        for sampler in ("hwnas", "random")
-    }
+    runs = {(name, seed): searched(options, keep, db, name, seed) for seed in seeds for name in SAMPLERS}
+    winners = {key: parse_model(r["winner"]["model"]) for key, r in runs.items() if r["winner"] is not None}
+    mobiles = [mobile(kind, width) for kind in KINDS for width in WIDTHS]
     data = load_data(options.data)
+    test = TrainedEvaluator(data, folder=keep / "told", part="test")
     with LatencyStore.open(db) as store:
         timer = HostTimer(store, probe_environment(), 1, Silent(), "search_real")
-        shares = [_feasible_share(timer, runs["hwnas", seed], options.limit_ms / 1e3) for seed in seeds]
-        mobiles = _mobile_latencies(timer, keep)
-        rows = [_compared(runs, seed, mobiles, timer, data, keep) for seed in seeds]
-    measured = sum(s["measured"] for s in shares)
-    feasible = sum(s["feasible"] for s in shares)
+        print("measuring winners and widths", flush=True)
+        times = timer.close([*winners.values(), *mobiles], [BACKEND])
+        judge = Judge(times, test.on("validation"), test)
+        shares = feasible_shares(timer, [runs["hwnas", seed] for seed in seeds], limit_s)
+        rows = [compared(runs, winners, seed, judge, limit_s) for seed in seeds]
     return {
         "limit_ms": options.limit_ms,
         "minutes": options.minutes,
         "rows": rows,
-        "trained_trials_measured": measured,
-        "trained_trials_feasible_percent": round(100 * feasible / measured, 1),
-        "passed": feasible >= 0.95 * measured
-        and all(row["ours"] > row["random"] and row["ours"] > row["mobile"] for row in rows),
+        "ahead_of_random": paired(rows, "random"),
+        "ahead_of_mobile": paired(rows, "mobile"),
+        "trained_trials": shares,
+        "passed": shares["feasible_percent"] >= 95 and all(row["ahead"] for row in rows),
     }
 
 
-def _searched(options: Namespace, keep: Path, db: str, sampler: str, seed: int) -> dict[str, Any]:
-    out = keep / f"{sampler}-{seed}"
-    folder = SearchFolder(out)
-    if (out / "result.json").exists():
-        return folder.read("result.json")
-    print(f"searching: {sampler}, seed {seed}", flush=True)
+def searched(options: Namespace, keep: Path, db: str, sampler: str, seed: int) -> dict[str, Any]:
     chosen = SearchOptions(
         data=options.data,
         max_latency_s={BACKEND: options.limit_ms / 1e3},
@@ -72,62 +128,96 @@ def _searched(options: Namespace, keep: Path, db: str, sampler: str, seed: int) 
         budget_s=60 * options.minutes,
         sampler=sampler,
         seed=seed,
-        final_seeds=FINAL_SEEDS,
     )
+    out = (keep / f"{sampler}-{seed}").absolute()
+    folder = SearchFolder(out)
+    if folder.is_search() and folder.declared().options != with_absolute_paths(chosen):
+        raise UsageError(f"{out} is another search", "Give another folder with --keep")
+    if (out / RESULT).exists():
+        return folder.read(RESULT)
+    print(f"searching: {sampler}, seed {seed}", flush=True)
     return search(chosen, out, db=db, resume=folder.is_search())
 
 
-def _feasible_share(timer: HostTimer, record: dict[str, Any], limit_s: float) -> dict[str, int]:
-    """Every network that was trained to its end, measured in one pass."""
-    trials = [t for t in record["search"]["trials"] if t["state"] == "COMPLETE" and t["repeats"] is None]
-    workloads = [parse_model(f"space:{record['search']['space']}:{t['text']}") for t in trials]
-    found = [s for s in timer.quick(workloads, BACKEND) if s is not None]
-    return {"measured": len(found), "feasible": sum(s <= limit_s for s in found)}
+def feasible_shares(timer: HostTimer, records: list[dict[str, Any]], limit_s: float) -> dict[str, Any]:
+    """Networks on whose training time was spent, given up or not; what cannot be measured is not feasible."""
+    trained = {
+        t["text"]: parse_model(f"space:{record['search']['space']}:{t['text']}")
+        for record in records
+        for t in record["search"]["trials"]
+        if t["state"] in ("COMPLETE", "PRUNED") and t["repeats"] is None
+    }
+    print(f"measuring {len(trained)} networks that were trained", flush=True)
+    times = timer.close(list(trained.values()), [BACKEND], settings=replace(QUICK, passes=2, max_passes=2))
+    proofs = [LatencyProof(BACKEND, times[w, BACKEND].estimate, limit_s) for w in trained.values()]
+    within = sum(p.estimate is not None and p.estimate.latency_s <= limit_s for p in proofs)
+    count = len(proofs)
+    low, high = wilson(within / count, count) if count else (0.0, 1.0)
+    return {
+        "networks": count,
+        "feasible_percent": round(100 * within / count, 1) if count else 0.0,
+        "interval_percent": [round(100 * low, 1), round(100 * high, 1)],
+        "verdicts": {str(v): sum(p.verdict is v for p in proofs) for v in Feasibility},
+    }
 
 
-def _mobile(kind: str, width: int) -> Workload:
+def mobile(kind: str, width: int) -> Workload:
     return parse_model(f"mobile_networks:{kind}_{width:03d}", input_shape=(1, 1, 28, 28))
 
 
-def _mobile_latencies(timer: HostTimer, keep: Path) -> dict[tuple[str, int], float]:
-    names = [(kind, width) for kind in ("plain", "early") for width in WIDTHS]
-    times = timer.close([_mobile(*name) for name in names], [BACKEND])
-    found = {name: times[_mobile(*name), BACKEND].estimate for name in names}
-    return {name: e.latency_s for name, e in found.items() if e is not None}
-
-
-def _compared(
+def compared(
     runs: dict[tuple[str, int], dict[str, Any]],
+    winners: dict[tuple[str, int], Workload],
     seed: int,
-    mobiles: dict[tuple[str, int], float],
-    timer: HostTimer,
-    data: Any,
-    keep: Path,
+    judge: Judge,
+    limit_s: float,
 ) -> dict[str, Any]:
-    ours, others = runs["hwnas", seed], runs["random", seed]
-    latency_s = ours["latencies"][0]["latency_ms"] / 1e3
-    test = TrainedEvaluator(data, folder=keep / "mobile", part="test")
-    baselines = []
-    for kind in ("plain", "early"):
-        own = sorted((s, width) for (k, width), s in mobiles.items() if k == kind)
-        s, width = next((pair for pair in own if pair[0] >= latency_s), own[-1])
-        accuracy = mean_accuracy(test, _mobile(kind, width), range(FINAL_SEEDS))
-        baselines.append({"network": f"{kind} {width} %", "latency_ms": s * 1e3, "accuracy": accuracy.mean})
-    return {
-        "seed": seed,
-        "ours": ours["accuracy"]["mean"],
-        "ours_interval": ours["accuracy"]["interval"],
-        "ours_latency_ms": latency_s * 1e3,
-        "ours_verdict": ours["verdict"],
-        "ours_model": ours["winner"]["model"],
-        "ours_evaluations": ours["search"]["evaluations"],
-        "random": others["accuracy"]["mean"],
-        "random_latency_ms": others["latencies"][0]["latency_ms"],
-        "random_verdict": others["verdict"],
-        "random_evaluations": others["search"]["evaluations"],
-        "mobile": max(b["accuracy"] for b in baselines),
-        "mobiles": baselines,
-    }
+    row: dict[str, Any] = {"seed": seed}
+    for name in SAMPLERS:
+        found = runs[name, seed]["search"]
+        trained = [t for t in found["trials"] if t["state"] in ("COMPLETE", "PRUNED") and t["repeats"] is None]
+        row[name] = {
+            "evaluations": found["evaluations"],
+            "given_up": sum(t["state"] == "PRUNED" for t in trained),
+            "training_s": round(sum(t["seconds"] or 0.0 for t in trained)),
+        }
+        if (name, seed) in winners:
+            network = winners[name, seed]
+            row[name] |= {
+                "model": runs[name, seed]["winner"]["model"],
+                "latency_ms": judge.latency_ms(network),
+                "verdict": judge.verdict(network, limit_s),
+                **told(judge.accuracy(network)),
+            }
+    ours, others = row["hwnas"], row["random"]
+    latency_ms = ours.get("latency_ms")
+    row["mobile"] = None if latency_ms is None else judge.baseline(latency_ms)
+    row["ahead"] = (
+        ours.get("verdict") == Feasibility.FEASIBLE
+        and row["mobile"] is not None
+        and ours["accuracy"] > row["mobile"]["accuracy"]
+        and ours["accuracy"] > others.get("accuracy", 0.0)
+    )
+    print(row, flush=True)
+    return row
+
+
+def told(found: MeanAccuracy) -> dict[str, Any]:
+    return {"accuracy": found.mean, "interval": found.interval}
+
+
+def paired(rows: list[dict[str, Any]], other: str) -> dict[str, Any]:
+    """Mean lead in points of accuracy, with Student's 95 % interval over the searches."""
+    leads = [
+        100 * (row["hwnas"]["accuracy"] - row[other]["accuracy"])
+        for row in rows
+        if "accuracy" in row["hwnas"] and row[other] is not None and "accuracy" in row[other]
+    ]
+    if len(leads) < 2:
+        return {"leads": leads, "mean": None, "interval": None}
+    mean, error = statistics.fmean(leads), statistics.stdev(leads) / math.sqrt(len(leads))
+    half = float(student.ppf(0.975, len(leads) - 1)) * error
+    return {"leads": leads, "mean": mean, "interval": [mean - half, mean + half]}
 
 
 if __name__ == "__main__":

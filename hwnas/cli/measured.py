@@ -52,7 +52,8 @@ def print_plan(plan: Plan, console: Console) -> None:
             console.print(f"{backend_id} will be skipped: {found.detail}", soft_wrap=True)
     peak = max(plan.cost(w).memory_bytes for w in experiment.workloads) * len(here)
     console.print(
-        f"Expected: about {format_duration(plan.remaining_s())}, up to {format_bytes(peak)} of memory. "
+        f"Expected: about {format_duration(plan.remaining_s())} for {settings.passes} passes, up to "
+        f"{format_bytes(peak)} of memory. "
         "Rough guesses: progress corrects the time once cells are finished.",
         soft_wrap=True,
     )

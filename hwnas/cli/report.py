@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from hwnas.host.machine import probe_environment
 from hwnas.report.cells import Cells, Selection
 from hwnas.report.reading import DEFAULT_BASELINE, Reading, read_passes
 from hwnas.report.records import records, write_csv
-from hwnas.report.saving import SavingProcesses
+from hwnas.report.saving import SavingProcesses, saving_processes
 from hwnas.report.table import print_report
 from hwnas.store import LatencyStore
 
@@ -74,8 +74,9 @@ def report(
     with _uncollected(), ExitStack() as stack:
         with _busy("Reading"):
             reading, shown = _read(db, campaign, baseline, options)
-        many = wanted and len(reading.passes) >= _MANY_CELLS
-        processes = stack.enter_context(closing(SavingProcesses())) if many else None
+        processes = saving_processes() if wanted and len(reading.passes) >= _MANY_CELLS else None
+        if processes is not None:
+            stack.callback(processes.close)
         with _busy("Estimating"):
             cells = Cells(reading)
             selection = cells.select(**shown)
@@ -111,7 +112,8 @@ def _read(
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without garbage collection: of a hundred thousand kernels none is garbage, however often it looks."""
+    """Without garbage collection: of a hundred thousand kernels none is garbage, however often it looks; and
+    figures, which are, come and go with the process."""
     was = gc.isenabled()
     gc.disable()
     try:

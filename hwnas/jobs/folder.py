@@ -15,7 +15,7 @@ from hwnas.core.errors import UsageError
 from hwnas.jobs.options import SearchOptions
 
 #: Raised where older folders cannot be gone on with.
-SCHEMA = "hwnas-search-1"
+SCHEMA = "hwnas-search-2"
 RESULT = "result.json"
 _SEARCH = "search.json"
 _TRAININGS = "trainings"

@@ -70,4 +70,6 @@ def material_of(options: SearchOptions, folder: SearchFolder) -> Material:
     space = load_space(options.space) if data is None else space_for(options.space, data)
     if codes_of(space).combinations < 2:
         raise UsageError(f"the space {space.name} has only one network", "Give its choices more options")
-    return Material(space, evaluator, data, settings.epochs if settings is not None else options.epochs)
+    # How long a function of somebody else's trains, only --epochs can say.
+    epochs = evaluator.settings.epochs if isinstance(evaluator, TrainedEvaluator) else options.epochs
+    return Material(space, evaluator, data, epochs)

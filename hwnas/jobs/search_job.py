@@ -205,9 +205,8 @@ class _Job:
     def _pruner(self) -> optuna.pruners.BasePruner | None:
         if not self._options.prune or self.material.epochs is None:
             return None
-        epochs = self.material.epochs
-        warm = max(1, round(_PRUNED_AFTER * epochs))
-        return CurvePruner(epochs, best=self._options.finalists, startup=_PRUNING_STARTS, warmup=warm)
+        warm = max(1, round(_PRUNED_AFTER * self.material.epochs))
+        return CurvePruner(best=self._options.finalists, startup=_PRUNING_STARTS, warmup=warm)
 
     def _finalists(self, result: SearchResult) -> list[Finalist]:
         found = read_proofs(self.folder, self._host, result.complete, self._workload)

@@ -104,12 +104,16 @@ class Campaign:
                     open_workloads,
                     self.plan.arms,
                     latency_half_width=settings.latency_half_width,
-                    reference=self._store.canary_reference(self._environment, PROTOCOL_VERSION),
+                    reference=self.reference(),
                 )
                 self.plan.add_pass(pass_index, open_workloads)
                 self.measure(self.plan.groups(pass_index))
             self.count()
         return outcome
+
+    def reference(self) -> Mapping[str, float] | None:
+        """Canary durations [s] that latencies on this host refer to; None before its first pass."""
+        return self._store.canary_reference(self._environment, PROTOCOL_VERSION)
 
     @contextmanager
     def opened(self, *, fresh: bool = False) -> Iterator[Outcome]:
@@ -240,7 +244,7 @@ class Campaign:
         It is the median of what was met so far: a correction reaches no further than it must, since what is
         wrong with a slope grows with the way it is carried. The quiet host would be a way off on most days.
         """
-        if self._store.canary_reference(self._environment, PROTOCOL_VERSION) is not None:
+        if self.reference() is not None:
             return
         stored = self._store.measurements(campaign_uid=outcome.campaign_uid, with_kernels=False)
         readings = [b.canary_before_s for s in stored for b in s.measurement.blocks if b.canary_before_s]

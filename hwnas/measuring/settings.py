@@ -22,7 +22,8 @@ class Settings:
         max_passes: Workloads whose verdict is still UNCLEAR (with one arm: whose interval is wider than
             the margin of a verdict) get further passes, up to this many in all.
         latency_half_width: So do workloads with a latency whose 95 % interval, at the reference speed of the
-            host, is wider than this on either side (relative); 0 where speedups alone are asked for.
+            host, reaches further than this on either side (relative); 0 where speedups alone are asked for.
+            No pass ends by it: that is `target_half_width`.
         budget_s: Timed seconds for one arm in one pass of one cell.
         turn_s: Length of one arm's turn before another arm runs. Short, so that arms meet the
             same state of the host; long against the cost of refilling the caches.

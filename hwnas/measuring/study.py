@@ -91,7 +91,14 @@ class Study:
         ]
         while time.monotonic() < until:
             for place, campaign in enumerate(self._campaigns):
-                found = half_widths(self._store, uids[place], stale[place], campaign.plan.arms)
+                found = half_widths(
+                    self._store,
+                    uids[place],
+                    stale[place],
+                    campaign.plan.arms,
+                    with_latencies=campaign.plan.experiment.settings.latency_half_width > 0,
+                    reference=campaign.reference(),
+                )
                 for workload, width in found.items():
                     if widths.get((place, workload)) == width:
                         fruitless.add((place, workload))

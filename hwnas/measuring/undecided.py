@@ -43,6 +43,9 @@ def half_widths(
     campaign_uid: str,
     workloads: Iterable[Workload],
     arms: Callable[[Workload], Sequence[str]],
+    *,
+    with_latencies: bool = False,
+    reference: Mapping[str, float] | None = None,
 ) -> dict[Workload, float]:
     """How uncertain the answer of each workload still is.
 
@@ -51,13 +54,21 @@ def half_widths(
         campaign_uid: The campaign.
         workloads: Those to look at; without any, nothing is read.
         arms: Backends that can still be measured on a workload; the first is the baseline.
+        with_latencies: Latencies count as well as speedups.
+        reference: Canary durations [s] that latencies refer to.
 
     Returns:
         Relative half width of the widest 95 % interval: of a speedup or, of a single arm, of its latency;
         0 where there is none.
     """
     found = _measured(store, campaign_uid, workloads)
-    return {w: _half_width(measurements, arms(w)) for w, measurements in found.items()}
+    return {
+        w: max(
+            _half_width(measurements, arms(w)),
+            _widest(measurements, arms(w), reference) if with_latencies else 0.0,
+        )
+        for w, measurements in found.items()
+    }
 
 
 def _measured(
@@ -89,10 +100,10 @@ def _half_width(measurements: Sequence[Measurement], backends: Sequence[str]) ->
 def _widest(
     measurements: Sequence[Measurement], backends: Sequence[str], reference: Mapping[str, float] | None
 ) -> float:
-    """Largest relative half width of the latencies' intervals; 0 without any."""
+    """How far a latency's interval reaches at most on either side of it, relative; 0 without any."""
     arms = ([m for m in measurements if m.backend == b] for b in backends)
     found = [estimate(arm, reference) for arm in arms if arm]
-    return max(((e.high_s - e.low_s) / (2 * e.latency_s) for e in found), default=0.0)
+    return max((max(e.high_s / e.latency_s, e.latency_s / e.low_s) - 1 for e in found), default=0.0)
 
 
 def _open(measurements: Sequence[Measurement], backends: Sequence[str]) -> bool:

@@ -5,7 +5,6 @@ Started as ``python -m hwnas.measuring.worker READ_FD WRITE_FD PARENT_PID``. It 
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import os
@@ -20,9 +19,8 @@ from hwnas.backends.protocol import computing_device
 from hwnas.core.errors import CellError, HwnasError, UsageError
 from hwnas.core.workload import Workload
 from hwnas.host.allocator import return_freed_memory
+from hwnas.host.parent_death import die_with_parent
 from hwnas.measuring.wire import receive, send
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Worker:
@@ -159,12 +157,6 @@ def peak_memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this process when the campaign dies, even by kill -9."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _failure(error: BaseException) -> dict[str, Any]:
     if isinstance(error, HwnasError):
         # Only these have the two arguments that the campaign's side builds an error from.
@@ -196,7 +188,7 @@ def serve(source: IO[bytes], sink: IO[bytes]) -> None:
 
 def main() -> None:
     """Entry point of the process."""
-    _die_with_parent()
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     read_fd, write_fd, parent = (int(argument) for argument in sys.argv[1:4])
     if os.getppid() != parent:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from hwnas.host.cpus import usable_threads
+from hwnas.host.parent_death import die_with_parent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,22 +32,32 @@ class SavingProcesses:
     """Processes that save figures. They load what they need while something else goes on here.
 
     The program's own file is loaded again in each, so a script that makes these needs its
-    ``if __name__ == "__main__"``.
+    ``if __name__ == "__main__"``. Figures of processes that die are saved here.
+
+    Raises:
+        NotImplementedError, OSError: This system cannot have them.
     """
 
     def __init__(self) -> None:
-        count = min(_MOST_PROCESSES, os.cpu_count() or 1)
+        count = min(_MOST_PROCESSES, usable_threads())
         # Never forked: other libraries' threads run here.
-        self._pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
-        for _ in range(count):
-            self._pool.submit(_ready)
-        self._running: list[Future[None]] = []
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
+        self._running: list[tuple[bytes, Path, Future[None] | None]] = []
+        with suppress(BrokenProcessPool):
+            for _ in range(count):
+                self._pool.submit(_ready)
 
     def __call__(self, figure: Figure, stem: Path) -> None:
         """Begin to save a figure, which must not be changed any more."""
         import cloudpickle  # figures hold functions that format their ticks
 
-        self._running.append(self._pool.submit(_save, cloudpickle.dumps(figure), stem))
+        packed = cloudpickle.dumps(figure)
+        try:
+            future = self._pool.submit(_save, packed, stem)
+        except BrokenProcessPool:
+            future = None
+        self._running.append((packed, stem, future))
 
     def finish(self) -> None:
         """Wait until all figures are written.
@@ -52,12 +66,28 @@ class SavingProcesses:
             UsageError: One cannot be written.
         """
         running, self._running = self._running, []
-        for future in running:
-            future.result()
+        for packed, stem, future in running:
+            try:
+                if future is not None:
+                    future.result()
+                    continue
+            except BrokenProcessPool:
+                pass
+            _save(packed, stem)
 
     def close(self) -> None:
         """End the processes; what was not begun is left."""
         self._pool.shutdown(cancel_futures=True)
+
+
+def saving_processes() -> SavingProcesses | None:
+    """Processes that save figures; None where there is one CPU alone, or where there cannot be any."""
+    if usable_threads() < 2:
+        return None
+    try:
+        return SavingProcesses()
+    except (NotImplementedError, OSError):
+        return None
 
 
 @contextmanager
@@ -77,6 +107,12 @@ def saving(processes: SavingProcesses | None) -> Iterator[Save]:
     else:
         yield processes
         processes.finish()
+
+
+def _begin() -> None:
+    """The one that started these decides when they end: Ctrl-C reaches them as well."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _ready() -> None:

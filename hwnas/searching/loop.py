@@ -238,7 +238,8 @@ class Loop:
             self._listener.epoch(trial.number, progress)
             if single:
                 trial.report(progress.accuracy, progress.epoch)
-                if trial.should_prune():
+                # What an earlier run has paid for is judged at its end, not on the way there.
+                if not progress.replayed and trial.should_prune():
                     raise Pruned
 
         try:

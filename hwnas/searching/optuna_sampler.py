@@ -13,12 +13,11 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
 from hwnas.searching.cost_model import CostModel
-from hwnas.searching.curve_pruner import curves_of
-from hwnas.searching.learning_curves import LearningCurves
+from hwnas.searching.learning_curves import LearningCurves, best_so_far
 from hwnas.searching.limit import Limit
 from hwnas.searching.optuna_space import architecture_of, distributions
-from hwnas.searching.optuna_trials import is_infeasible
-from hwnas.searching.suggester import STARTUP, Row, Seen, Suggester
+from hwnas.searching.optuna_trials import curves_of, is_infeasible
+from hwnas.searching.suggester import ENTRANTS, STARTUP, Row, Seen, Suggester
 from hwnas.workloads.spaces.space import Space
 
 _ENDED_WELL = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
@@ -37,6 +36,7 @@ class HwnasSampler(BaseSampler):
         traded: Costs that the study minimises besides, in any order.
         seed: Of all that is random.
         startup: Networks drawn at random before anything is learned.
+        entrants: Of so many random networks the largest is drawn; 1 where all are to be equally likely.
     """
 
     def __init__(
@@ -47,9 +47,12 @@ class HwnasSampler(BaseSampler):
         traded: Sequence[CostModel] = (),
         seed: int = 0,
         startup: int = STARTUP,
+        entrants: int = ENTRANTS,
     ) -> None:
         self._space = space
-        self._suggester = Suggester(space, limits=limits, traded=traded, seed=seed, startup=startup)
+        self._suggester = Suggester(
+            space, limits=limits, traded=traded, seed=seed, startup=startup, entrants=entrants
+        )
         self._others = RandomSampler(seed=seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -89,7 +92,7 @@ class HwnasSampler(BaseSampler):
             if trial.number == current.number or not names <= trial.params.keys():
                 continue
             (row,) = map(tuple, codes.encode([architecture_of(self._space, trial.params)]).tolist())
-            value = _first_value(trial, curves, sign)
+            value = _accuracy_to_learn(trial, curves, sign)
             if value is None:
                 ruled_out.add(row)
             else:
@@ -99,15 +102,15 @@ class HwnasSampler(BaseSampler):
         return Seen(found, np.array(list(rows.values())), ruled_out, current.number)
 
 
-def _first_value(trial: FrozenTrial, curves: LearningCurves, sign: float) -> float | None:
+def _accuracy_to_learn(trial: FrozenTrial, curves: LearningCurves, sign: float) -> float | None:
     """The accuracy of a trial that has one; of a pruned one that with which it would have ended."""
     if trial.state not in _ENDED_WELL or is_infeasible(trial):
         return None
     if trial.values:
         return sign * float(trial.values[0])
-    step = trial.last_step
-    if step is None:
+    curve = best_so_far({step: sign * value for step, value in trial.intermediate_values.items()})
+    if not curve:
         return None
-    value = sign * float(trial.intermediate_values[step])
-    ending = curves.ending(step, value)
-    return value if ending is None else ending.mean
+    last = max(curve)
+    ending = curves.ending(last, curve[last])
+    return curve[last] if ending is None else max(curve[last], ending.mean)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
 
+from hwnas.searching.learning_curves import LearningCurves
 from hwnas.searching.limit import Judgement
 from hwnas.searching.trial import Cost, Trial, TrialState
 from hwnas.workloads.spaces.space import Space
@@ -32,6 +34,23 @@ def is_infeasible(trial: FrozenTrial) -> bool:
     """Whether a limit has ruled the trial out before anything was trained."""
     pruned = trial.state is optuna.trial.TrialState.PRUNED
     return pruned and trial.last_step is None and any(value > 0 for value in trial.constraints.values())
+
+
+def curves_of(trials: Sequence[FrozenTrial], sign: float = 1.0) -> LearningCurves:
+    """The learning curves of trials that were trained; what repeats another one has none.
+
+    Args:
+        trials: Of a study whose first objective is the accuracy.
+        sign: -1 where it is minimised.
+    """
+    finished, given_up = [], []
+    for trial in trials:
+        curve = {step: sign * value for step, value in trial.intermediate_values.items()}
+        if trial.state is optuna.trial.TrialState.COMPLETE and curve:
+            finished.append((curve, sign * float(trial.values[0])))
+        elif trial.state is optuna.trial.TrialState.PRUNED and curve:
+            given_up.append(curve)
+    return LearningCurves(finished, given_up)
 
 
 def write_judgement(trial: optuna.Trial, text: str, judgement: Judgement) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from scipy.stats import rankdata
 
 from hwnas.searching.counted_cost import CountedCost
 from hwnas.workloads.spaces.space import Space
@@ -39,14 +40,15 @@ class Sizes:
         Args:
             rows: Architectures, shape ``(n, choices)``.
         """
-        found = [cost.screen(rows) for cost in self._costs]
-        return np.stack([np.log1p(e.median) for e in found if e is not None], axis=1)
+        found = (cost.screen(rows) for cost in self._costs)
+        # Both are sums over parts, so there is an estimate.
+        return np.stack([np.log1p(estimate.median) for estimate in found if estimate is not None], axis=1)
 
     def larger_first(self, rows: np.ndarray, entrants: int, rng: np.random.Generator) -> np.ndarray:
         """Random numbers below 1, shape ``(n,)``: the network with the largest is drawn.
 
-        It is as likely to be any as the winner of a tournament is, in which of so many random entrants the one
-        with the most multiply-adds wins; the next largest number is the next one drawn.
+        It is about as likely to be any as the winner of a tournament is, in which of so many random entrants
+        the one with the most multiply-adds wins (just so with two); the next largest number is the next one.
         Source of drawing by weight without replacement: P. Efraimidis, P. Spirakis, Weighted random sampling
         with a reservoir, Information Processing Letters 97, 2006, algorithm A.
 
@@ -56,6 +58,6 @@ class Sizes:
             rng: Draws.
         """
         draws = rng.random(len(rows))
-        order = np.argsort(np.argsort(self.logs(rows)[:, 0], kind="stable"))
-        weights = ((order + 0.5) / len(rows)) ** (entrants - 1)
+        ranks = rankdata(self.logs(rows)[:, 0])
+        weights = ((ranks - 0.5) / len(rows)) ** (entrants - 1)
         return np.asarray(draws ** (1 / weights))

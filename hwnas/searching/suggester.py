@@ -151,10 +151,10 @@ class Suggester:
                 raise self._nothing_left(pool)
             pool, chance, sure = pool[possible], chance[:, possible], sure[possible]
             if gain is None:
-                gain = self._drawn(pool, sure, rng) if starting else self._gain(seen, pool, rng)
+                gain = self._drawn(pool, rng) if starting else self._gain(seen, pool, rng)
             else:
                 gain = gain[possible]
-            # To begin with, everything that is sure is as good as anything.
+            # To begin with, what is sure comes before what is not.
             place = int(np.argmax(gain + sure if starting else gain * chance.prod(axis=0)))
             if self._fit(pool[place]):
                 return np.asarray(pool[place])
@@ -164,12 +164,11 @@ class Suggester:
             "Raise them",
         )
 
-    def _drawn(self, pool: np.ndarray, sure: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Random numbers below 1; of the sure networks larger ones have larger numbers, as a rule."""
-        gain = rng.random(len(pool))
-        if self._entrants > 1:
-            gain[sure] = sizes_of(self.codes.space).larger_first(pool[sure], self._entrants, rng)
-        return gain
+    def _drawn(self, pool: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Random numbers below 1, as a rule larger ones for larger networks."""
+        if self._entrants == 1:
+            return rng.random(len(pool))
+        return sizes_of(self.codes.space).larger_first(pool, self._entrants, rng)
 
     def _fit(self, row: np.ndarray) -> bool:
         """Whether a network is within the limits, looked at closely, and measured where nothing else tells."""

@@ -281,6 +281,9 @@ class StoreContract:
         assert [s.measurement.uid for s in store.measurements()] == [f"u{i}" for i in range(2 * PAGE)]
         light = next(store.measurements(with_samples=False, with_kernels=False))
         assert (light.measurement.blocks, light.measurement.kernels) == ((), ())
+        whole, named = (next(store.measurements(with_attributes=a)).measurement.kernels for a in (True, False))
+        assert any(kernel.attributes for kernel in whole)
+        assert named == tuple(replace(kernel, attributes={}) for kernel in whole)
         assert light.median_s == pytest.approx(0.00205)
         assert light.sample_count == 4
 

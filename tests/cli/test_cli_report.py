@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import gc
+import importlib
 import json
 import subprocess
 import sys
@@ -10,10 +12,14 @@ import pytest
 from command_line import Run, runner
 
 from hwnas.core.measurement import Status
+from hwnas.report import saving
 from hwnas.store import LatencyStore
 from hwnas.testing.examples import example_environment
 from hwnas.testing.synthetic import SyntheticHost
 from hwnas.workloads.patterns import pattern_workload
+
+# The package's name for the command hides the module.
+cli_report = importlib.import_module("hwnas.cli.report")
 
 TORCH, OPENVINO, GPU = "torch:cpu:fp32", "openvino:cpu:fp32", "openvino:gpu:fp16"
 
@@ -54,6 +60,24 @@ def test_table_and_figures(run: Run) -> None:
     names += ["correlations.csv", "index.html"]
     assert out.splitlines()[-9:] == [*(f"Wrote report/{name}" for name in names), "Open report/index.html"]
     assert sorted(p.name for p in Path("report").iterdir()) == sorted(names)
+
+
+@pytest.mark.usefixtures("database")
+def test_many_cells_are_drawn_by_processes(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert run("--out", str(here))[0] == 0
+    monkeypatch.setattr(cli_report, "_MANY_CELLS", 1)
+    monkeypatch.setattr(saving, "usable_threads", lambda: 2)
+    used = []
+    monkeypatch.setattr(
+        cli_report, "saving_processes", lambda: used.append(saving.saving_processes()) or used[-1]
+    )
+    assert run("--out", str(there))[0] == 0
+    assert isinstance(used[0], saving.SavingProcesses)
+    assert gc.isenabled()
+    pictures = sorted(path.name for path in here.iterdir() if path.suffix in (".png", ".svg"))
+    assert pictures
+    assert all((here / name).read_bytes() == (there / name).read_bytes() for name in pictures)
 
 
 @pytest.mark.usefixtures("database")

@@ -56,6 +56,9 @@ class Recorded:
                 self.plan.mark(group.workload.key, backend, group.pass_index, Status.OK)
         return True
 
+    def reference(self) -> None:
+        return None
+
     def count(self, until: float) -> None:
         self._log.append((self.plan.experiment.name, "count"))
 
@@ -71,7 +74,7 @@ def test_what_time_is_left_goes_to_the_widest_intervals(monkeypatch: pytest.Monk
     widths = {SMALL: [0.05, 0.03, 0.005], LARGE: [0.04, 0.002]}
     asked: list = []
 
-    def next_width(store, uid, workloads, arms):
+    def next_width(store, uid, workloads, arms, **_):
         asked.append(list(workloads))
         return {w: widths[w].pop(0) for w in workloads}
 
@@ -113,8 +116,8 @@ def test_a_budget_buys_further_passes_on_the_real_runtimes(store, monkeypatch) -
     # One round is enough: the second time everything is narrow.
     narrow: list = []
 
-    def once(*arguments):
-        found = half_widths(*arguments)
+    def once(*arguments, **asked):
+        found = half_widths(*arguments, **asked)
         assert all(width > 0 for width in found.values())
         narrow.append(found)
         return dict.fromkeys(found, 1.0 if len(narrow) == 1 else 0.0)
@@ -127,6 +130,15 @@ def test_a_budget_buys_further_passes_on_the_real_runtimes(store, monkeypatch) -
     assert all(bool(m.kernels) == (m.pass_index == 0) for m in stored)
 
 
+def test_latencies_count_where_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list = []
+    monkeypatch.setattr(study, "half_widths", lambda *a, **how: asked.append(how) or {})
+    for wanted in (0.0, 0.04):
+        plan = Plan.of(Experiment("a", "", (SMALL,), ARMS, 1, replace(BRIEF, latency_half_width=wanted)))
+        Study([Recorded(plan, [])], None, 1e6).run()
+    assert [how["with_latencies"] for how in asked] == [False, True]
+
+
 def test_the_study_is_what_ships() -> None:
     shipped = {p.stem for p in data_folder("experiments").glob("*.yaml")}
     assert {name for name, _ in STUDY} == shipped - {"quick"}
@@ -134,14 +146,14 @@ def test_the_study_is_what_ships() -> None:
 
 def test_passes_that_tell_nothing_end_the_search_for_wide_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """An arm that was measured once and is refused now leaves its interval as it was."""
-    monkeypatch.setattr(study, "half_widths", lambda *a: dict.fromkeys(a[2], 0.2))
+    monkeypatch.setattr(study, "half_widths", lambda *a, **_: dict.fromkeys(a[2], 0.2))
     log: list = []
     Study([Recorded(_plan("a", SMALL), log)], None, 1e6).run()
     assert [entry[2] for entry in log if len(entry) == 3] == [0, 1, 2]
 
 
 def test_campaigns_that_only_count_get_no_further_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study, "half_widths", lambda *a: dict.fromkeys(a[2], 0.2))
+    monkeypatch.setattr(study, "half_widths", lambda *a, **_: dict.fromkeys(a[2], 0.2))
     log: list = []
     Study([Recorded(_plan("a", SMALL, passes=1), log)], None, 1e6).run()
     assert log == [("a", [SMALL], 0), ("a", "count")]

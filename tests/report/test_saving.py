@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from hwnas.core.errors import UsageError
-from hwnas.report.saving import SavingProcesses, saving
+from hwnas.report.saving import SavingProcesses, saving, saving_processes
 from hwnas.report.style import styled
 
 
@@ -42,3 +43,17 @@ def test_processes_save_what_would_be_saved_here(tmp_path: Path) -> None:
         with saving(processes) as save:
             save(drawn(), tmp_path / "2" / "figure")
         assert (tmp_path / "2" / "figure.svg").exists()
+
+
+def test_figures_of_a_process_that_dies_are_saved_here(tmp_path: Path) -> None:
+    with closing(SavingProcesses()) as processes:
+        processes._pool.submit(os._exit, 1)
+        with saving(processes) as save:
+            for name in "abc":
+                save(drawn(), tmp_path / name)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{n}.{s}" for n in "abc" for s in ("png", "svg")}
+
+
+def test_one_cpu_needs_no_further_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwnas.report.saving.usable_threads", lambda: 1)
+    assert saving_processes() is None

@@ -1,5 +1,6 @@
 """Searches in Optuna's studies: every sampler, hard limits, and what is kept."""
 
+import random
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,9 @@ from hwnas.core.errors import CellError, UnknownName, UsageError
 from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.searching.limit import Limit
 from hwnas.searching.listener import Listener
+from hwnas.searching.optuna_sampler import HwnasSampler
 from hwnas.searching.optuna_samplers import SAMPLERS
+from hwnas.searching.optuna_space import distributions
 from hwnas.searching.run import run_search
 from hwnas.searching.suggester import NothingLeft
 from hwnas.searching.trial import TrialState
@@ -158,7 +161,7 @@ class Curves(Known):
     def evaluate(self, workload, *, seed=0, epochs=None, report=None):
         found = super().evaluate(workload)
         for epoch in range(1, 6):
-            report(SimpleNamespace(epoch=epoch, accuracy=found.value * epoch / 5))
+            report(SimpleNamespace(epoch=epoch, accuracy=found.value * epoch / 5, replayed=False))
         return found
 
 
@@ -178,6 +181,25 @@ def test_poor_trials_are_given_up(space):
         assert trial.accuracy is not None
         assert trial.evaluated
         assert max(epoch for number, epoch in heard if number == trial.number) < 5
+
+
+def test_what_was_given_up_counts_with_the_accuracy_it_would_have_ended_with(space):
+    """An accuracy on the way is none at the end: the sampler would take every pruned network for poor."""
+    study = optuna.create_study(direction="maximize")
+    sampler = HwnasSampler(space)
+    rng = random.Random(0)
+    for number in range(6):
+        trial = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.COMPLETE if number < 5 else optuna.trial.TrialState.PRUNED,
+            value=0.80 + 0.01 * number if number < 5 else None,
+            params=space.sample(rng),
+            distributions=distributions(space),
+            intermediate_values={1: 0.40 + 0.01 * number, **({2: 0.80 + 0.01 * number} if number < 5 else {})},
+        )
+        study.add_trial(trial)
+    seen = sampler._seen(study, study.ask())
+    assert sorted(seen.accuracies)[:5] == pytest.approx([0.80, 0.81, 0.82, 0.83, 0.84])
+    assert max(seen.accuracies) == pytest.approx(0.85, abs=0.012)
 
 
 def test_an_evaluation_that_fails_is_one_trial(space):
