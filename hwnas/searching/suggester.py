@@ -32,6 +32,8 @@ STARTUP = 10
 ENTRANTS = 2
 #: The best networks so far, whose neighbours are looked at in large spaces.
 _BEST = 20
+#: Networks that hold a limit less likely than this are measured last.
+_LIKELY = 0.3
 #: Networks that are looked at closely, and found beyond a limit, before a suggestion is given up.
 _MOST_UNFIT = 300
 
@@ -181,13 +183,19 @@ class Suggester:
         return fit
 
     def _decided(self, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which networks hold all limits, and which do or could be found to by measuring them."""
-        sure, possible = (np.ones(chance.shape[1], dtype=bool) for _ in range(2))
+        """Which networks hold all limits, and which do or could be found to by measuring them.
+
+        Measurements are few: unlikely networks are worth one where there are no others.
+        """
+        sure = np.ones(chance.shape[1], dtype=bool)
+        likely, possible = sure.copy(), sure.copy()
         for limit, row in zip(self._limits, chance, strict=True):
             within = row >= limit.confidence
             sure &= within
-            possible &= within | ((row > 1 - limit.confidence) & (limit.cost.measurements_left > 0))
-        return sure, possible
+            measurable = limit.cost.measurements_left > 0
+            likely &= within | ((row > _LIKELY) & measurable)
+            possible &= within | ((row > 1 - limit.confidence) & measurable)
+        return sure, likely if likely.any() else possible
 
     def _gain(self, seen: Seen, pool: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Expected improvement of each network, in units of the surrogate's targets."""
