@@ -123,27 +123,26 @@ class Writer:
         campaign_uid: str | None,
         macs: int | None,
         parameters: int | None,
+        from_json: bool = False,
     ) -> bool:
         """Add a measurement with its kernels; False where its uid is already there.
+
+        Args:
+            measurement: What was measured.
+            environment: What it is true for.
+            campaign_uid: The campaign it is a cell of.
+            macs: Multiply-adds of one inference.
+            parameters: Of the network.
+            from_json: It was read from JSON, so it is known to go into it.
 
         Raises:
             CellTakenError: The campaign has another measurement of that cell.
             UsageError: The measurement is impossible, or the campaign is unknown or belongs to
                 another environment.
         """
-        check_json(measurement)
-        return self._measurement(measurement, environment, campaign_uid, macs, parameters)
-
-    def _measurement(
-        self,
-        measurement: Measurement,
-        environment: Environment,
-        campaign_uid: str | None,
-        macs: int | None,
-        parameters: int | None,
-    ) -> bool:
-        """See :meth:`measurement`; what was read from JSON is known to go into it."""
         check(measurement)
+        if not from_json:
+            check_json(measurement)
         c = t.measurement.c
         known = self._row_for_update(measurement.uid)
         if known is not None:
@@ -250,9 +249,13 @@ class Writer:
             self._take_in_campaign(entry.campaign, entry.environment)
         if entry.canary_reference:
             self.canary_reference(entry.environment, entry.measurement.protocol, entry.canary_reference)
-        campaign_uid = entry.campaign.uid if entry.campaign else None
-        return self._measurement(
-            entry.measurement, entry.environment, campaign_uid, entry.macs, entry.parameters
+        return self.measurement(
+            entry.measurement,
+            entry.environment,
+            campaign_uid=entry.campaign.uid if entry.campaign else None,
+            macs=entry.macs,
+            parameters=entry.parameters,
+            from_json=True,
         )
 
     def _take_in_campaign(self, record: CampaignRecord, environment: Environment) -> None:
