@@ -119,7 +119,7 @@ def _take_in(store: LatencyStore, arriving: Iterable[Entry]) -> ImportResult:
             else:
                 added += new
                 already_there += not new
-        writer.settle_generations()
+        writer.campaigns.settle_generations()
     return ImportResult(added, already_there, cell_taken, writer.counters_completed)
 
 

@@ -87,7 +87,7 @@ class LatencyStore:
             UsageError: `spec` holds what JSON cannot.
         """
         with self.writing() as writer:
-            uid = writer.campaign(name, spec, environment, fresh=fresh)
+            uid = writer.campaigns.begun(name, spec, environment, fresh=fresh)
         return next(record for record, _ in self.campaigns() if record.uid == uid)
 
     def campaigns(self) -> list[tuple[CampaignRecord, int]]:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import uuid
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete, func, insert, select
 
 from hwnas.core.counter import Counter
 from hwnas.core.environment import Environment
 from hwnas.core.errors import DatabaseError, UsageError
 from hwnas.core.measurement import Measurement
-from hwnas.core.workload import Workload, canonical_json
 from hwnas.store import tables as t
-from hwnas.store.records import CampaignRecord, Entry
-from hwnas.store.rows import (
-    check,
-    check_counter,
-    check_json,
-    measurement_values,
-    part_values,
-    workload_values,
-)
+from hwnas.store.campaign_rows import CampaignRows
+from hwnas.store.records import Entry
+from hwnas.store.rows import check, check_counter, check_json, measurement_values, part_values
+from hwnas.store.shared_rows import SharedRows
 
 
 class CellTakenError(DatabaseError):
@@ -34,86 +23,22 @@ class CellTakenError(DatabaseError):
 
 
 class Writer:
-    """Writes rows over one connection; ids that it has seen are remembered.
+    """Writes measurements and what belongs to them over one connection.
 
     Args:
         connection: In a transaction that may write.
 
     Attributes:
+        campaigns: Those that measurements are cells of.
         counters_completed: Counters added so far to measurements that were there before.
     """
 
     def __init__(self, connection: Connection) -> None:
+        self._shared = SharedRows(connection)
+        self.campaigns = CampaignRows(connection, self._shared)
         self.counters_completed = 0
         self._connection = connection
-        self._environments: dict[str, int] = {}
-        self._workloads: dict[tuple[str, int | None, int | None], int] = {}
-        self._campaigns: dict[str, Row[Any]] = {}
         self._references: set[tuple[int, str]] = set()
-        #: Name, key and environment of campaigns -> the uid that was the newest here before others came in.
-        self._newest_before: dict[tuple[str, str, int], str] = {}
-
-    def environment(self, environment: Environment) -> int:
-        """The id of an environment's row, which is made where it is missing."""
-        fingerprint = environment.fingerprint
-        if fingerprint not in self._environments:
-            self._environments[fingerprint] = self._find_or_insert(
-                t.environment,
-                "fingerprint",
-                {
-                    "fingerprint": fingerprint,
-                    "cpu_model": environment.cpu_model,
-                    "description": environment.to_dict(),
-                    "created_at": now(),
-                },
-            )
-        return self._environments[fingerprint]
-
-    def workload(self, workload: Workload, macs: int | None, parameters: int | None) -> int:
-        """The id of a workload's row, which is made or completed where something is missing."""
-        cached = (workload.key, macs, parameters)
-        if cached not in self._workloads:
-            values = workload_values(workload, macs, parameters)
-            row_id = self._find_or_insert(t.workload, "key", values)
-            for name, value in (("macs", macs), ("parameters", parameters)):
-                if value is not None:
-                    column = t.workload.c[name]
-                    self._connection.execute(
-                        update(t.workload)
-                        .where(t.workload.c.id == row_id, column.is_(None))
-                        .values({name: value})
-                    )
-            self._workloads[cached] = row_id
-        return self._workloads[cached]
-
-    def campaign(self, name: str, spec: Mapping[str, Any], environment: Environment, *, fresh: bool) -> str:
-        """The uid of the newest generation of a campaign, or of the one that is begun here.
-
-        Raises:
-            UsageError: `spec` holds what JSON cannot.
-        """
-        environment_id = self._lock(environment)
-        key = campaign_key(spec)
-        c = t.campaign.c
-        newest = self._connection.execute(
-            select(c.uid, c.generation)
-            .where(c.name == name, c.key == key, c.environment_id == environment_id)
-            .order_by(c.generation.desc())
-            .limit(1)
-        ).first()
-        if newest is not None and not fresh:
-            return str(newest.uid)
-        record = CampaignRecord(
-            uid=uuid.uuid4().hex,
-            name=name,
-            key=key,
-            generation=newest.generation + 1 if newest is not None else 0,
-            created_at=now(),
-            environment=environment.fingerprint,
-            spec=spec,
-        )
-        self._insert_campaign(record, environment_id)
-        return record.uid
 
     def measurement(
         self,
@@ -149,12 +74,12 @@ class Writer:
             # Another database may have counted more since.
             self.counters_completed += self._counters(known, measurement.counters)
             return False
-        environment_id = self.environment(environment)
+        environment_id = self._shared.environment(environment)
         values = measurement_values(measurement)
         values["environment_id"] = environment_id
-        values["workload_id"] = self.workload(measurement.workload, macs, parameters)
+        values["workload_id"] = self._shared.workload(measurement.workload, macs, parameters)
         if campaign_uid is not None:
-            values["campaign_id"] = self._campaign_id(campaign_uid, environment_id)
+            values["campaign_id"] = self.campaigns.id_of(campaign_uid, environment_id)
             cell = ("campaign_id", "workload_id", "backend", "threads", "pass_index")
             taken = self._connection.scalar(select(c.uid).where(*(c[n] == values[n] for n in cell)))
             if taken is not None:
@@ -224,10 +149,10 @@ class Writer:
         for name, value in values.items():
             if not (math.isfinite(value) and value > 0):
                 raise UsageError(f"the canary {name!r} took {value} s, which is not a duration")
-        place = self.environment(environment), protocol
+        place = self._shared.environment(environment), protocol
         if not values or place in self._references:
             return
-        environment_id = self._lock(environment)
+        environment_id = self._shared.locked(environment)
         c = t.canary_reference.c
         known = select(func.count()).where(c.environment_id == environment_id, c.protocol == protocol)
         if not self._connection.scalar(known):
@@ -246,7 +171,7 @@ class Writer:
             UsageError: The entry contradicts itself.
         """
         if entry.campaign is not None:
-            self._take_in_campaign(entry.campaign, entry.environment)
+            self.campaigns.take_in(entry.campaign, entry.environment)
         if entry.canary_reference:
             self.canary_reference(entry.environment, entry.measurement.protocol, entry.canary_reference)
         return self.measurement(
@@ -257,130 +182,3 @@ class Writer:
             parameters=entry.parameters,
             from_json=True,
         )
-
-    def _take_in_campaign(self, record: CampaignRecord, environment: Environment) -> None:
-        if self._find_campaign(record.uid) is not None:
-            return
-        environment_id = self._lock(environment)
-        key = campaign_key(record.spec)
-        c = t.campaign.c
-        same = select(c.generation).where(
-            c.name == record.name, c.key == key, c.environment_id == environment_id
-        )
-        taken = set(self._connection.scalars(same))
-        generation = record.generation
-        if taken:
-            # Another database has counted its generations without knowing ours.
-            place = record.name, key, environment_id
-            self._newest_before.setdefault(place, self._newest(*place).uid)
-            generation = max(taken) + 1 if generation in taken else generation
-        self._insert_campaign(
-            CampaignRecord(
-                record.uid,
-                record.name,
-                key,
-                generation,
-                record.created_at,
-                environment.fingerprint,
-                record.spec,
-            ),
-            environment_id,
-        )
-
-    def settle_generations(self) -> None:
-        """Once all has come in: where a campaign of this database had more cells than the one that was numbered
-        after it, it becomes the newest again, so that the next run goes on with it and not with the other."""
-        for place, uid in self._newest_before.items():
-            newest = self._newest(*place)
-            own = self._connection.execute(select(t.campaign).where(t.campaign.c.uid == uid)).one()
-            if self._cells(own.id) > self._cells(newest.id):
-                self._connection.execute(
-                    update(t.campaign).where(t.campaign.c.id == own.id).values(generation=newest.generation + 1)
-                )
-
-    def _newest(self, name: str, key: str, environment_id: int) -> Row[Any]:
-        """The newest generation of a campaign, of which there is one."""
-        c = t.campaign.c
-        return self._connection.execute(
-            select(t.campaign)
-            .where(c.name == name, c.key == key, c.environment_id == environment_id)
-            .order_by(c.generation.desc())
-            .limit(1)
-        ).one()
-
-    def _cells(self, campaign_id: int) -> int:
-        counted = select(func.count()).where(t.measurement.c.campaign_id == campaign_id)
-        return int(self._connection.execute(counted).scalar_one())
-
-    def _insert_campaign(self, record: CampaignRecord, environment_id: int) -> None:
-        self._connection.execute(
-            insert(t.campaign).values(
-                uid=record.uid,
-                name=record.name,
-                key=record.key,
-                spec=dict(record.spec),
-                environment_id=environment_id,
-                generation=record.generation,
-                created_at=record.created_at,
-            )
-        )
-
-    def _find_campaign(self, uid: str) -> Row[Any] | None:
-        if uid not in self._campaigns:
-            row = self._connection.execute(select(t.campaign).where(t.campaign.c.uid == uid)).first()
-            if row is None:
-                return None
-            self._campaigns[uid] = row
-        return self._campaigns[uid]
-
-    def _campaign_id(self, uid: str, environment_id: int) -> int:
-        row = self._find_campaign(uid)
-        if row is None:
-            raise UsageError(
-                f"the database has no campaign with the uid {uid!r}", "Begin it with store.campaign()"
-            )
-        if row.environment_id != environment_id:
-            raise UsageError(
-                f"campaign {row.name!r} belongs to another environment than the measurement",
-                "Measurements of different environments are not comparable: begin a campaign for each",
-            )
-        return int(row.id)
-
-    def _lock(self, environment: Environment) -> int:
-        """The environment's id; until the transaction ends, no other one gets past this line.
-
-        SQLite locks the whole database already and leaves FOR UPDATE out.
-        """
-        row_id = self.environment(environment)
-        self._connection.execute(
-            select(t.environment.c.id).where(t.environment.c.id == row_id).with_for_update()
-        )
-        return row_id
-
-    def _find_or_insert(self, table: Table, unique: str, values: Mapping[str, Any]) -> int:
-        find = select(table.c.id).where(table.c[unique] == values[unique])
-        found = self._connection.scalar(find)
-        if found is None:
-            # Another process may add the same row at this moment.
-            dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-            self._connection.execute(dialect.insert(table).values(values).on_conflict_do_nothing())
-            found = self._connection.execute(find).scalar_one()
-        return int(found)
-
-
-def campaign_key(spec: Mapping[str, Any]) -> str:
-    """16 hexadecimal digits: equal specifications have equal keys, whatever the order of keys.
-
-    Raises:
-        UsageError: `spec` holds what JSON cannot.
-    """
-    try:
-        text = canonical_json(dict(spec))
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"the campaign's specification cannot be stored: {error}") from error
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def now() -> str:
-    """The present time in UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -292,7 +292,7 @@ class StoreContract:
 
         def fail_half_way() -> None:
             with store.writing() as writer:
-                writer.environment(example_environment())
+                writer.canary_reference(example_environment(), "3", {"integer": 0.01})
                 raise EOFError
 
         with pytest.raises(EOFError):
