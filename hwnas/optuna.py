@@ -25,7 +25,10 @@ The latency is known before anything is trained, so that a trial beyond the limi
 As a second objective instead of a limit, :meth:`Latency.seconds` is what the objective returns beside the
 accuracy, in a study with ``directions=["maximize", "minimize"]``.
 
-A study over one of hwnas's search spaces may use hwnas's own sampler: :class:`HwnasSampler`.
+What :meth:`Latency.constrain` ends, the TPE sampler learns from. Optuna's GP, NSGA-II and NSGA-III look at
+complete trials only: :class:`RuledOutSeen` shows them the others, as in
+``sampler=RuledOutSeen(optuna.samplers.NSGAIISampler(seed=0))``. A study over one of hwnas's search spaces may
+use hwnas's own sampler: :class:`HwnasSampler`.
 """
 
 from __future__ import annotations
@@ -44,6 +47,8 @@ from hwnas.predicting.network_model import CONFIDENCE as _INTERVAL
 from hwnas.searching.estimate import Estimate
 from hwnas.searching.optuna_sampler import HwnasSampler
 from hwnas.searching.optuna_space import distributions
+from hwnas.searching.predicted_latency import TABLE_SPREAD
+from hwnas.searching.ruled_out_seen import RuledOutSeen
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +56,7 @@ if TYPE_CHECKING:
     from hwnas.predicting.latency_table import LatencyTable
     from hwnas.predicting.predictor import LatencyPredictor
 
-__all__ = ["HwnasSampler", "Latency", "distributions"]
+__all__ = ["HwnasSampler", "Latency", "RuledOutSeen", "distributions"]
 
 
 class Latency:
@@ -62,6 +67,8 @@ class Latency:
         at_most: Limit for :meth:`constrain`, such as ``"2ms"``, or in seconds.
         confidence: A trial goes on where its latency is at most the limit so surely.
         name: Under which trials keep the latency, and the constraint.
+        table_spread: Standard deviation of the logarithm of measured latencies over a table's; a table alone
+            says no interval. A predictor says its own.
 
     Raises:
         UsageError: A value cannot be used.
@@ -74,7 +81,10 @@ class Latency:
         *,
         confidence: float = 0.9,
         name: str = "latency",
+        table_spread: float = TABLE_SPREAD,
     ) -> None:
+        if not (math.isfinite(table_spread) and table_spread >= 0):
+            raise UsageError(f"table_spread is {table_spread}", "Give 0, or a small number such as 0.1")
         if not 0.5 <= confidence < 1:
             raise UsageError(f"confidence is {confidence}", "Give a share from 0.5 up to, but not, 1")
         self.at_most_s = None if at_most is None else parse_seconds(at_most)
@@ -82,6 +92,7 @@ class Latency:
             raise UsageError(f"at_most is {at_most}", "Give a positive latency, such as 2ms")
         self.confidence = confidence
         self.name = name
+        self.table_spread = table_spread
         self._source = source
 
     def seconds(
@@ -112,7 +123,8 @@ class Latency:
     ) -> float:
         """The latency [s] of a trial within the limit; one beyond it ends here, before it is trained.
 
-        Samplers that know constraints learn from both (``Trial.set_constraint``).
+        Samplers that know constraints (``Trial.set_constraint``) learn from both, some of them within
+        :class:`RuledOutSeen`.
 
         Args:
             trial: Being run.
@@ -142,7 +154,8 @@ class Latency:
         if isinstance(self._source, LatencyTable):
             if not isinstance(network, Mapping):
                 raise UsageError("a latency table tells of choices", "Pass a mapping of choices to options")
-            estimate = Estimate.exact(np.array([self._source.latency(network)]))
+            latency_s = self._source.latency(network)
+            estimate = Estimate(np.array([latency_s]), np.array([self.table_spread]))
         else:
             prediction = self._source.predict(network, example_input)
             estimate = Estimate.of_interval(

@@ -8,6 +8,7 @@ HwnasError
 ├── LockHeld (RuntimeError)              another campaign measures on this machine
 ├── DatabaseError (RuntimeError)         the latency database cannot be used as it is
 ├── TrainingDiverged (RuntimeError)      a training's loss or gradient is not finite
+├── EvaluationFailed (RuntimeError)      a user's own evaluator failed on one network
 └── CellError (RuntimeError)             one cell of a campaign failed; the campaign goes on
     ├── BackendUnavailable               the arm cannot run on this host
     ├── AgreementError                   the arm computes something else than the reference
@@ -81,6 +82,10 @@ class DatabaseError(HwnasError, RuntimeError):
 
 class TrainingDiverged(HwnasError, RuntimeError):
     """The loss or the gradient of a training is not finite; nothing can be learned any more."""
+
+
+class EvaluationFailed(HwnasError, RuntimeError):
+    """A function of the user's failed on one network, or told no finite accuracy; others may go well."""
 
 
 class CellError(HwnasError, RuntimeError):

@@ -65,13 +65,14 @@ class Finalist:
 
 
 def _predicted(trial: Trial, backend: str) -> dict[str, Any] | None:
-    """What was thought of the latency before the network was trained."""
+    """What was thought of the latency before the network was measured."""
     cost = trial.costs.get(f"latency {backend}")
-    if cost is None:
+    if cost is None or cost.prediction is None:
         return None
+    median_s, low_s, high_s = cost.prediction
     return {
-        "latency_ms": cost.median * 1e3,
-        "interval_ms": [cost.low * 1e3, cost.high * 1e3],
+        "latency_ms": median_s * 1e3,
+        "interval_ms": [low_s * 1e3, high_s * 1e3],
         "measured": cost.measured,
     }
 

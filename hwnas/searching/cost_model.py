@@ -22,10 +22,12 @@ class CostModel(ABC):
     Attributes:
         name: What it tells, such as ``latency openvino:cpu:fp32``; unique in a search.
         unit: Of its values: ``s``, ``bytes``, or empty for counts.
+        closely_exact: Whether :meth:`estimate` is exact, whatever :meth:`screen` leaves open.
     """
 
     name: str
     unit: str
+    closely_exact: bool = False
 
     def told(self, value: float) -> str:
         """A value for people, such as ``2.41 ms``."""
@@ -67,6 +69,14 @@ class CostModel(ABC):
     def measured(self) -> Mapping[str, float]:
         """What was measured: compact text of the architecture -> cost."""
         return {}
+
+    def is_measured(self, architecture: Architecture) -> bool:
+        """Whether an estimate of the network is what was measured."""
+        return False
+
+    def foretold(self, architecture: Architecture) -> Estimate | None:
+        """What the estimate of a measured network was before it was measured; None where there was none."""
+        return None
 
     def remember(self, measured: Mapping[str, float]) -> None:
         """Take over what an earlier run of the search had :attr:`measured`; it counts as measured here.

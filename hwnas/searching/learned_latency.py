@@ -78,6 +78,7 @@ class LearnedLatency(CostModel):
         self._measure, self._budget, self._first = measure, budget, first
         self._error, self._prior, self._seed = error, prior, seed
         self._measured: dict[str, float] = {}
+        self._foretold: dict[str, Estimate] = {}
         self._model: EncodedPredictor | None = None
 
     def prepare(self) -> None:
@@ -104,16 +105,29 @@ class LearnedLatency(CostModel):
         self._measured.update(measured)
         self._model = None
 
+    def is_measured(self, architecture: Architecture) -> bool:
+        """Whether an estimate of the network is what was measured."""
+        return self._text(architecture) in self._measured
+
+    def foretold(self, architecture: Architecture) -> Estimate | None:
+        """What was told of a measured network before; of the first ones what the prior said, if it told.
+
+        None for those that an earlier run has measured.
+        """
+        return self._foretold.get(self._text(architecture))
+
     def measure(self, architecture: Architecture) -> None:
         """Measure a network, and learn from it.
 
         Raises:
             CellError: It cannot be measured.
         """
+        text, before = self._text(architecture), self.estimate(architecture)
         (latency_s,) = self._measure([architecture])
         if latency_s is None:
-            raise CellError(f"{self.name} of {self._text(architecture)} cannot be measured")
-        self._measured[self._text(architecture)] = latency_s
+            raise CellError(f"{self.name} of {text} cannot be measured")
+        self._measured[text] = latency_s
+        self._foretold[text] = before
         self._model = None
 
     def estimate(self, architecture: Architecture) -> Estimate:
@@ -174,9 +188,14 @@ class LearnedLatency(CostModel):
             self._codes.decode(pool[p]) for p in most_telling(self._encoding, pool, self._first, self._seed)
         ]
         new = [architecture for architecture in telling if self._text(architecture) not in self._measured]
-        for architecture, latency_s in zip(new, self._measure(new), strict=True):
-            if latency_s is not None:
-                self._measured[self._text(architecture)] = latency_s
+        before = None if self._prior is None or not new else self._prior.screen(self._codes.encode(new))
+        for place, (architecture, latency_s) in enumerate(zip(new, self._measure(new), strict=True)):
+            if latency_s is None:
+                continue
+            text = self._text(architecture)
+            self._measured[text] = latency_s
+            if before is not None:
+                self._foretold[text] = before[place : place + 1]
         if len(self._measured) < 2:
             raise CellError(
                 f"{self.name} of {len(self._measured)} of {len(new)} networks could be measured",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -76,12 +76,14 @@ class Judgement:
     Args:
         estimates: Name of a cost -> its estimate, of length 1.
         violations: Name of a limited cost -> :meth:`Limit.violation`.
-        measured: Names of costs that were measured to decide.
+        measured: Names of costs that are known from a measurement.
+        foretold: Name of such a cost -> what was told before it was measured, where something was.
     """
 
     estimates: Mapping[str, Estimate]
     violations: Mapping[str, float]
     measured: tuple[str, ...] = ()
+    foretold: Mapping[str, Estimate] = field(default_factory=dict)
 
     @property
     def feasible(self) -> bool:
@@ -105,15 +107,15 @@ def judge(architecture: Architecture, costs: Iterable[CostModel], limits: Sequen
     """
     models = {model.name: model for model in (*(limit.cost for limit in limits), *costs)}
     estimates = {name: model.estimate(architecture) for name, model in models.items()}
-    measured = []
     verdicts = [limit.verdict(estimates[limit.cost.name]) for limit in limits]
     if Verdict.BEYOND not in verdicts:
         for limit, verdict in zip(limits, verdicts, strict=True):
             if verdict is Verdict.UNCLEAR and limit.cost.measurements_left > 0:
                 limit.cost.measure(architecture)
                 estimates[limit.cost.name] = limit.cost.estimate(architecture)
-                measured.append(limit.cost.name)
                 if limit.violation(estimates[limit.cost.name]) > 0:
                     break
     violations = {limit.cost.name: limit.violation(estimates[limit.cost.name]) for limit in limits}
-    return Judgement(estimates, violations, tuple(measured))
+    measured = [model for model in models.values() if model.is_measured(architecture)]
+    foretold = {m.name: told for m in measured if (told := m.foretold(architecture)) is not None}
+    return Judgement(estimates, violations, tuple(m.name for m in measured), foretold)

@@ -12,6 +12,7 @@ from optuna.samplers import BaseSampler
 from hwnas.core.registry import Registry
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.limit import Limit
+from hwnas.searching.ruled_out_seen import RuledOutSeen
 from hwnas.workloads.spaces.space import Space
 
 #: A hundred trials are two generations of Optuna's 50; with 20 selection has a chance.
@@ -79,17 +80,17 @@ def tpe(request: SamplerRequest) -> BaseSampler:
 
 def gp(request: SamplerRequest) -> BaseSampler:
     """A Gaussian process with expected improvement."""
-    return optuna.samplers.GPSampler(seed=request.stream)
+    return RuledOutSeen(optuna.samplers.GPSampler(seed=request.stream))
 
 
 def nsga2(request: SamplerRequest) -> BaseSampler:
     """An evolution of 20 networks a generation."""
-    return optuna.samplers.NSGAIISampler(seed=request.stream, population_size=_POPULATION)
+    return RuledOutSeen(optuna.samplers.NSGAIISampler(seed=request.stream, population_size=_POPULATION))
 
 
 def nsga3(request: SamplerRequest) -> BaseSampler:
     """Likewise, spread along reference points of several objectives."""
-    return optuna.samplers.NSGAIIISampler(seed=request.stream, population_size=_POPULATION)
+    return RuledOutSeen(optuna.samplers.NSGAIIISampler(seed=request.stream, population_size=_POPULATION))
 
 
 def random(request: SamplerRequest) -> BaseSampler:

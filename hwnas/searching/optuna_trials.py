@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from hwnas.searching.estimate import Estimate
 from hwnas.searching.learning_curves import LearningCurves
 from hwnas.searching.limit import Judgement
 from hwnas.searching.trial import Cost, Trial, TrialState
@@ -63,14 +64,11 @@ def write_judgement(trial: optuna.Trial, text: str, judgement: Judgement) -> Non
     """
     trial.set_user_attr(ARCHITECTURE, text)
     for name, estimate in judgement.estimates.items():
-        low, high = estimate.lower(_ONE_SIDED)[0], estimate.upper(_ONE_SIDED)[0]
-        measured = name in judgement.measured
-        cost = {
-            "median": float(estimate.median[0]),
-            "low": float(low),
-            "high": float(high),
-            "measured": measured,
-        }
+        median, low, high = _interval(estimate)
+        cost: dict[str, Any] = {"median": median, "low": low, "high": high}
+        cost["measured"] = name in judgement.measured
+        if name in judgement.foretold:
+            cost["foretold"] = _interval(judgement.foretold[name])
         trial.set_user_attr(_COST + name, cost)
     for name, violation in judgement.violations.items():
         trial.set_constraint(name, violation)
@@ -97,7 +95,9 @@ def read_trial(space: Space, trial: FrozenTrial) -> Trial | None:
     elif trial.last_step is not None:
         accuracy = float(trial.intermediate_values[trial.last_step])
     costs = {
-        key.removeprefix(_COST): Cost(**value) for key, value in attributes.items() if key.startswith(_COST)
+        key.removeprefix(_COST): Cost.of_record(value)
+        for key, value in attributes.items()
+        if key.startswith(_COST)
     }
     return Trial(
         number=trial.number,
@@ -111,3 +111,9 @@ def read_trial(space: Space, trial: FrozenTrial) -> Trial | None:
         note=str(attributes.get(_NOTE, "")),
         repeats=attributes.get(_REPEATS),
     )
+
+
+def _interval(estimate: Estimate) -> tuple[float, float, float]:
+    """Median, and the ends of the two-sided 90 % interval, of an estimate of length 1."""
+    low, high = estimate.lower(_ONE_SIDED)[0], estimate.upper(_ONE_SIDED)[0]
+    return float(estimate.median[0]), float(low), float(high)

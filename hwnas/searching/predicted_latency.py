@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hwnas.predicting.predictor import LatencyPredictor
 
 #: Of a table's logarithm around the prediction of the whole network, before any was predicted.
-_TABLE_SPREAD = 0.1
+TABLE_SPREAD = 0.1
 #: Weight of that guess, in networks.
 _PRIOR_NETWORKS = 4.0
 
@@ -42,7 +42,7 @@ class TableLatency(CostModel):
     unit = "s"
 
     def __init__(
-        self, space: Space, table: LatencyTable, *, spread: float = _TABLE_SPREAD, name: str | None = None
+        self, space: Space, table: LatencyTable, *, spread: float = TABLE_SPREAD, name: str | None = None
     ) -> None:
         choices = {choice.name: choice.options for choice in space.choices}
         if choices != table.choices:
@@ -101,8 +101,8 @@ class PredictedLatency(CostModel):
         found = self._table.screen(codes)
         weight = len(self._ratios) + _PRIOR_NETWORKS
         shift = sum(self._ratios) / weight
-        squares = sum((ratio - shift) ** 2 for ratio in self._ratios) + _PRIOR_NETWORKS * _TABLE_SPREAD**2
-        own = np.mean([known.spread[0] for known in self._known.values()]) if self._known else _TABLE_SPREAD
+        squares = sum((ratio - shift) ** 2 for ratio in self._ratios) + _PRIOR_NETWORKS * TABLE_SPREAD**2
+        own = np.mean([known.spread[0] for known in self._known.values()]) if self._known else TABLE_SPREAD
         return Estimate(
             found.median * math.exp(shift), np.full(len(codes), math.hypot(math.sqrt(squares / weight), own))
         )

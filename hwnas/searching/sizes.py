@@ -12,10 +12,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.stats import rankdata
 
-from hwnas.searching.counted_cost import CountedCost
-from hwnas.workloads.spaces.space import Space
-
-_COUNTS = ("macs", "parameters")
+from hwnas.searching.part_tables import PartTables
+from hwnas.workloads.spaces.space import PartModule, Space
 
 
 @lru_cache(maxsize=4)
@@ -32,7 +30,7 @@ class Sizes:
     """
 
     def __init__(self, space: Space) -> None:
-        self._costs = [CountedCost(space, name) for name in _COUNTS]
+        self._tables = PartTables(space, _macs_and_parameters, width=2)
 
     def logs(self, rows: np.ndarray) -> np.ndarray:
         """Shape ``(n, 2)``: multiply-adds of one image, then parameters.
@@ -40,9 +38,7 @@ class Sizes:
         Args:
             rows: Architectures, shape ``(n, choices)``.
         """
-        found = (cost.screen(rows) for cost in self._costs)
-        # Both are sums over parts, so there is an estimate.
-        return np.stack([np.log1p(estimate.median) for estimate in found if estimate is not None], axis=1)
+        return np.log1p(self._tables.sums(rows))
 
     def larger_first(self, rows: np.ndarray, entrants: int, rng: np.random.Generator) -> np.ndarray:
         """Random numbers below 1, shape ``(n,)``: the network with the largest is drawn.
@@ -61,3 +57,10 @@ class Sizes:
         ranks = rankdata(self.logs(rows)[:, 0])
         weights = ((ranks - 0.5) / len(rows)) ** (entrants - 1)
         return np.asarray(draws ** (1 / weights))
+
+
+def _macs_and_parameters(part: PartModule) -> tuple[float, float]:
+    from hwnas.workloads.spaces.build import part_counts
+
+    counts = part_counts(part)
+    return counts.macs, counts.parameters

@@ -183,7 +183,7 @@ class Suggester:
         return fit
 
     def _decided(self, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which networks hold all limits, and which do or could be found to by measuring them.
+        """Which networks hold all limits, and which do or could be found to by measuring or counting them.
 
         Measurements are few: unlikely networks are worth one where there are no others.
         """
@@ -192,7 +192,7 @@ class Suggester:
         for limit, row in zip(self._limits, chance, strict=True):
             within = row >= limit.confidence
             sure &= within
-            measurable = limit.cost.measurements_left > 0
+            measurable = limit.cost.closely_exact or limit.cost.measurements_left > 0
             likely &= within | ((row > _LIKELY) & measurable)
             possible &= within | ((row > 1 - limit.confidence) & measurable)
         return sure, likely if likely.any() else possible
@@ -244,7 +244,10 @@ class Suggester:
         for limit in self._limits:
             estimate = limit.cost.screen(pool) if len(pool) else None
             if estimate is not None and (estimate.upper(limit.confidence) > limit.at_most).all():
-                least = limit.cost.told(float(estimate.upper(limit.confidence).min()))
+                row = pool[int(np.argmin(estimate.upper(limit.confidence)))]
+                closely = limit.cost.estimate(self.codes.decode(row)) if limit.cost.closely_exact else None
+                uppers = (closely or estimate).upper(limit.confidence)
+                least = limit.cost.told(float(uppers.min()))
                 return NothingLeft(
                     f"no network of the space {space} is surely within {limit.told}; the least is {least}",
                     "Raise the limit, or lower the confidence",

@@ -34,13 +34,43 @@ class Cost:
         median: In the unit of its cost.
         low: Lower end of the two-sided 90 % interval.
         high: Its upper end.
-        measured: Whether it was measured to decide.
+        measured: Whether it is known from a measurement.
+        foretold: Median and interval of what was told before that measurement; None without, or where nothing
+            was told.
     """
 
     median: float
     low: float
     high: float
     measured: bool = False
+    foretold: tuple[float, float, float] | None = None
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Cost:
+        """The reverse of :meth:`record`."""
+        foretold = record.get("foretold")
+        return cls(
+            record["median"],
+            record["low"],
+            record["high"],
+            record.get("measured", False),
+            None if foretold is None else (foretold[0], foretold[1], foretold[2]),
+        )
+
+    @property
+    def prediction(self) -> tuple[float, float, float] | None:
+        """Median and interval of what was told without measuring the network; None where nothing was."""
+        return self.foretold if self.measured else (self.median, self.low, self.high)
+
+    def record(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return {
+            "median": self.median,
+            "low": self.low,
+            "high": self.high,
+            "measured": self.measured,
+            "foretold": self.foretold,
+        }
 
 
 @dataclass(frozen=True)
@@ -78,17 +108,13 @@ class Trial:
 
     def record(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        costs = {
-            name: {"median": c.median, "low": c.low, "high": c.high, "measured": c.measured}
-            for name, c in self.costs.items()
-        }
         return {
             "number": self.number,
             "architecture": dict(self.architecture),
             "text": self.text,
             "state": self.state.value,
             "accuracy": self.accuracy,
-            "costs": costs,
+            "costs": {name: cost.record() for name, cost in self.costs.items()},
             "violations": dict(self.violations),
             "seconds": self.seconds,
             "note": self.note,

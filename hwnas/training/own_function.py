@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
-from hwnas.core.errors import HwnasError, UsageError
+from hwnas.core.errors import EvaluationFailed, HwnasError, UsageError
 from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 from hwnas.core.named_function import find_function
 from hwnas.core.workload import Workload
@@ -63,7 +64,8 @@ class OwnEvaluator:
         """See :class:`hwnas.training.accuracy.AccuracyEvaluator`.
 
         Raises:
-            UsageError: The function fails, or returns something else than an accuracy.
+            EvaluationFailed: The function fails on this network, or returns no finite number.
+            UsageError: It returns something else than an accuracy.
         """
         told = _Told(epochs, report)
         available: dict[str, Callable[[], Any]] = {
@@ -83,13 +85,17 @@ class OwnEvaluator:
         except FOREIGN_CODE_ERRORS as error:
             if error is told.raised:
                 raise
-            raise UsageError(f"the function {self.name} failed: {in_one_line(error)}", "Correct it") from error
+            raise EvaluationFailed(
+                f"the function {self.name} failed: {in_one_line(error)}", "Correct it"
+            ) from error
         if isinstance(found, Accuracy):
             return found
         try:
             value = float(found)
         except (TypeError, ValueError) as error:
             raise UsageError(f"the function {self.name} returned a {type(found).__name__}", _FORM) from error
+        if not math.isfinite(value):
+            raise EvaluationFailed(f"the function {self.name} returned {value}")
         return Accuracy(value, epochs=told.epoch, seconds=time.perf_counter() - begin)
 
 

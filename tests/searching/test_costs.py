@@ -12,6 +12,7 @@ from hwnas.searching.counted_cost import COUNTED, CountedCost
 from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.searching.predicted_latency import PredictedLatency, TableLatency
 from hwnas.workloads.spaces.build import architecture_counts
+from hwnas.workloads.spaces.space_file import load_space
 
 
 @pytest.fixture
@@ -41,7 +42,22 @@ def test_memory_is_more_than_weights(space):
         CountedCost(space, name).estimate(architecture).median[0] for name in ("memory", "weights")
     )
     assert memory > weights + 4 * 64
-    assert CountedCost(space, "memory").screen(everything(space)) is None
+
+
+@pytest.mark.parametrize("name", ["patterns", "darts", "small"])
+def test_memory_is_screened_by_parts(space, name):
+    searched = space if name == "small" else load_space(name)
+    codes = Codes(searched)
+    rows = codes.sample(10, np.random.default_rng(3))
+    cost = CountedCost(searched, "memory", batch=2)
+    found = cost.screen(rows)
+    exact = np.array([cost.estimate(codes.decode(row)).median[0] for row in rows])
+    distance = np.abs(np.log(found.median / exact)) / found.spread
+    assert np.median(distance) < 1.5
+    assert distance.max() < 6
+    assert found.spread.max() < 0.3
+    # They are told apart at all.
+    assert np.corrcoef(np.log(found.median), np.log(exact))[0, 1] > 0.9
 
 
 def test_what_is_not_counted_is_refused(space):
@@ -121,7 +137,12 @@ def test_a_few_measurements_tell_a_space():
     assert np.mean(found.chance_within(1e-3 * 10) >= 0) == 1
     assert np.mean(truth.values(rows) <= found.upper(0.9)) > 0.8
     new = next(a for a in map(Codes(CELLS).decode, rows) if CELLS.compact(a) not in measured)
+    before = cost.estimate(new)
+    assert not cost.is_measured(new)
     cost.measure(new)
+    assert cost.is_measured(new)
+    assert cost.foretold(new) == before
+    assert cost.foretold(CELLS.parse(measured[0])) is None
     assert cost.estimate(new).spread[0] == 0
     assert cost.estimate(new).median[0] == truth.estimate(new).median[0]
     assert cost.measurements_left == 2
@@ -153,6 +174,9 @@ def test_another_estimate_may_be_the_mean_of_the_learned_one(space):
     rows = everything(space)
     errors = [np.abs(np.log(c.screen(rows).median / (2 * truth.values(rows)))).mean() for c in (alone, helped)]
     assert errors[1] < 0.01 < errors[0]
+    # Of what was measured first nothing but that other estimate was known.
+    first = space.parse(next(iter(helped.measured)))
+    assert helped.foretold(first).median.tolist() == truth.estimate(first).median.tolist()
 
 
 def test_first_measurements_must_be_within_the_budget(space):

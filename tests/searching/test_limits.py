@@ -66,6 +66,9 @@ class Measurable(Sum):
     def measure(self, architecture):
         self.known.append(dict(architecture))
 
+    def is_measured(self, architecture):
+        return architecture in self.known
+
     def estimate(self, architecture):
         found = super().estimate(architecture)
         return Estimate.exact(found.median) if architecture in self.known else found

@@ -5,6 +5,8 @@ import pytest
 from searching_lab import CELLS, Known, Sum, each, everything, small_space
 
 from hwnas.core.errors import CellError, UsageError
+from hwnas.searching.codes import codes_of
+from hwnas.searching.counted_cost import CountedCost
 from hwnas.searching.estimate import Estimate
 from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.searching.limit import Limit
@@ -91,6 +93,19 @@ def test_costs_that_cannot_be_screened_are_looked_at_one_by_one(cells_within):
     asked = search(CELLS, Suggester(CELLS, limits=[closely], seed=0), 40)
     assert (closely.cost.values(np.array(asked)) <= closely.at_most).all()
     assert max(Known(CELLS).accuracy(np.array(row)) for row in asked) == pytest.approx(best, abs=0.02)
+
+
+def test_a_memory_that_few_networks_hold_is_reached():
+    space = load_space("patterns")
+    cost = CountedCost(space, "memory")
+    codes = codes_of(space)
+    sampled = [codes.decode(row) for row in codes.sample(60, np.random.default_rng(5))]
+    at_most = min(float(cost.estimate(architecture).median[0]) for architecture in sampled)
+    suggester = Suggester(space, limits=[Limit(cost, at_most)], seed=0)
+    for _ in range(3):
+        assert cost.estimate(suggester.ask()).median[0] <= at_most
+    with pytest.raises(NothingLeft, match=r"memory 100 B.* at 90 %; the least is"):
+        Suggester(space, limits=[Limit(cost, 100.0)]).ask()
 
 
 def test_networks_that_cannot_be_judged_are_left_out(cells_within):

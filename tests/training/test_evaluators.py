@@ -12,7 +12,7 @@ import pytest
 import torch
 from made_up_images import made_up_data
 
-from hwnas.core.errors import UnknownName, UsageError
+from hwnas.core.errors import EvaluationFailed, UnknownName, UsageError
 from hwnas.core.workload import Workload
 from hwnas.testing.accuracy_contract import AccuracyEvaluatorContract
 from hwnas.training.accuracy import Accuracy, AccuracyEvaluator, EpochReport
@@ -61,6 +61,9 @@ def nothing():
 
 def fails(seed):
     raise KeyError("the\\nlabels")
+
+def no_number():
+    return float("nan")
 
 def asks(network, budget):
     return 0.5
@@ -211,7 +214,6 @@ def test_a_function_gets_what_it_asks_for(own: Path, small: tuple[ImageData, Wor
     [
         ("my_accuracy:in_percent", r"91\.5 is not a share.*Divide percent by 100"),
         ("my_accuracy:nothing", "returned a NoneType"),
-        ("my_accuracy:fails", "fails failed: KeyError: 'the"),
         ("my_accuracy:asks", "asks for 'budget'.*network, architecture, workload, seed, epochs, report"),
         ("my_accuracy:number", "is a int and cannot be called"),
         ("my_accuracy:other", "has no 'other'"),
@@ -230,6 +232,18 @@ def test_evaluators_that_cannot_be_used(
 ) -> None:
     with pytest.raises(UsageError, match=words) as caught:
         find_evaluator(name).evaluate(small[1])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("fails", "fails failed: KeyError: 'the"), ("no_number", "no_number returned nan")],
+)
+def test_a_function_that_fails_on_a_network_may_go_well_on_others(
+    own: Path, small: tuple[ImageData, Workload], name: str, words: str
+) -> None:
+    with pytest.raises(EvaluationFailed, match=words) as caught:
+        OwnEvaluator(f"my_accuracy:{name}").evaluate(small[1])
     assert "\n" not in str(caught.value)
 
 

@@ -230,7 +230,7 @@ def _predicted(record: Record, rows: Sequence[dict[str, Any]]) -> Figure:
         axis.axhline(limits[backends[0]], color=_LIMIT, linestyle="--", linewidth=1.2)
     axis.set_xlim(low, high)
     axis.set_ylim(low, high)
-    axis.set_xlabel("predicted before training [ms]")
+    axis.set_xlabel("predicted before it was measured [ms]")
     axis.set_ylabel("measured [ms]")
     return figure
 
