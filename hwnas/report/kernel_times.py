@@ -9,7 +9,7 @@ from typing import Any
 from hwnas.cache_misses.operators import OPERATOR_KINDS
 from hwnas.report.cells import Cell
 from hwnas.report.context import threads
-from hwnas.report.network_figure import short_names
+from hwnas.report.network_rows import short_names
 from hwnas.report.order import network_names, sized_name
 
 

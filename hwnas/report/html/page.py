@@ -15,6 +15,7 @@ from hwnas.report.context import omissions, statement
 from hwnas.report.correlations import CorrelationRow
 from hwnas.report.figures import DrawnFigure, FigureKind
 from hwnas.report.html import colours, correlation_tables
+from hwnas.report.html.agreement_tables import agreement_remarks, agreement_tables
 from hwnas.report.html.cell_sections import cell_sections
 from hwnas.report.html.figure_slots import of_kind, slots
 from hwnas.report.html.headline import arms, measured_share
@@ -91,6 +92,8 @@ def _context(content: PageContent) -> dict[str, Any]:
         "kernel_rows": kernel_rows(times),
         "untimed": untimed(times),
         "sections": cell_sections(selection),
+        "agreement_tables": agreement_tables(selection.cells),
+        "agreement_remarks": agreement_remarks(selection.cells),
         "miss_figures": of_kind(figures, FigureKind.MISSES),
         "fusion_figures": of_kind(figures, FigureKind.FUSION),
         "miss_lines": [(h, t) for h, t in statement(selection) if h in ("LLC misses", "Not counted")],
