@@ -20,7 +20,7 @@ from hwnas.report.html.cell_sections import cell_sections
 from hwnas.report.html.figure_slots import of_kind, slots
 from hwnas.report.html.headline import arms, measured_share
 from hwnas.report.html.kernel_rows import kernel_rows, untimed
-from hwnas.report.html.reproduction import commands, own_campaigns
+from hwnas.report.html.reproduction import commands, database, own_campaigns
 from hwnas.report.html.setup import differences, in_short
 from hwnas.report.html.templating import template_environment
 from hwnas.report.kernel_times import kernel_times
@@ -101,6 +101,7 @@ def _context(content: PageContent) -> dict[str, Any]:
         "omissions": [(number, omission) for number, omission in enumerate(missing, 1)],
         "commands": commands(selection),
         "own_campaigns": own_campaigns(selection),
+        "database": database(selection),
         "files": {what: file.name for what, file in content.files.items()},
         "light": colours.variables(dark=False),
         "dark": colours.variables(dark=True),
