@@ -64,9 +64,11 @@ def _further(row: NetworkRow, baseline: str, against: Against) -> list[NetworkRo
 
 def _row(row: NetworkRow, condition: _Condition, against: Against) -> NetworkRow:
     arms = {c.backend for c in row.cells} & {condition.baseline, ACCELERATED, GPU}
-    cells = tuple(
+    found = [
         c
         for c in against(condition.baseline).cells
         if (c.workload.key, c.threads) == (row.workload.key, row.cells[0].threads) and c.backend in arms
-    )
+    ]
+    # What the speedups refer to stands first, as in every other row.
+    cells = tuple(sorted(found, key=lambda c: c.backend != condition.baseline))
     return NetworkRow(f"{row.name} ({condition.name})", cells, condition.baseline, condition.note)

@@ -17,7 +17,7 @@ class NetworkRow:
 
     Args:
         name: For people, with what tells it from others.
-        cells: One an arm, in the order of the registry; at least one.
+        cells: One an arm, in the order of the registry, behind `baseline` where that is named; at least one.
         baseline: The arm that the speedups refer to; empty for that of the report.
         note: What the row is, where its name does not say so.
     """

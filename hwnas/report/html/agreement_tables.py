@@ -9,7 +9,7 @@ from hwnas.core.measurement import Agreement
 from hwnas.report.cells import Cell
 from hwnas.report.context import plural
 from hwnas.report.network_rows import short_names
-from hwnas.report.order import network_names, title
+from hwnas.report.order import backends_in_order, network_names, title
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class AgreementTable:
         backends: The arms, one column each.
         largest: The largest relative error of them all.
         where: The network and the arm that have it.
-        lines: Networks in the order of the cells.
+        lines: Whole networks, then patterns, each in the order of the cells.
     """
 
     tolerance: str
@@ -99,9 +99,9 @@ def _names(cells: Sequence[Cell]) -> dict[str, str]:
 
 
 def _table(tolerance: float, reference: str, proofs: Sequence[_Proof]) -> AgreementTable:
-    backends = list(dict.fromkeys(p.cell.backend for p in proofs))
+    backends = backends_in_order(p.cell.backend for p in proofs)
     lines: dict[str, list[_Proof]] = {}
-    for proof in proofs:
+    for proof in sorted(proofs, key=lambda p: p.cell.workload.kind == "pattern"):
         lines.setdefault(proof.name, []).append(proof)
     worst = max(proofs, key=lambda p: p.error)
     return AgreementTable(
