@@ -15,7 +15,7 @@ from hwnas.core.measurement import Agreement, Measurement, Status
 from hwnas.core.workload import Workload
 from hwnas.measuring.busy import MOST_PREEMPTIONS_PER_S
 from hwnas.measuring.statistics import Comparison, Estimate, Verdict, compare, estimate
-from hwnas.report.kernel_summary import KernelSummary
+from hwnas.report.kernel_summary import summarise_passes
 from hwnas.report.order import in_order
 from hwnas.report.reading import CellKey, Reading, read_passes
 from hwnas.store import CampaignRecord, LatencyStore, StoredMeasurement
@@ -55,6 +55,9 @@ class Cell:
         kernel_times_s: Kind of operator -> time in its kernels in one inference [s]; empty where
             `no_kernel_times` says why.
         no_kernel_times: Why there are none, else empty.
+        beside_kernels_s: Raw median of the latency in the pass whose kernels those are [s]; None without times.
+        heap: The allocator's settings in the arm's processes, as environment variables; empty where it had the
+            C library's own, None where nothing is stored of it.
     """
 
     workload: Workload
@@ -77,6 +80,8 @@ class Cell:
     fused_shares: Mapping[str, float] = field(default_factory=dict)
     kernel_times_s: Mapping[str, float] = field(default_factory=dict)
     no_kernel_times: str = ""
+    beside_kernels_s: float | None = None
+    heap: Mapping[str, str] | None = None
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -100,6 +105,7 @@ class Selection:
         superseded: Cells that older campaigns or generations had measured as well.
         has_reference: Whether latencies refer to the environment's canary reference; else each
             refers to the speed that the machine had during its own measurement.
+        location: The database that they come from.
     """
 
     cells: tuple[Cell, ...]
@@ -108,6 +114,7 @@ class Selection:
     campaigns: tuple[CampaignRecord, ...]
     superseded: int
     has_reference: bool
+    location: str
 
 
 def select_cells(
@@ -193,6 +200,7 @@ class Cells:
             ),
             superseded=sum(len(found) > 1 for found in r.passes.values()),
             has_reference=r.reference is not None,
+            location=r.location,
         )
 
     def _against(self, baseline: str) -> list[Cell]:
@@ -228,8 +236,16 @@ class Cells:
                 cache_misses=cache_misses(counters),
                 operator_misses=_operator_misses(counters),
             )
-            found[key] = _with_kernels(
-                cell, [r.kernels[s.measurement.uid] for s in everywhere if s.measurement.uid in r.kernels]
+            summary, missing = summarise_passes(
+                [r.kernels[s.measurement.uid] for s in everywhere if s.measurement.uid in r.kernels],
+                [s.measurement.effective.get("kernels_missing", "") for s in everywhere],
+            )
+            found[key] = replace(
+                cell,
+                fused_shares=summary.fused_shares,
+                kernel_times_s=summary.times_s,
+                beside_kernels_s=summary.beside_s,
+                no_kernel_times=missing,
             )
         return found
 
@@ -252,6 +268,7 @@ def _cell(
         parameters=stored.parameters,
         agreement=_worst_agreement(passes),
         campaign=stored.campaign,
+        heap=next((m.effective["allocator"] for m in usable if "allocator" in m.effective), None),
     )
 
 
@@ -269,20 +286,6 @@ def _compared(cell: Cell, own: Sequence[Measurement], base: Sequence[Measurement
     if bad is not None:
         return replace(cell, no_comparison=f"{baseline} {bad.status}: {bad.reason}")
     return replace(cell, no_comparison=f"not measured side by side with {baseline}")
-
-
-def _with_kernels(cell: Cell, found: Sequence[KernelSummary]) -> Cell:
-    """The cell with what its kernels tell; the first pass of each that tells it counts."""
-    fused = next((k.fused_shares for k in found if k.count), {})
-    times = next((k.times_s for k in found if k.times_s), {})
-    missing = (
-        ""
-        if times
-        else "its kernels are stored without times: the network was not profiled"
-        if found
-        else "its kernels are not stored"
-    )
-    return replace(cell, fused_shares=fused, kernel_times_s=times, no_kernel_times=missing)
 
 
 def _with_contradictions(cells: Iterable[Cell], baseline: str) -> list[Cell]:

@@ -159,10 +159,19 @@ def _noise(measured: Sequence[Cell]) -> str:
 
 
 def _agreement(measured: Sequence[Cell]) -> str:
-    errors = [c.agreement.max_relative_error for c in measured if c.agreement and c.agreement.passed]
-    known = [e for e in errors if e is not None]
-    unproved = len(measured) - len(known)
-    parts = [f"agree with the reference, largest relative error {max(known):.1g}"] if known else []
+    proofs = [c.agreement for c in measured if c.agreement and c.agreement.passed]
+    largest: dict[float, float] = {}
+    for a in proofs:
+        if a.max_relative_error is not None:
+            largest[a.tolerance] = max(a.max_relative_error, largest.get(a.tolerance, 0.0))
+    parts = []
+    if largest:
+        references = dict.fromkeys(a.reference for a in proofs if a.max_relative_error is not None)
+        errors = " and ".join(f"{e:.1e} where {t:g} is allowed" for t, e in sorted(largest.items()))
+        parts.append(f"agree with the reference ({', '.join(references)}), largest relative error {errors}")
+    weak = [a.reason for a in proofs if a.max_relative_error is not None and a.reason]
+    parts += [f"in {plural(len(weak), 'cell')} {weak[0]}"] if weak else []
+    unproved = len(measured) - sum(a.max_relative_error is not None for a in proofs)
     parts += [f"not compared with a reference in {plural(unproved, 'cell')}"] if unproved else []
     return "; ".join(parts)
 

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple, get_args
 from matplotlib.figure import Figure
 
 from hwnas.report.cells import Selection
+from hwnas.report.darts_rows import Against, with_darts
 from hwnas.report.fusion import fusion_geometries, fusion_rows
 from hwnas.report.fusion_figure import draw_fusion
 from hwnas.report.kernel_time_figure import draw_kernel_times
 from hwnas.report.kernel_times import kernel_times
 from hwnas.report.latency_and_misses_figure import draw_latency_and_misses, latency_and_misses
-from hwnas.report.network_figure import draw_networks, network_rows
+from hwnas.report.network_figure import draw_networks
+from hwnas.report.network_rows import NetworkRow, network_rows
 from hwnas.report.order import Axis, network_names
 from hwnas.report.quantities import LATENCY, Quantity, cache_label, cache_size, quantities
 from hwnas.report.records import cell_record, count_records, write_csv
@@ -87,7 +89,9 @@ class _Drawing(NamedTuple):
     axis: Axis | None = None
 
 
-def draw_figures(selection: Selection, folder: Path, save: Save = save) -> list[DrawnFigure]:
+def draw_figures(
+    selection: Selection, folder: Path, save: Save = save, against: Against | None = None
+) -> list[DrawnFigure]:
     """Draw every figure for which there are measurements.
 
     `speedup` shows the speedup over the baseline; `networks` the latencies of whole networks; `depth` and
@@ -100,6 +104,8 @@ def draw_figures(selection: Selection, folder: Path, save: Save = save) -> list[
         selection: What to draw.
         folder: Where the files go; made where it does not exist.
         save: Saves a figure, now or later.
+        against: The same cells with speedups over another baseline, for rows that the study compares with
+            one of its own; None to leave those out.
 
     Returns:
         The figures written; none where there is nothing to draw.
@@ -109,15 +115,15 @@ def draw_figures(selection: Selection, folder: Path, save: Save = save) -> list[
     """
     drawn = []
     with styled():
-        for d in _drawings(selection, folder):
+        for d in _drawings(selection, folder, against):
             save(d.figure, d.stem)
             drawn.append(DrawnFigure(d.kind, d.stem.with_name(f"{d.stem.name}.png"), d.csv, d.shows, d.axis))
     return drawn
 
 
-def _drawings(selection: Selection, folder: Path) -> Iterator[_Drawing]:
+def _drawings(selection: Selection, folder: Path, against: Against | None) -> Iterator[_Drawing]:
     yield from _speedups(selection, folder)
-    yield from _networks(selection, folder)
+    yield from _networks(selection, folder, against)
     yield from _fusion(selection, folder)
     for axis in get_args(Axis):
         yield from _over(axis, selection, folder)
@@ -142,17 +148,30 @@ def _speedups(selection: Selection, folder: Path) -> Iterator[_Drawing]:
         yield _Drawing(FigureKind.SPEEDUP, draw_speedups(bars, selection), folder / "speedup", shows, numbers)
 
 
-def _networks(selection: Selection, folder: Path) -> Iterator[_Drawing]:
-    found = network_rows(selection.cells)
+def _networks(selection: Selection, folder: Path, against: Against | None) -> Iterator[_Drawing]:
+    found: Mapping[int, Sequence[NetworkRow]] = network_rows(selection.cells)
+    if against is not None:
+        found = with_darts(found, selection.baseline, against)
     for threads, rows in found.items():
         stem = folder / ("networks" if len(found) == 1 else f"networks_{threads}t")
-        names = network_names(c.workload for row in rows for c in row.cells)
+        names = network_names(row.workload for row in rows)
         numbers = _numbers(
             stem.with_name(f"{stem.name}.csv"),
-            [cell_record(c, names[c.workload.key]) for row in rows for c in row.cells],
+            [
+                {
+                    "row": row.name,
+                    **cell_record(c, names[c.workload.key]),
+                    "baseline": row.baseline or selection.baseline,
+                }
+                for row in rows
+                for c in row.cells
+            ],
         )
         arms = _listed(c.backend for row in rows for c in row.cells)
-        shows = f"Bars: the latency of {len(rows)} whole networks on {arms}, with the speedup beside them."
+        shows = f"Bars: the latency of {len(names)} whole networks on {arms}, with the speedup beside them."
+        own = _listed(f"{row.name} over {row.baseline}" for row in rows if row.baseline)
+        if own:
+            shows += f" In rows of their own: {own}."
         yield _Drawing(FigureKind.NETWORKS, draw_networks(rows, selection), stem, shows, numbers)
 
 

@@ -39,8 +39,9 @@ def draw_kernel_times(found: Sequence[KernelTimes], selection: Selection) -> Fig
     further = len(timed) - len(rows)
     frame = Frame(
         title="Time by kind of kernel",
-        subtitle="Share of the time in all kernels. Beside each bar: their sum, and how much of the network's "
-        "latency that is; profiling can slow kernels down, so that the sum exceeds it.",
+        subtitle="Share of the time in all kernels. Beside each bar: their sum, and what part of the raw "
+        "median latency of the same pass that is; more than all of it where profiling slows kernels down, "
+        "or where the host was slower while it profiled.",
         legends=[Legend("Kernels", [Patch(color=OPERATOR_COLOURS[k]) for k in kinds], kinds)],
         notes=[
             *([f"No times of kernels are stored for {', '.join(untimed)}."] if untimed else []),
@@ -85,5 +86,5 @@ def _draw_bar(axis: Axes, row: KernelTimes, y: float) -> None:
 def _text(row: KernelTimes) -> str:
     """What stands beside a bar."""
     total = row.sum_s or 0.0
-    part = f" ({total / row.latency_s:.0%} of the latency)" if row.latency_s else ""
+    part = f" ({total / row.beside_s:.0%} of the latency)" if row.beside_s else ""
     return f"{row.cell.backend}  {format_seconds(total)}{part}"

@@ -9,7 +9,7 @@ from typing import Any
 from hwnas.cache_misses.operators import OPERATOR_KINDS
 from hwnas.report.cells import Cell
 from hwnas.report.context import threads
-from hwnas.report.network_figure import short_names
+from hwnas.report.network_rows import short_names
 from hwnas.report.order import network_names, sized_name
 
 
@@ -42,12 +42,19 @@ class KernelTimes:
         return self.cell.estimate.latency_s if self.cell.estimate else None
 
     @property
+    def beside_s(self) -> float | None:
+        """Raw median of the latency in the same pass, taken seconds before the profile [s]: like the kernels'
+        times, and unlike :attr:`latency_s`, not brought to the host's reference speed."""
+        return self.cell.beside_kernels_s
+
+    @property
     def residual(self) -> float | None:
-        """Part of the latency that no kernel explains: 1 - sum / latency. Below 0 where profiling itself slowed
-        the kernels down; None where they have no times."""
-        if self.sum_s is None or self.latency_s is None:
+        """Part of the latency that no kernel explains: 1 - sum / raw median of the same pass. Below 0 where
+        profiling itself slowed the kernels down, or where the host was slower while it was profiled; None where
+        kernels have no times."""
+        if self.sum_s is None or not self.beside_s:
             return None
-        return 1.0 - self.sum_s / self.latency_s
+        return 1.0 - self.sum_s / self.beside_s
 
     def records(self) -> Iterator[dict[str, Any]]:
         """One flat record a kind of operator, or one with the reason where there are no times."""
@@ -57,6 +64,7 @@ class KernelTimes:
             "backend": self.cell.backend,
             "threads": self.cell.threads,
             "latency_s": self.latency_s,
+            "raw_median_s": self.beside_s,
             "kernels_s": self.sum_s,
             "residual": self.residual,
         }

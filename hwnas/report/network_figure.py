@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -19,7 +17,8 @@ from hwnas.measuring.statistics import Verdict
 from hwnas.report.cells import Cell, Selection
 from hwnas.report.context import figure_footer, omission_notes, plural, threads
 from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure, part_for_bars, room_for_names
-from hwnas.report.order import image, network_names, shortened
+from hwnas.report.network_rows import NetworkRow
+from hwnas.report.order import image, shortened
 from hwnas.report.quantities import LATENCY
 from hwnas.report.style import INK, MUTED, backend_colours
 
@@ -32,76 +31,31 @@ _REASON_CHARACTERS = 60
 _MOST_NETWORKS = 30
 
 
-@dataclass(frozen=True)
-class NetworkRow:
-    """One network with its arms.
-
-    Args:
-        name: For people, with what tells it from others.
-        cells: One an arm, in the order of the registry.
-    """
-
-    name: str
-    cells: tuple[Cell, ...]
-
-
-def network_rows(cells: Sequence[Cell]) -> dict[int, list[NetworkRow]]:
-    """Threads -> whole networks with a latency, the fastest first; arms without any latency are left out."""
-    whole = [c for c in cells if c.workload.kind != "pattern"]
-    names = short_names(whole)
-    found: dict[int, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
-    for cell in whole:
-        found[cell.threads][cell.workload.key].append(cell)
-    rows = {}
-    for count, networks in sorted(found.items()):
-        drawn = {c.backend for own in networks.values() for c in own if c.estimate}
-        kept = {key: tuple(c for c in own if c.backend in drawn) for key, own in networks.items()}
-        own_rows = [NetworkRow(names[k], own) for k, own in kept.items() if any(c.estimate for c in own)]
-        if own_rows:
-            rows[count] = sorted(own_rows, key=lambda r: (_least(r), r.name))
-    return rows
-
-
-def short_names(cells: Sequence[Cell]) -> dict[str, str]:
-    """Workload key -> name, without its origin where that tells nothing; batch and input where they differ."""
-    names = network_names(c.workload for c in cells)
-    bare = {key: name.partition(":")[2] or name for key, name in names.items()}
-    if len(set(bare.values())) == len(set(names.values())):
-        names = bare
-    workloads = {c.workload.key: c.workload for c in cells}
-    several = {name for name in names.values() if list(names.values()).count(name) > 1}
-    return {
-        key: f"{name}, {image(workloads[key])}, batch {workloads[key].batch}"
-        if name in several or workloads[key].batch > 1
-        else name
-        for key, name in names.items()
-    }
-
-
-def _least(row: NetworkRow) -> float:
-    return min(c.estimate.latency_s / c.workload.batch for c in row.cells if c.estimate)
-
-
 def draw_networks(rows: Sequence[NetworkRow], selection: Selection) -> Figure:
     """Draw the networks of one number of threads; call it within :func:`hwnas.report.style.styled`.
 
     Args:
-        rows: At least one, as :func:`network_rows` gives them.
+        rows: At least one, as :func:`hwnas.report.network_rows.network_rows` gives them.
         selection: Where they come from.
     """
-    further = max(0, len(rows) - _MOST_NETWORKS)
-    rows = rows[:_MOST_NETWORKS]
+    keys = dict.fromkeys(row.workload.key for row in rows)
+    shown = set(list(keys)[:_MOST_NETWORKS])
+    further = len(keys) - len(shown)
+    rows = [row for row in rows if row.workload.key in shown]
+    told = [row for row in rows if row.note]
     cells = [c for row in rows for c in row.cells]
     everything = [c for c in selection.cells if c.workload.kind != "pattern" and c.threads == cells[0].threads]
     colours = backend_colours(c.backend for c in cells)
     inputs = {image(c.workload) for c in cells}
+    beside = f"{selection.baseline}{', or over the arm that a note names,' if told else ''}"
     facts = [threads(cells), *([f"input {inputs.pop()}"] if len(inputs) == 1 else [])]
     frame = Frame(
         title="Whole networks: latency, and speedup by acceleration",
         subtitle=f"{', '.join(facts).capitalize()}. Shorter is faster; logarithmic scale. Bold: speedup over "
-        f"{selection.baseline} from rounds side by side. Brackets and whiskers: 95 % intervals.",
+        f"{beside} from rounds side by side. Brackets and whiskers: 95 % intervals.",
         legends=[Legend("Backend", [Patch(color=c) for c in colours.values()], list(colours))],
         notes=[
+            *(f"{row.name}: {row.note}; bold is the speedup over {row.baseline}." for row in told),
             *([f"{plural(further, 'slower network')}: see the CSV file."] if further else []),
             *omission_notes(everything),
         ],

@@ -83,7 +83,7 @@ def read_passes(
         m = stored.measurement
         if m.kernels:
             # A study has tens of thousands: what a report needs of them is a few numbers.
-            kernels[m.uid] = summarise_kernels(m.kernels)
+            kernels[m.uid] = summarise_kernels(m.kernels, stored.median_s)
             stored = replace(stored, measurement=replace(m, kernels=()))
         passes[m.workload.key, m.backend, m.threads][stored.campaign_uid].append(stored)
     rank = {uid: _rank(record, place) for place, (uid, record) in enumerate(records.items())}

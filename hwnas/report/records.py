@@ -73,6 +73,7 @@ def cell_record(cell: Cell, network: str) -> dict[str, Any]:
         "agreement_error": a.max_relative_error if a else None,
         "agreement_tolerance": a.tolerance if a else None,
         "agreement_reference": a.reference if a else None,
+        "agreement_reason": a.reason if a else None,
         "cache_misses": [_count_record(c) for c in cell.cache_misses],
         "campaign": cell.campaign,
         "generation": cell.generation,

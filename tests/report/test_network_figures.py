@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,16 @@ from test_report_figures import assert_legible, rows
 from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.kernel import Kernel
 from hwnas.core.measurement import Status
+from hwnas.core.units import format_seconds
 from hwnas.core.workload import Workload
 from hwnas.report.cells import Selection
 from hwnas.report.figures import draw_figures, written_files
+from hwnas.report.html.kernel_rows import kernel_rows, untimed
 from hwnas.report.kernel_time_figure import draw_kernel_times
 from hwnas.report.kernel_times import kernel_times
 from hwnas.report.latency_and_misses_figure import draw_latency_and_misses, latency_and_misses
-from hwnas.report.network_figure import draw_networks, network_rows
+from hwnas.report.network_figure import draw_networks
+from hwnas.report.network_rows import network_rows
 from hwnas.report.quantities import cache_misses
 from hwnas.report.style import styled
 from hwnas.report.sweeps import find_sweeps
@@ -162,20 +166,50 @@ def test_kernel_times_are_shares_and_what_they_leave_is_told(lab: Lab, tmp_path:
     own = next(k for (name, backend), k in found.items() if "resnet18" in name and backend == OPENVINO)
     assert own.times_s == {"convolution": 0.006, "pooling": 0.002}
     assert own.sum_s == pytest.approx(0.008)
-    assert own.residual == pytest.approx(0.2, abs=0.02)
+    assert own.beside_s is not None
+    assert own.residual == pytest.approx(1 - 0.008 / own.beside_s)
     names = {p.name for p in written_files(draw_figures(selection, tmp_path))}
     assert {"kernel_times.png", "kernel_times.svg", "kernel_times.csv"} <= names
     listed = rows(tmp_path / "kernel_times.csv")
     shares = [float(r["share"]) for r in listed if "resnet18" in r["network"] and r["backend"] == OPENVINO]
     assert shares == pytest.approx([0.75, 0.25])
     untimed = [r for r in listed if r["backend"] == TORCH]
-    assert {(r["time_s"], r["kernels_s"], r["residual"]) for r in untimed} == {("", "", "")}
+    nothing = ("time_s", "kernels_s", "raw_median_s", "residual")
+    assert {tuple(r[name] for name in nothing) for r in untimed} == {("", "", "", "")}
     assert all("without times" in r["reason"] for r in untimed)
     with styled():
         figure = draw_kernel_times(kernel_times(selection.cells), selection)
     assert_legible(figure)
     shown = " ".join(t.get_text() for t in figure.findobj(Text))
     assert f"No times of kernels are stored for {TORCH}" in shown
+
+
+def test_kernels_stand_beside_the_raw_median_of_their_own_pass(lab: Lab) -> None:
+    """Not beside the corrected latency of all passes, nor beside that of another campaign."""
+    kernels = (Kernel(0, "c", "Convolution", "brgconv", "f32", time_s=0.016),)
+    resnet = network("resnet18")
+    record = lab.store.campaign("brief", {"settings": {"passes": 1}}, lab.environment)
+    slow = [replace(m, kernels=kernels) for m in lab.host.group(resnet, {OPENVINO: 0.020})]
+    lab.add(slow, record.uid)
+    lab.campaign({resnet: {OPENVINO: 0.010}})
+    (found,) = kernel_times(lab.select().cells)
+    assert found.latency_s == pytest.approx(0.010, rel=0.05)
+    assert found.beside_s == slow[0].median_s
+    assert found.residual == pytest.approx(0.2, abs=0.04)
+    (row,) = kernel_rows([found])
+    assert row.beside == format_seconds(slow[0].median_s)
+    assert row.residual.startswith("+")
+
+
+def test_why_kernels_could_not_be_read_is_told(lab: Lab) -> None:
+    uid = lab.campaign({network("resnet18"): {OPENVINO: 0.010}}, passes=1)
+    failed = lab.host.group(stack(), {OPENVINO: 0.002})
+    lab.add([replace(m, effective={"kernels_missing": "the worker\ndied: signal 9"}) for m in failed], uid)
+    found = kernel_times(lab.select().cells)
+    assert sorted(untimed(found)) == [
+        f"{OPENVINO}, 1 network: its kernels are not stored",
+        f"{OPENVINO}, 1 network: its kernels could not be read: the worker died: signal 9",
+    ]
 
 
 def test_without_times_there_is_a_reason_and_no_figure(study: Selection, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_statement_says_where_and_how(study: Selection) -> None:
         "Campaigns depth of ",
         f"protocol {PROTOCOL_VERSION}, 1 thread, 1 pass in fresh processes",
         "Noise block medians scatter by ",
-        "largest relative error 2e-06",
+        "agree with the reference (synthetic), largest relative error 2.0e-06 where 0.0001 is allowed",
         "95 % bootstrap intervals",
         "of one pass cannot show that difference",
         "against torch:cpu:fp32: FASTER and SLOWER by more than 2.5%",

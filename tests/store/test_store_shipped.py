@@ -62,6 +62,9 @@ def test_what_really_ships_is_whole_and_small(tmp_path: Path) -> None:
         assert len([e for e, n in store.environments() if n]) >= len(files)
         assert store.count(status="ok") > 200
         backends = store.values("backend")
+        for environment, measured in store.environments():
+            stored = store.measurements(environment=environment.fingerprint, status="ok", with_samples=False)
+            assert not measured or any(s.measurement.kernels for s in stored), environment.cpu_model
     assert {"torch:cpu:fp32", "openvino:cpu:fp32"} <= set(backends)
     for file in files:
         assert f"`{file.parent.name}`" in readme, "the host has no line in the README's table"

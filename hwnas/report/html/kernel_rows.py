@@ -17,15 +17,15 @@ class KernelRow:
     Args:
         network: Its name.
         backend: Full id.
-        latency: The whole network's.
+        beside: Raw median of the whole network's latency in the pass that profiled it.
         kernels: Sum over its kernels.
-        residual: Part of the latency that no kernel explains: ``3.1 %``.
+        residual: Part of that median that no kernel explains: ``+3.1%``.
         largest: The kinds with most time and their shares.
     """
 
     network: str
     backend: str
-    latency: str
+    beside: str
     kernels: str
     residual: str
     largest: str
@@ -37,13 +37,13 @@ def kernel_rows(found: Sequence[KernelTimes]) -> list[KernelRow]:
         KernelRow(
             k.network,
             k.cell.backend,
-            format_seconds(k.latency_s),
+            format_seconds(k.beside_s),
             format_seconds(k.sum_s),
             f"{k.residual:+.1%}",
             ", ".join(f"{kind} {time_s / k.sum_s:.0%}" for kind, time_s in _by_time(k)[:3]),
         )
         for k in found
-        if k.sum_s and k.latency_s and k.residual is not None
+        if k.sum_s and k.beside_s and k.residual is not None
     ]
 
 

@@ -15,11 +15,12 @@ from hwnas.report.context import omissions, statement
 from hwnas.report.correlations import CorrelationRow
 from hwnas.report.figures import DrawnFigure, FigureKind
 from hwnas.report.html import colours, correlation_tables
+from hwnas.report.html.agreement_tables import agreement_remarks, agreement_tables
 from hwnas.report.html.cell_sections import cell_sections
 from hwnas.report.html.figure_slots import of_kind, slots
 from hwnas.report.html.headline import arms, measured_share
 from hwnas.report.html.kernel_rows import kernel_rows, untimed
-from hwnas.report.html.reproduction import commands, own_campaigns
+from hwnas.report.html.reproduction import commands, database, own_campaigns
 from hwnas.report.html.setup import differences, in_short
 from hwnas.report.html.templating import template_environment
 from hwnas.report.kernel_times import kernel_times
@@ -91,6 +92,8 @@ def _context(content: PageContent) -> dict[str, Any]:
         "kernel_rows": kernel_rows(times),
         "untimed": untimed(times),
         "sections": cell_sections(selection),
+        "agreement_tables": agreement_tables(selection.cells),
+        "agreement_remarks": agreement_remarks(selection.cells),
         "miss_figures": of_kind(figures, FigureKind.MISSES),
         "fusion_figures": of_kind(figures, FigureKind.FUSION),
         "miss_lines": [(h, t) for h, t in statement(selection) if h in ("LLC misses", "Not counted")],
@@ -98,6 +101,7 @@ def _context(content: PageContent) -> dict[str, Any]:
         "omissions": [(number, omission) for number, omission in enumerate(missing, 1)],
         "commands": commands(selection),
         "own_campaigns": own_campaigns(selection),
+        "database": database(selection),
         "files": {what: file.name for what, file in content.files.items()},
         "light": colours.variables(dark=False),
         "dark": colours.variables(dark=True),

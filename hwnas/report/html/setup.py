@@ -16,6 +16,7 @@ _PAPER_CPU = "Intel Core i5-7600K"
 _ERA = "of early 2021"
 #: What tells generations of x86 processors apart, the widest first.
 _VECTORS = ("avx512f", "avx2", "avx")
+_DEFAULT_HEAP = "torch-default-heap:cpu:fp32"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def differences(selection: Selection) -> list[Difference]:
         ),
         _gpu(selection.cells),
         _version("native framework", "PyTorch", "torch", selection),
+        _heap(measured),
         _version("acceleration", "OpenVINO", "openvino", selection),
         Difference("threads", _NOT_STATED, threads(measured) if measured else None, "nothing was measured"),
         Difference("input of the patterns", _NOT_STATED, _inputs(measured), "no pattern was measured"),
@@ -62,6 +64,24 @@ def _version(what: str, product: str, package: str, selection: Selection) -> Dif
     version = selection.environment.versions.get(package)
     here = f"{product} {version}" if version else None
     return Difference(what, f"{product} {_ERA}, version {_NOT_STATED}", here, "not recorded")
+
+
+def _heap(measured: Sequence[Cell]) -> Difference:
+    """What PyTorch's processes do with freed memory, which decides whether calls take page faults."""
+    what = "PyTorch's heap"
+    known = [c for c in measured if c.backend.startswith("torch") and c.heap is not None]
+    settings = dict.fromkeys(", ".join(f"{k}={v}" for k, v in c.heap.items()) for c in known if c.heap)
+    if not known:
+        return Difference(what, _NOT_STATED, None, "no arm of PyTorch tells")
+    if not settings:
+        return Difference(what, _NOT_STATED, "the C library's defaults")
+    there = "" if any(c.backend == _DEFAULT_HEAP for c in known) else ", and was not measured here"
+    return Difference(
+        what,
+        _NOT_STATED,
+        f"tuned so that freed memory stays in the process ({'; '.join(settings)}): see docs/protocol.md. "
+        f"{_DEFAULT_HEAP} is the arm with the defaults{there}",
+    )
 
 
 def in_short(selection: Selection) -> str:

@@ -38,7 +38,7 @@ def write_report(
         UsageError: A file cannot be written.
     """
     with saving(processes) as save:
-        figures = draw_figures(selection, folder, save)
+        figures = draw_figures(selection, folder, save, evidence.selection)
         rows = correlations(selection.cells)
         findings = judge(evidence)
     files = {}
