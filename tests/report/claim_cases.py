@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from report_lab import OPENVINO, TORCH, Lab
@@ -13,7 +13,7 @@ from hwnas.core.measurement import Status
 from hwnas.core.workload import Workload
 from hwnas.measuring.statistics import Comparison, Estimate, judge
 from hwnas.report.cells import Cell, Selection
-from hwnas.report.claims import catalogue
+from hwnas.report.claims.catalogue import CLAIMS, judge_claim
 from hwnas.report.claims.evidence import Evidence
 from hwnas.report.claims.finding import Finding
 from hwnas.testing.examples import example_environment
@@ -97,15 +97,35 @@ class Case:
             lab.add(counted, campaign_uid)
 
 
-def findings(cases: Iterable[Case]) -> dict[str, Finding]:
-    """Every claim judged by them."""
+class Findings(Mapping[str, Finding]):
+    """Claims by id, each judged when it is asked for."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._claims = {claim.id: claim for claim in CLAIMS}
+        self._known: dict[str, Finding] = {}
+
+    def __getitem__(self, claim_id: str) -> Finding:
+        if claim_id not in self._known:
+            self._known[claim_id] = judge_claim(self._claims[claim_id], self._evidence)
+        return self._known[claim_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._claims)
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+
+def findings(cases: Iterable[Case]) -> Findings:
+    """The claims, judged by them."""
     known = list(cases)
 
     def select(baseline: str = TORCH) -> Selection:
         cells = tuple(cell for case in known for cell in case.cells(baseline))
         return Selection(cells, example_environment(), baseline, (), 0, True)
 
-    return {claim.id: finding for claim, finding in catalogue.judge(Evidence(select))}
+    return Findings(Evidence(select))
 
 
 def altered(

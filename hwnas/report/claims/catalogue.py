@@ -29,10 +29,11 @@ CLAIMS: tuple[Claim, ...] = (
 
 def judge(evidence: Evidence) -> list[tuple[Claim, Finding]]:
     """Every claim with what the measurements say of it."""
-    return [(claim, _judge(claim, evidence)) for claim in CLAIMS]
+    return [(claim, judge_claim(claim, evidence)) for claim in CLAIMS]
 
 
-def _judge(claim: Claim, evidence: Evidence) -> Finding:
+def judge_claim(claim: Claim, evidence: Evidence) -> Finding:
+    """What the measurements say of one claim; where they say nothing, what is missing."""
     try:
         return claim.judge(evidence)
     except MissingEvidence as missing:

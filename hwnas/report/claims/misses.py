@@ -29,12 +29,14 @@ class Reduction:
     it tells all the same.
 
     Args:
+        arms: Full ids of both.
         ratios: Network -> misses of the first arm over those of the second, where both miss.
         only_first: Networks that miss on the first arm alone.
         only_second: Networks that miss on the second arm alone.
         neither: How many miss on neither.
     """
 
+    arms: tuple[str, str]
     ratios: dict[str, float]
     only_first: tuple[str, ...]
     only_second: tuple[str, ...]
@@ -64,7 +66,7 @@ class Reduction:
         """What the mean leaves out, empty where that is nothing."""
         texts = [
             f"{plural(len(names), 'network')} with misses on {arm} alone left out of means: {listed(names)}"
-            for arm, names in (("the first backend", self.only_first), ("the second backend", self.only_second))
+            for arm, names in zip(self.arms, (self.only_first, self.only_second), strict=True)
             if names
         ]
         if self.neither:
@@ -101,7 +103,7 @@ def reduction(
                 only_second.append(name)
             else:
                 neither += 1
-    return Reduction(ratios, tuple(only_first), tuple(only_second), neither)
+    return Reduction((first, second), ratios, tuple(only_first), tuple(only_second), neither)
 
 
 def _count(cell: Cell, kind: MissKind) -> float:
