@@ -165,12 +165,10 @@ def test_a_gap_must_be_there_and_grow() -> None:
     assert catching_up.verdict is NOT
     assert "lies above 0" in next(c.rule for c in CLAIMS if c.id == "gap-grows-with-depth")
     # Faster everywhere, by less and less.
-    closing = findings(altered(RIGHT.cases, lambda c: c.times_as_long(0.01), name="grouped", depth=10, batch=1))
-    assert closing["gap-grows-with-depth"].verdict is HOLDS
     less = dict.fromkeys(RIGHT.speedup, 1.1)
     shrinking = findings(replace(RIGHT, depth_exponent=-1.2, speedup=less).cases)
     assert shrinking["gap-grows-with-depth"].verdict is NOT
-    assert {p.verdict for p in shrinking["gap-grows-with-depth"].parts if "depth" in p.name} == {HOLDS}
+    assert {p.verdict for p in shrinking["gap-grows-with-depth"].parts if ", depth 50" in p.name} == {HOLDS}
 
 
 def test_the_gain_of_networks_must_follow_that_of_their_pattern() -> None:
