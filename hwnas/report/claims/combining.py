@@ -121,4 +121,4 @@ def pearson_of_rows(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     x = x - x.mean(axis=-1, keepdims=True)
     y = y - y.mean(axis=-1, keepdims=True)
     scale = np.sqrt((x**2).sum(axis=-1) * (y**2).sum(axis=-1))
-    return np.divide((x * y).sum(axis=-1), scale, out=np.zeros_like(scale), where=scale > 0)
+    return np.asarray(np.divide((x * y).sum(axis=-1), scale, out=np.zeros_like(scale), where=scale > 0))

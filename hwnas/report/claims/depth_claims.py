@@ -103,7 +103,7 @@ def _gap_s(logs: np.ndarray) -> np.ndarray:
 
 
 def _growth_s(logs: np.ndarray) -> np.ndarray:
-    return _gap_s(logs[..., :2]) - _gap_s(logs[..., 2:])
+    return np.asarray(_gap_s(logs[..., :2]) - _gap_s(logs[..., 2:]))
 
 
 def _fifty_like_ten(evidence: Evidence) -> Finding:
