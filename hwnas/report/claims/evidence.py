@@ -120,7 +120,7 @@ class Evidence:
         cells = self.selection(baseline).cells
         sweeps = [PatternSweep(s, arms, one_batch=one_batch) for s in find_sweeps(cells, axis)]
         holes = [hole for s in sweeps for hole in s.left_out[:1]]
-        return [s for s in sweeps if len(s.values) >= FEWEST], f"; {holes[0]}" if holes else ""
+        return [s for s in sweeps if len(s.values) >= FEWEST], f"; missing: {holes[0]}" if holes else ""
 
     def networks(self, names: Sequence[str], baselines: Sequence[str] = (NATIVE,)) -> NetworkCells:
         """Networks of the zoo on the accelerated arm, with speedups over each baseline.
