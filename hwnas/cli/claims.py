@@ -12,9 +12,10 @@ from rich.text import Text
 from hwnas.cli.options import db_option, environment_option
 from hwnas.host.machine import probe_environment
 from hwnas.report.cells import Cells
+from hwnas.report.claims.bounds import ClaimVerdict
 from hwnas.report.claims.catalogue import judge
 from hwnas.report.claims.evidence import Evidence
-from hwnas.report.claims.finding import Claim, ClaimVerdict, Finding
+from hwnas.report.claims.finding import READINGS, Claim, Finding
 from hwnas.report.reading import read_passes
 from hwnas.store import LatencyStore
 
@@ -52,6 +53,9 @@ def claims(db: str | None, environment: str | None, as_json: bool) -> None:
     console = Console(highlight=False)
     for claim, finding in found:
         _print(claim, finding, console)
+    for reading in READINGS:
+        console.print(Text(reading, "dim"))
+    console.print()
     counts = Counter(finding.verdict for _, finding in found)
     console.print(", ".join(f"{counts[v]} {v}" for v in ClaimVerdict if counts[v]))
 

@@ -41,6 +41,10 @@ class Cell:
         estimate: The latency; None unless `status` is OK.
         comparison: Against the baseline arm; None where `no_comparison` says why.
         no_comparison: Why there is no comparison, else empty.
+        baseline: Full id of the arm compared with; empty where there is no comparison.
+        passes: Indices of the passes in `estimate`; each was served by one process of the arm, with all its
+        cells.
+        paired_passes: Indices of those in `comparison`.
         macs: Multiply-adds of one inference, or None where nobody counted them.
         parameters: Parameters of the network, or None where nobody counted them.
         agreement: The worst proof of equal outputs among the passes; None without any.
@@ -68,6 +72,9 @@ class Cell:
     estimate: Estimate | None = None
     comparison: Comparison | None = None
     no_comparison: str = ""
+    baseline: str = ""
+    passes: tuple[int, ...] = ()
+    paired_passes: tuple[int, ...] = ()
     macs: int | None = None
     parameters: int | None = None
     agreement: Agreement | None = None
@@ -264,6 +271,7 @@ def _cell(
         status=Status.OK if usable else lost[0].status,
         reason=_reason(lost, len(passes)) if usable else lost[0].reason,
         estimate=estimate(usable, reference) if usable else None,
+        passes=_indices(usable),
         macs=stored.macs,
         parameters=stored.parameters,
         agreement=_worst_agreement(passes),
@@ -281,11 +289,17 @@ def _compared(cell: Cell, own: Sequence[Measurement], base: Sequence[Measurement
     groups = {m.group for m in base if m.status is Status.OK}
     paired = [m for m in own if m.status is Status.OK and m.group in groups]
     if paired:
-        return replace(cell, comparison=compare(base, paired))
+        return replace(
+            cell, comparison=compare(base, paired), baseline=baseline, paired_passes=_indices(paired)
+        )
     bad = next((m for m in base if m.status is not Status.OK), None)
     if bad is not None:
         return replace(cell, no_comparison=f"{baseline} {bad.status}: {bad.reason}")
     return replace(cell, no_comparison=f"not measured side by side with {baseline}")
+
+
+def _indices(passes: Sequence[Measurement]) -> tuple[int, ...]:
+    return tuple(sorted({m.pass_index for m in passes}))
 
 
 def _with_contradictions(cells: Iterable[Cell], baseline: str) -> list[Cell]:

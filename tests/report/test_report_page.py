@@ -21,6 +21,7 @@ from hwnas.core.workload import Workload
 from hwnas.report.cells import Selection
 from hwnas.report.claims.catalogue import CLAIMS
 from hwnas.report.claims.evidence import Evidence
+from hwnas.report.claims.finding import READINGS
 from hwnas.report.columns import interval
 from hwnas.report.html.colours import ON_DARK, with_variables
 from hwnas.report.html.headline import arms
@@ -151,6 +152,8 @@ def test_everything_is_said(page: tuple[str, _Page, Path], study: Selection) -> 
     for claim in CLAIMS:
         assert f"claim-{claim.id}" in found.ids
         assert " ".join(claim.rule.split()) in found.text
+    for reading in READINGS:
+        assert " ".join(reading.split()) in found.text
     missing = sum(c.estimate is None for c in study.cells)
     assert f"{len(study.cells) - missing} of {len(study.cells)} cells have a latency" in found.text
 

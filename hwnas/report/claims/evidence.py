@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any
 
 from hwnas.core.cache_geometry import NAMED_CACHES
-from hwnas.report.cells import Cell, Selection
+from hwnas.report.cells import Selection
+from hwnas.report.claims.grid import FEWEST
+from hwnas.report.claims.misses import miss_kinds
 from hwnas.report.claims.missing import MissingEvidence
-from hwnas.report.claims.pattern_sweep import MissKind, PatternSweep
+from hwnas.report.claims.network_cells import NetworkCells, find_networks
+from hwnas.report.claims.pattern_sweep import PatternSweep
+from hwnas.report.claims.quality import quality_rank
 from hwnas.report.claims.studied import ACCELERATED, NATIVE
-from hwnas.report.claims.values import Value
 from hwnas.report.order import Axis
 from hwnas.report.sweeps import find_sweeps
-from hwnas.workloads.catalogue import find_network
 
 PAPER_CACHE = str(NAMED_CACHES["paper"])
 
-#: Values of depth or width below which there is no trend to speak of.
-_FEWEST = 3
+_BOTH = (NATIVE, ACCELERATED)
 
 
 class Evidence:
@@ -40,80 +42,94 @@ class Evidence:
 
     @cached_property
     def depth(self) -> PatternSweep:
-        """The study over depth with the most networks."""
-        return self._largest("depth")
+        """The largest study over depth, at its smallest batch."""
+        return self.largest("depth")
+
+    @cached_property
+    def depth_and_batch(self) -> PatternSweep:
+        """The largest study over depth and batch."""
+        return self.largest("depth", one_batch=False)
 
     @cached_property
     def width(self) -> PatternSweep:
-        """The study over width with the most networks."""
-        return self._largest("width")
+        """The largest study over width, at its smallest batch."""
+        return self.largest("width")
 
     @cached_property
     def depth_misses(self) -> PatternSweep:
-        """The study over depth whose misses are known: on the study's own cache, of the largest images."""
-        return self._with_misses("depth")
+        """The study over depth whose misses are judged."""
+        return self.with_misses("depth")
 
     @cached_property
     def width_misses(self) -> PatternSweep:
-        """The same over width."""
-        return self._with_misses("width")
+        """The study over width whose misses are judged."""
+        return self.with_misses("width")
 
-    def _largest(self, axis: Axis) -> PatternSweep:
-        found = self._sweeps(axis)
+    def largest(
+        self, axis: Axis, arms: Sequence[str] = _BOTH, baseline: str = NATIVE, *, one_batch: bool = True
+    ) -> PatternSweep:
+        """The study of all six patterns with the most networks; of equal ones the best, then the most threads.
+
+        Args:
+            axis: Over what.
+            arms: On which each network was measured.
+            baseline: That speedups refer to.
+            one_batch: Whether only the smallest batch counts, with all its values.
+
+        Raises:
+            MissingEvidence: There is none of at least three values.
+        """
+        found, holes = self._sweeps(axis, arms, baseline, one_batch=one_batch)
         if not found:
+            where = " and ".join(arms)
             raise MissingEvidence(
-                f"no study of all six patterns over {axis} on both backends; run hwnas measure {axis}"
+                f"no study of all six patterns over {axis} on {where}; run hwnas measure {axis}{holes}"
             )
-        return max(found, key=lambda s: s.size)
+        return max(found, key=lambda s: (s.size, *quality_rank(s.cells), s.threads))
 
-    def _with_misses(self, axis: Axis) -> PatternSweep:
-        found = [s for s in self._sweeps(axis) if s.miss_kinds()]
+    def with_misses(self, axis: Axis, arms: Sequence[str] = _BOTH) -> PatternSweep:
+        """The study whose misses are known: on the study's own cache, of the largest images.
+
+        Args:
+            axis: Over what.
+            arms: On which each network's misses were counted.
+
+        Raises:
+            MissingEvidence: There is none of at least three values.
+        """
+        sweeps, holes = self._sweeps(axis, arms, NATIVE, one_batch=True)
+        found = [s for s in sweeps if miss_kinds(s)]
         if not found:
+            where = " and ".join(arms)
             raise MissingEvidence(
-                f"no study of all six patterns over {axis} with cache misses; run hwnas measure cache_{axis}"
+                f"no study of all six patterns over {axis} with cache misses on {where}; "
+                f"run hwnas measure cache_{axis}{holes}"
             )
 
-        def rank(sweep: PatternSweep) -> tuple[bool, int]:
+        def rank(sweep: PatternSweep) -> tuple[Any, ...]:
             # Where every activation fits into the cache, nothing is missed on either side.
-            return any(geometry == PAPER_CACHE for _, geometry in sweep.miss_kinds()), sweep.pixels
+            on_papers = any(geometry == PAPER_CACHE for _, geometry in miss_kinds(sweep))
+            return on_papers, sweep.pixels, sweep.size, *quality_rank(sweep.cells), sweep.threads
 
         return max(found, key=rank)
 
-    def _sweeps(self, axis: Axis) -> list[PatternSweep]:
-        sweeps = [PatternSweep(s) for s in find_sweeps(self.selection().cells, axis)]
-        return [s for s in sweeps if len(s.values) >= _FEWEST]
+    def _sweeps(
+        self, axis: Axis, arms: Sequence[str], baseline: str, *, one_batch: bool
+    ) -> tuple[list[PatternSweep], str]:
+        """Studies of at least three values; and what the others lack, as the end of a message."""
+        cells = self.selection(baseline).cells
+        sweeps = [PatternSweep(s, arms, one_batch=one_batch) for s in find_sweeps(cells, axis)]
+        holes = [hole for s in sweeps for hole in s.left_out[:1]]
+        return [s for s in sweeps if len(s.values) >= FEWEST], f"; missing: {holes[0]}" if holes else ""
 
-    def networks(self, names: Sequence[str], baseline: str = NATIVE) -> dict[str, Cell]:
-        """Networks of the zoo on the accelerated arm, at the most threads at which all of them have a speedup.
+    def networks(self, names: Sequence[str], baselines: Sequence[str] = (NATIVE,)) -> NetworkCells:
+        """Networks of the zoo on the accelerated arm, with speedups over each baseline.
 
         Args:
             names: As ``zoo:NAME`` takes them.
-            baseline: That the speedups refer to.
+            baselines: Full ids.
 
         Raises:
             MissingEvidence: Some have none.
         """
-        keys = {find_network(name).workload().key: name for name in names}
-        found: dict[int, dict[str, Cell]] = {}
-        for cell in self.selection(baseline).cells:
-            name = keys.get(cell.workload.key)
-            if name and cell.backend == ACCELERATED and cell.comparison and cell.estimate:
-                found.setdefault(cell.threads, {})[name] = cell
-        complete = [threads for threads, cells in found.items() if len(cells) == len(keys)]
-        if complete:
-            own = found[max(complete)]
-            return {name: own[name] for name in names}
-        most = max(found.values(), key=len, default={})
-        missing = ", ".join(name for name in names if name not in most)
-        raise MissingEvidence(f"no speedup of {missing} over {baseline}; run hwnas measure networks")
-
-
-def count(cell: Cell, kind: MissKind) -> float:
-    """Cache misses of one inference by a source that counted them."""
-    (found,) = (m.value for m in cell.cache_misses if (m.source, m.geometry) == kind)
-    return found or 0.0
-
-
-def misses(cell: Cell, kind: MissKind) -> Value:
-    """The same, at least 1, so that ratios exist."""
-    return Value.exact(max(count(cell, kind), 1.0))
+        return find_networks({b: self.selection(b).cells for b in baselines}, names)

@@ -3,48 +3,83 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from textwrap import shorten
 
-from hwnas.core.counter import SOURCES
 from hwnas.core.workload import Workload
 from hwnas.report.cells import Cell
+from hwnas.report.claims.grid import Grid, largest_grid, smallest_batch
 from hwnas.report.claims.missing import MissingEvidence
+from hwnas.report.claims.quality import quality
 from hwnas.report.claims.studied import ACCELERATED, NATIVE, STUDIED_PATTERNS
 from hwnas.report.claims.values import Value, speedup
+from hwnas.report.claims.wording import listed
+from hwnas.report.context import plural
 from hwnas.report.order import number
 from hwnas.report.sweeps import Sweep
 from hwnas.workloads.patterns import pattern_workload
 
-#: Source and cache geometry of a count.
-MissKind = tuple[str, str | None]
-
-_ARMS = tuple(itertools.product(STUDIED_PATTERNS, (NATIVE, ACCELERATED)))
+_REASON_CHARACTERS = 160
 
 
 class PatternSweep:
-    """The values and batches at which all six patterns were tried on both arms; other cells take no part.
+    """The values and batches at which all six patterns have a latency on every arm; other cells take no part.
 
     Args:
         sweep: Cells of patterns; those with another kernel or other groups than the study's are left out.
+        arms: Full ids.
+        one_batch: Whether only the smallest batch is wanted, with all its values.
     """
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(
+        self, sweep: Sweep, arms: Sequence[str] = (NATIVE, ACCELERATED), *, one_batch: bool = False
+    ) -> None:
         self.axis, self.image, self.fixed, self.threads = sweep.axis, sweep.image, sweep.fixed, sweep.threads
+        self._each = tuple(itertools.product(STUDIED_PATTERNS, arms))
         self._cells: dict[tuple[str, str, int, int], Cell] = {
             (c.workload.name, c.backend, c.workload.batch, number(c.workload, sweep.axis) or 0): c
             for c in sweep.cells
-            if _is_the_studys(c.workload)
+            if c.backend in arms and _is_the_studys(c.workload)
         }
-        tried = {b: self._values_at(b) for b in {c.workload.batch for c in sweep.cells}}
-        best = max(tried, key=lambda b: (len(tried[b]), -b), default=None)
-        #: Values of the axis, ascending.
-        self.values: tuple[int, ...] = tuple(sorted(tried[best])) if best is not None else ()
-        #: Batches, ascending.
-        self.batches = tuple(sorted(b for b, values in tried.items() if values >= set(self.values)))
+        grid = (smallest_batch if one_batch else largest_grid)(
+            {b: self._complete_at(b) for b in {batch for _, _, batch, _ in self._cells}}
+        )
+        #: Values of the axis, and batches, ascending.
+        self.values, self.batches = grid
+        #: Sizes that were seen and take no part, each with its first reason.
+        self.left_out = list(self._left_out(grid, one_batch))
 
-    def _values_at(self, batch: int) -> set[int]:
+    def _complete_at(self, batch: int) -> frozenset[int]:
         values = {value for _, _, b, value in self._cells if b == batch}
-        return {v for v in values if all((p, arm, batch, v) in self._cells for p, arm in _ARMS)}
+        return frozenset(v for v in values if self._hole(batch, v) is None)
+
+    def _hole(self, batch: int, value: int) -> str | None:
+        """Why a size has no complete measurement; None where it has one."""
+        for pattern, arm in self._each:
+            cell = self._cells.get((pattern, arm, batch, value))
+            if cell is None or cell.estimate is None:
+                return self._lacking(pattern, arm, batch, value)
+        return None
+
+    def _lacking(self, pattern: str, arm: str, batch: int, value: int) -> str:
+        cell = self._cells.get((pattern, arm, batch, value))
+        what = f"{pattern} of {self.axis} {value} and batch {batch} on {arm}"
+        if cell is None:
+            return f"nothing was measured for {what}"
+        reason = shorten(cell.reason, _REASON_CHARACTERS, placeholder=" ...")
+        return f"{what}: {cell.status} ({reason})"
+
+    def _left_out(self, grid: Grid, one_batch: bool) -> Iterator[str]:
+        values, batches = grid
+        seen_batches = sorted({b for _, _, b, _ in self._cells})
+        kept_batches = batches or seen_batches[:1]
+        places = {(b, v) for _, _, b, v in self._cells}
+        for value in sorted({v for b, v in places if b in kept_batches and v not in values}):
+            reasons = (self._hole(b, value) for b in kept_batches)
+            yield f"{self.axis} {value} ({next(filter(None, reasons), '')})"
+        for batch in () if one_batch else (b for b in seen_batches if b not in kept_batches):
+            reasons = (self._hole(batch, v) for v in values)
+            yield f"batch {batch} ({next(filter(None, reasons), '')})"
 
     @property
     def size(self) -> int:
@@ -52,16 +87,34 @@ class PatternSweep:
         return len(STUDIED_PATTERNS) * len(self.values) * len(self.batches)
 
     @property
+    def cells(self) -> list[Cell]:
+        """Those that take part, of all arms."""
+        places = itertools.product(self._each, self.batches, self.values)
+        return [self._cells[pattern, arm, b, v] for (pattern, arm), b, v in places]
+
+    @property
     def pixels(self) -> int:
         """Of a feature map."""
         height, _, width = self.image.partition("x")
         return int(height) * int(width or height)
 
-    @property
-    def condition(self) -> str:
-        """What all cells share, for people."""
+    def note(self, *further: str) -> str:
+        """What all cells share, for people; how good they are, and what was left out.
+
+        Args:
+            *further: Conditions that these cells do not tell, such as the depth that a rule looks at.
+        """
         other = "width" if self.axis == "depth" else "depth"
-        return f"{self.image}, {other} {self.fixed}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+        batches = f"batch {self.batches[0]}" if len(self.batches) == 1 else f"batches {_and(self.batches)}"
+        conditions = [self.image, f"{other} {self.fixed}", batches, plural(self.threads, "thread"), *further]
+        parts = [", ".join(conditions), quality(self.cells)]
+        if self.left_out:
+            parts.append(f"left out: {listed(self.left_out)}")
+        return "; ".join(parts)
+
+    def at_greatest(self) -> str:
+        """``depth 50``: the value at which many rules look."""
+        return f"{self.axis} {self.values[-1]}"
 
     def cell(self, pattern: str, backend: str, value: int, batch: int | None = None) -> Cell:
         """A cell with a latency; the smallest batch where none is named.
@@ -71,11 +124,8 @@ class PatternSweep:
         """
         batch = self.batches[0] if batch is None else batch
         found = self._cells.get((pattern, backend, batch, value))
-        what = f"{pattern} of {self.axis} {value} and batch {batch} on {backend}"
-        if found is None:
-            raise MissingEvidence(f"nothing was measured for {what}")
-        if found.estimate is None:
-            raise MissingEvidence(f"{what}: {found.status} ({found.reason})")
+        if found is None or found.estimate is None:
+            raise MissingEvidence(self._lacking(pattern, backend, batch, value))
         return found
 
     def line(self, pattern: str, backend: str, batch: int | None = None) -> list[Cell]:
@@ -86,19 +136,17 @@ class PatternSweep:
         """
         return [self.cell(pattern, backend, value, batch) for value in self.values]
 
-    def speedups(self, pattern: str, batch: int | None = None) -> list[Value]:
-        """Of the accelerated arm over all values.
+    def speedups(self, pattern: str, batch: int | None = None, backend: str = ACCELERATED) -> list[Value]:
+        """Of an arm over all values.
 
         Raises:
             MissingEvidence: One is missing.
         """
-        return [speedup(c) for c in self.line(pattern, ACCELERATED, batch)]
+        return [speedup(c) for c in self.line(pattern, backend, batch)]
 
-    def miss_kinds(self) -> set[MissKind]:
-        """Sources and caches that counted every network of the smallest batch on both arms."""
-        cells = [self._cells[p, arm, self.batches[0], v] for p, arm in _ARMS for v in self.values]
-        kinds = [{(m.source, m.geometry) for m in c.cache_misses if m.value is not None} for c in cells]
-        return set.intersection(*kinds) if kinds else set()
+
+def _and(numbers: Sequence[int]) -> str:
+    return f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def _is_the_studys(workload: Workload) -> bool:
@@ -119,22 +167,3 @@ def _is_the_studys(workload: Workload) -> bool:
         resolution=workload.input_shape[-1],
     )
     return usual == workload
-
-
-def preferred(kinds: Iterable[MissKind], geometry: str) -> MissKind:
-    """The named cache where it was simulated, and of its sources the most direct one.
-
-    Raises:
-        MissingEvidence: There is none.
-    """
-
-    def rank(kind: MissKind) -> tuple[bool, int, str]:
-        source, cache = kind
-        # Another version's source may be one that this one does not know.
-        directness = SOURCES.index(source) if source in SOURCES else len(SOURCES)
-        return cache != geometry, directness, cache or ""
-
-    found = sorted(kinds, key=rank)
-    if not found:
-        raise MissingEvidence("no source counted the cache misses of all these networks")
-    return found[0]

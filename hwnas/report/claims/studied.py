@@ -9,10 +9,17 @@ STUDIED_PATTERNS = (
     "depthwise_bottleneck",
     "grouped",
 )
+#: Those with a depthwise convolution.
+DEPTHWISE = ("depthwise_separable", "depthwise_bottleneck")
+#: How latency grows with width tells two families apart.
+STEEP = ("standard", "factorized", "bottleneck")
+FLAT = (*DEPTHWISE, "grouped")
 
 NATIVE = "torch:cpu:fp32"
 ACCELERATED = "openvino:cpu:fp32"
 GPU = "openvino:gpu:fp16"
+#: The accelerated CPU in 16 bits. No backend of hwnas; one that is added under this id is judged.
+HALF = "openvino:cpu:fp16"
 #: PyTorch with oneDNN forced for every operator it has.
 FORCED = "torch-mkldnn:cpu:fp32"
 #: PyTorch with dilated convolutions outside oneDNN, as at the time of the study.

@@ -1,20 +1,29 @@
-"""Positive numbers with intervals, and what is computed from them."""
+"""Positive numbers with intervals, as cells give them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from scipy.stats import norm
+from typing import NamedTuple
 
 from hwnas.report.cells import Cell
 from hwnas.report.claims.missing import MissingEvidence
 
-_DRAWS = 4000
-_TAIL = 2.5
-_SIGMAS = float(norm.ppf(1 - _TAIL / 100))
+
+class Process(NamedTuple):
+    """A worker process, which serves all cells of its arm in one pass.
+
+    Args:
+        backend: Full id of the arm.
+        threads: Threads asked for.
+        campaign: Uid of the campaign, or None.
+        pass_index: Of the pass.
+    """
+
+    backend: str
+    threads: int
+    campaign: str | None
+    pass_index: int
 
 
 @dataclass(frozen=True)
@@ -23,25 +32,32 @@ class Value:
 
     Args:
         value: The number.
-        low: Lower end; equal to the value where no interval is known.
+        low: Lower end; equal to the value of a number that was counted and not measured.
         high: Upper end.
+        counted: Whether it is such a number, which has no interval.
+        processes: How the logarithm follows the relative error of each process that measured it: 1/n for a
+            latency of n passes. Empty of numbers that were computed from others.
     """
 
     value: float
     low: float
     high: float
+    counted: bool = False
+    processes: tuple[tuple[Process, float], ...] = ()
 
     @classmethod
     def exact(cls, value: float) -> Value:
-        """A number whose error nobody knows."""
-        return cls(value, value, value)
+        """A number that was counted."""
+        return cls(value, value, value, counted=True)
 
     def text(self, unit: str = "") -> str:
         """Three digits, with the interval where there is one: ``3.8x [3.7, 3.9]``."""
         shown = f"{_digits(self.value)}{unit}"
-        if self.low == self.high:
-            return shown
-        return f"{shown} [{_digits(self.low)}, {_digits(self.high)}]"
+        return shown if self.counted else f"{shown} [{_digits(self.low)}, {_digits(self.high)}]"
+
+    def scaled(self, factor: float) -> Value:
+        """The number in another unit."""
+        return Value(self.value * factor, self.low * factor, self.high * factor, self.counted, self.processes)
 
 
 def latency(cell: Cell) -> Value:
@@ -54,7 +70,12 @@ def latency(cell: Cell) -> Value:
     if e is None:
         raise MissingEvidence(f"{cell.workload.label} on {cell.backend} has no latency")
     batch = cell.workload.batch
-    return Value(e.latency_s / batch, e.low_s / batch, e.high_s / batch)
+    return Value(
+        e.latency_s / batch,
+        e.low_s / batch,
+        e.high_s / batch,
+        processes=_processes(cell, cell.backend, cell.passes, 1.0),
+    )
 
 
 def speedup(cell: Cell) -> Value:
@@ -66,47 +87,17 @@ def speedup(cell: Cell) -> Value:
     c = cell.comparison
     if c is None:
         raise MissingEvidence(f"no speedup of {cell.workload.label} on {cell.backend}: {cell.no_comparison}")
-    return Value(c.speedup, c.low, c.high)
+    both = _processes(cell, cell.baseline, cell.paired_passes, 1.0)
+    both += _processes(cell, cell.backend, cell.paired_passes, -1.0)
+    return Value(c.speedup, c.low, c.high, processes=both)
 
 
-def combine(
-    values: Sequence[Value], statistic: Callable[[np.ndarray], np.ndarray], *, log: bool = True
-) -> Value:
-    """A statistic of positive numbers, with the interval that theirs imply.
-
-    Their logarithms are drawn as independent normal variables whose 95 % intervals are those of the values
-    (parametric bootstrap: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, sec. 6.5).
-
-    Args:
-        values: All above 0.
-        statistic: Of logarithms of shape ``(draws, values)``, along the last axis.
-        log: Whether the statistic is a logarithm, whose exponential is wanted.
-    """
-    centre = np.log([[v.value for v in values]])
-    spread = np.array([math.log(v.high / v.low) / (2 * _SIGMAS) for v in values])
-    drawn = centre + spread * np.random.default_rng(0).standard_normal((_DRAWS, len(values)))
-    found, draws = float(statistic(centre)[0]), statistic(drawn)
-    low, high = (float(q) for q in np.percentile(draws, [_TAIL, 100 - _TAIL]))
-    if not log:
-        return Value(found, low, high)
-    return Value(math.exp(found), math.exp(low), math.exp(high))
-
-
-def geometric_mean(values: Sequence[Value]) -> Value:
-    """Geometric mean (Fleming and Wallace, Communications of the ACM 29, 1986)."""
-    return combine(values, lambda logs: logs.mean(axis=-1))
-
-
-def ratio(numerator: Value, denominator: Value) -> Value:
-    """A quotient."""
-    return combine([numerator, denominator], lambda logs: logs[..., 0] - logs[..., 1])
-
-
-def exponent(sizes: Sequence[float], values: Sequence[Value]) -> Value:
-    """The k of value = c * size ** k, by least squares on logarithms; shape of both ``(sizes,)``."""
-    x = np.log(np.asarray(sizes, dtype=float))
-    weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-    return combine(values, lambda logs: logs @ weights, log=False)
+def _processes(
+    cell: Cell, backend: str, passes: tuple[int, ...], power: float
+) -> tuple[tuple[Process, float], ...]:
+    return tuple(
+        (Process(backend, cell.threads, cell.campaign_uid, index), power / len(passes)) for index in passes
+    )
 
 
 def _digits(value: float) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from hwnas.measuring.statistics import Verdict
 from hwnas.report.cells import Cell, Selection
-from hwnas.report.claims.values import Value, geometric_mean, speedup
+from hwnas.report.claims.combining import geometric_mean
+from hwnas.report.claims.values import Value, speedup
 from hwnas.report.columns import interval
 from hwnas.report.context import omissions, plural, threads
 from hwnas.report.order import network_names, title

@@ -10,7 +10,8 @@ from typing import Any
 
 from hwnas.core.errors import UsageError
 from hwnas.report.cells import Selection
-from hwnas.report.claims.finding import Claim, ClaimVerdict, Finding
+from hwnas.report.claims.bounds import ClaimVerdict
+from hwnas.report.claims.finding import READINGS, Claim, Finding
 from hwnas.report.context import omissions, statement
 from hwnas.report.correlations import CorrelationRow
 from hwnas.report.figures import DrawnFigure, FigureKind
@@ -82,6 +83,7 @@ def _context(content: PageContent) -> dict[str, Any]:
         "arms": arms(selection),
         "speedup_figures": of_kind(figures, FigureKind.SPEEDUP),
         "findings": content.findings,
+        "readings": READINGS,
         "verdicts": [(v, f"{verdicts[v]} {_SEVERAL[v]}") for v in ClaimVerdict if verdicts[v]],
         "in_short": in_short(selection),
         "differences": differences(selection),

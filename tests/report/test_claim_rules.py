@@ -1,0 +1,193 @@
+"""Rules, each on a host that differs from the study's in the one thing that it must notice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from claim_cases import PAPER_CACHE, Case, altered, findings
+from claim_worlds import DEPTHS, RIGHT, WIDTHS
+from report_lab import OPENVINO, TORCH
+
+from hwnas.report.claims.bounds import ClaimVerdict
+from hwnas.report.claims.catalogue import CLAIMS
+
+HOLDS, UNCLEAR, NOT = ClaimVerdict.HOLDS, ClaimVerdict.UNCLEAR, ClaimVerdict.DOES_NOT_HOLD
+
+
+def _like(mapping, **changes):
+    return {**mapping, **changes}
+
+
+def _darts(over: tuple[float, float]):
+    return findings(replace(RIGHT, darts_over=over).real())["darts-500-onednn"]
+
+
+def test_forcing_onednn_must_reduce_the_gain_and_not_only_leave_about_five() -> None:
+    assert _darts((5.0, 12.0)).verdict is HOLDS
+    grown = _darts((5.0, 4.0))
+    assert grown.verdict is NOT
+    assert "5x" in grown.here
+    assert "4x" in grown.here
+    assert grown.value.value == pytest.approx(1.25)
+    assert grown.value.low > 1
+    # Reduced, and to something else.
+    assert _darts((8.0, 12.0)).verdict is NOT
+    assert _darts((5.0, 5.02)).verdict is UNCLEAR
+
+
+def test_a_rival_that_is_second_but_hardly_known_may_be_the_first() -> None:
+    networks = _like(RIGHT.networks, resnet18=(3.0, 9.0), resnet34=(4.0, 8.0))
+    cases = list(replace(RIGHT, networks=networks).real())
+    close = findings(cases)
+    assert close["mobilenet-fastest"].verdict is HOLDS
+    assert close["darts-most"].verdict is HOLDS
+    wide = findings(altered(cases, lambda c: replace(c, half_width=1.0), name="resnet34"))
+    assert wide["mobilenet-fastest"].verdict is UNCLEAR
+    assert wide["darts-most"].verdict is UNCLEAR
+    assert {p.name: p.verdict for p in wide["mobilenet-fastest"].parts}["resnet18 over mobilenet_v2"] is HOLDS
+
+
+def test_of_six_patterns_every_rival_counts() -> None:
+    def wider(case: Case) -> Case:
+        return replace(case, half_width=1.5)
+
+    found = findings(altered(RIGHT.cases, wider, name="grouped", batch=1))
+    # 3.0 against 5.0 and 5.5; the depthwise ones are closer to each other.
+    assert found["depthwise-bottleneck-most"].verdict is UNCLEAR
+    assert found["depthwise-most"].verdict is UNCLEAR
+    assert found["depthwise-most-over-width"].verdict is UNCLEAR
+    # The flattest of the steep ones is known; one of the others is not.
+    shaky = findings(
+        altered(RIGHT.cases, lambda c: replace(c, half_width=9.0), name="standard", width=WIDTHS[-1])
+    )
+    assert shaky["two-families-over-width"].verdict is UNCLEAR
+
+
+def test_a_bottleneck_that_is_slower_but_scales_better_refutes_that_it_scales_worse() -> None:
+    steeper = findings(RIGHT.cases)["bottleneck-worst-over-width"]
+    assert steeper.verdict is HOLDS
+    assert "four times as many outside" in steeper.note
+    flatter = replace(
+        RIGHT,
+        narrow=_like(RIGHT.narrow, bottleneck=4.0),
+        width_exponents=_like(RIGHT.width_exponents, bottleneck=1.7),
+    )
+    found = findings(flatter.cases)["bottleneck-worst-over-width"]
+    assert found.verdict is NOT
+    levels = [p for p in found.parts if "over standard" in p.name]
+    assert {p.verdict for p in levels} == {HOLDS}
+
+
+def test_standard_convolution_must_miss_less_accelerated_too() -> None:
+    assert findings(RIGHT.cases)["standard-less"].verdict is HOLDS
+    more = findings(replace(RIGHT, misses=_like(RIGHT.misses, standard=0.9)).cases)
+    assert more["standard-less"].verdict is NOT
+
+
+@pytest.mark.parametrize(("over_width", "verdict"), [(1.5, HOLDS), (0.5, NOT), (8.0, NOT)])
+def test_over_width_misses_must_improve_by_less(over_width: float, verdict: ClaimVerdict) -> None:
+    found = findings(replace(RIGHT, misses_over_width=over_width).cases)
+    assert found["fewer-misses-less-over-width"].verdict is verdict
+    assert found["fewer-misses-over-width"].verdict is (HOLDS if over_width > 1 else NOT)
+
+
+def _counting(native: float, accelerated: float):
+    def change(case: Case) -> Case:
+        arms = {TORCH: native, OPENVINO: accelerated}
+        own = {arm: {**found, PAPER_CACHE: arms.get(arm, 0.0)} for arm, found in case.counts.items()}
+        return replace(case, counts=own)
+
+    return change
+
+
+def test_one_network_that_misses_more_over_width_refutes_it_and_is_named() -> None:
+    found = findings(altered(RIGHT.cases, _counting(10.0, 11.0), name="factorized", width=128))
+    assert found["fewer-misses-over-width"].verdict is NOT
+    assert "factorized d10 w128" in found["fewer-misses-over-width"].here
+    assert found["fewer-misses"].verdict is HOLDS
+    assert found["fewer-misses-less-over-width"].verdict is HOLDS
+    equal = findings(altered(RIGHT.cases, _counting(10.0, 10.0), name="factorized", width=128))
+    assert equal["fewer-misses-over-width"].verdict is NOT
+
+
+def test_a_count_of_zero_on_one_side_makes_no_ratio_but_tells_which_side_misses_less() -> None:
+    name = "depthwise_bottleneck"
+    fewer = findings(altered(RIGHT.cases, _counting(1e6, 0.0), name=name, depth=DEPTHS[0], batch=1))
+    tenfold = fewer["depthwise-bottleneck-tenfold"]
+    assert tenfold.value.value == pytest.approx(10.0)
+    assert "with misses on torch:cpu:fp32 alone left out of means" in tenfold.note
+    assert f"{name} d10 w64" in tenfold.note
+    assert fewer["fewer-misses"].verdict is HOLDS
+    more = findings(altered(RIGHT.cases, _counting(0.0, 5.0), name=name, depth=DEPTHS[0], batch=1))
+    assert more["depthwise-bottleneck-tenfold"].verdict is HOLDS
+    assert more["fewer-misses"].verdict is NOT
+    assert f"{name} d10 w64" in more["fewer-misses"].here
+
+
+def test_networks_that_miss_nothing_on_either_side_are_counted_in_the_note() -> None:
+    found = findings(altered(RIGHT.cases, _counting(0.0, 0.0), name="grouped", depth=DEPTHS[0], batch=1))
+    assert found["fewer-misses"].verdict is HOLDS
+    assert "1 network without misses on either backend left out" in found["fewer-misses"].note
+
+
+def test_where_only_acceleration_misses_means_do_not_exist() -> None:
+    found = findings(replace(RIGHT, misses_over_width=0.0).cases)
+    assert found["fewer-misses-less-over-width"].verdict is ClaimVerdict.NOT_MEASURED
+    assert found["fewer-misses-over-width"].verdict is NOT
+    assert found["fewer-misses"].verdict is HOLDS
+
+
+def test_operation_counts_predict_over_width_where_latency_follows_them_for_each_pattern() -> None:
+    found = findings(replace(RIGHT, width_exponents=_like(RIGHT.width_exponents, grouped=-0.2)).cases)
+    assert found["macs-predict-over-width"].verdict is NOT
+    assert "grouped" in found["macs-predict-over-width"].here
+    bumpy = findings(altered(RIGHT.cases, lambda c: c.times_as_long(50.0, TORCH), name="standard", width=128))
+    assert bumpy["macs-predict-over-width"].verdict is NOT
+    assert "standard on torch" in bumpy["macs-predict-over-width"].here
+
+
+def test_operation_counts_that_order_the_patterns_refute_that_they_do_not() -> None:
+    macs = [36864, 24576, 69632, 4672, 2624, 4608]
+    native = dict(zip(RIGHT.native, (m / 1e4 for m in macs), strict=True))
+    found = findings(replace(RIGHT, native=native).cases)
+    assert found["macs-do-not-order-patterns"].verdict is NOT
+    assert found["macs-do-not-order-patterns"].value.value == pytest.approx(1.0)
+    assert found["fewest-macs-yet-slow"].verdict is NOT
+    assert found["depthwise-separable-slow"].verdict is NOT
+
+
+def test_a_gap_must_be_there_and_grow() -> None:
+    slower = dict.fromkeys(RIGHT.speedup, 0.9)
+    # Slower everywhere, and least at the greatest depth: the difference grows, and is no gap.
+    catching_up = findings(replace(RIGHT, speedup=slower, depth_exponent=0.9).cases)["gap-grows-with-depth"]
+    assert {p.verdict for p in catching_up.parts if "growth" in p.name} == {HOLDS}
+    assert catching_up.verdict is NOT
+    assert "lies above 0" in next(c.rule for c in CLAIMS if c.id == "gap-grows-with-depth")
+    # Faster everywhere, by less and less.
+    less = dict.fromkeys(RIGHT.speedup, 1.1)
+    shrinking = findings(replace(RIGHT, depth_exponent=-1.2, speedup=less).cases)
+    assert shrinking["gap-grows-with-depth"].verdict is NOT
+    assert {p.verdict for p in shrinking["gap-grows-with-depth"].parts if ", depth 50" in p.name} == {HOLDS}
+
+
+def test_the_gain_of_networks_must_follow_that_of_their_pattern() -> None:
+    networks = _like(RIGHT.networks, resnext50_32x4d=(20.0, 6.0), resnext101_32x8d=(20.0, 6.0))
+    found = findings(replace(RIGHT, networks=networks).cases)["gain-follows-pattern"]
+    assert found.verdict is NOT
+    assert "8 networks" in found.here
+
+
+@pytest.mark.parametrize(
+    ("change", "claim"),
+    [
+        ({"gpu_misses": 0.9}, "gpu-misses-more-yet-faster"),
+        ({"gpu": 0.9}, "gpu-misses-more-yet-faster"),
+        ({"gpu_over_width": (3.0, -0.3, 1.0)}, "wide-standard-needs-gpu"),
+        ({"gpu_over_width": (0.8, 0.3, 1.0)}, "wide-standard-needs-gpu"),
+        ({"gpu_over_width": (3.0, 0.3, 2.0)}, "depthwise-on-par-with-gpu"),
+        ({"half": 1.1}, "sixteen-bit-no-gain"),
+    ],
+)
+def test_each_half_of_a_claim_on_other_arms_counts(change: dict, claim: str) -> None:
+    assert findings(replace(RIGHT, **change).cases)[claim].verdict is NOT
