@@ -38,7 +38,7 @@ class Sizes:
         Args:
             rows: Architectures, shape ``(n, choices)``.
         """
-        return np.log1p(self._tables.sums(rows))
+        return np.asarray(np.log1p(self._tables.sums(rows)))
 
     def larger_first(self, rows: np.ndarray, entrants: int, rng: np.random.Generator) -> np.ndarray:
         """Random numbers below 1, shape ``(n,)``: the network with the largest is drawn.
