@@ -184,11 +184,8 @@ class _Job:
             host=self.timer.environment.fingerprint,
             listener=self.listener,
         )
-        if result.evaluations < options.trials and options.budget_s is None:
-            self._note(
-                f"{result.evaluations} of {options.trials} networks were evaluated: no other one is surely "
-                "within the limits by what is known"
-            )
+        if result.ended:
+            self._note(f"{result.evaluations} of {options.trials} networks were evaluated: {result.ended}")
         return result
 
     def _pruner(self) -> optuna.pruners.BasePruner | None:

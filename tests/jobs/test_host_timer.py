@@ -71,7 +71,7 @@ def test_a_network_that_is_an_object_is_measured_with_its_kernels(
         assert found.latency.estimate is not None
         assert any(kernel.time_s is not None for kernel in found.kernels)
         # Reports leave it out, and the same search does not measure it again.
-        assert [campaign.name for campaign in store.campaigns()] == [SEARCH_CAMPAIGN]
+        assert [campaign.name for campaign, _ in store.campaigns()] == [SEARCH_CAMPAIGN]
         count = store.count()
         assert prove_module(timer, network, images, BACKEND, 1.0) == found
         assert store.count() == count
