@@ -65,10 +65,10 @@ def shrink(
 
     Raises:
         CellError: The network cannot be measured.
-        OutOfMemory: The network cannot be trained here, or its images do not fit.
+        OutOfMemory: The network cannot be trained here.
         UnknownName: No such network or data.
         UsageError: There is not one latency limit, there is no predictor, the data are others than those that
-            the network was trained on, or the limit cannot be reached.
+            the network was trained on or do not fit into memory, or the limit cannot be reached.
     """
     if len(options.max_latency_s) != 1 or options.max_count:
         raise UsageError("the engine netadapt takes one latency limit and no other", "Give --max-latency once")
@@ -193,7 +193,10 @@ class _Shrinking:
 
     def _check_memory(self) -> None:
         if not self.start.trained and not self._weights.exists():
-            check_training_memory(self.start.workload, self._settings.batch)
+            workload = self.start.workload
+            check_training_memory(
+                self.start.network, workload.label, workload.input_shape, self._settings.batch
+            )
 
     def _trained(self) -> nn.Module:
         if self.start.trained:

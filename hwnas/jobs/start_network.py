@@ -56,7 +56,6 @@ def start_data(name: str, given: str | None, image_size: int | None) -> ImageDat
         image_size: Of images from a folder; None for what the folder's network reads, or else the usual.
 
     Raises:
-        OutOfMemory: They do not fit.
         UnknownName: No such data set.
         UsageError: They cannot be used, or the folder cannot be read.
     """
@@ -92,9 +91,9 @@ def start_network(name: str, data: ImageData, side: int | None, seed: int, batch
         batch: Images in one inference.
 
     Raises:
-        OutOfMemory: The images do not fit into memory in the size that the network reads.
         UnknownName: No such network.
-        UsageError: The name or the folder cannot be used, or the network does not suit the data.
+        UsageError: The name or the folder cannot be used, or the network does not suit the data; or the images
+            do not fit into memory in the size that it reads.
     """
     folder, told = Path(name), _told(name)
     if told is not None:

@@ -14,10 +14,9 @@ from PIL import Image
 
 from hwnas.core.errors import UsageError
 from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
-from hwnas.core.units import format_bytes
-from hwnas.host.memory import available_memory_bytes
 from hwnas.training.augmentation import Augmentation
 from hwnas.training.image_data import Part
+from hwnas.training.memory import check_image_memory
 from hwnas.training.sources import Source, own_folder, refuse_size
 
 CIFAR10, FOLDER = "cifar10", "folder"
@@ -31,8 +30,6 @@ _FOLDER_HINT = (
 #: Height and width of images from a folder, where the user does not say.
 _SIZE = 64
 _LARGEST_SIZE = 1024
-#: Images that take more of the memory that is left would leave none for the training.
-_MOST_MEMORY = 0.4
 
 #: Names of folders that divide images.
 _PARTS = {"validation": ("val", "valid", "validation"), "test": ("test",)}
@@ -87,13 +84,7 @@ def read_folder(folder: str, image_size: int | None) -> Source:
 
 def _images(path: Path, size: int) -> tuple[Part, tuple[str, ...]]:
     found = _read(str(path), _FOLDER_HINT, partial(torchvision.datasets.ImageFolder, path))
-    needed, free = len(found.samples) * 3 * size**2, available_memory_bytes()
-    if needed > _MOST_MEMORY * free:
-        raise UsageError(
-            f"the {len(found.samples)} images in {path} take {format_bytes(needed)} at {size}x{size}, and "
-            f"{format_bytes(free)} of memory are left",
-            "Give a smaller image size, or fewer images",
-        )
+    check_image_memory(f"images in {path}", len(found.samples), (3, size, size))
     images = torch.empty((len(found.samples), 3, size, size), dtype=torch.uint8)
     for place, (file, _) in enumerate(found.samples):
         images[place] = _square(file, size)

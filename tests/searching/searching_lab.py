@@ -32,13 +32,23 @@ def small_space(folder):
     return load_space(str(path))
 
 
+TINY = """
+kind: patterns
+title: Tiny
+input: 1x8x8
+classes: 10
+patterns: [standard]
+head: 16
+stages:
+  - {width: [8, 16], depth: [1]}
+  - {width: [16, 32], depth: [1]}
+"""
+
+
 def tiny_space(folder):
     """Of four networks."""
     path = folder / "tiny.yaml"
-    stages = "[{width: [8, 16], depth: [1]}, {width: [16, 32], depth: [1]}]"
-    path.write_text(
-        f"kind: patterns\ntitle: Tiny\ninput: 1x8x8\nclasses: 10\npatterns: [standard]\nhead: 16\nstages: {stages}\n"
-    )
+    path.write_text(TINY)
     return load_space(str(path))
 
 
