@@ -13,6 +13,7 @@ from hwnas.core.workload import Workload
 from hwnas.exporting.declaration import Declaration
 from hwnas.exporting.file_names import ARCHITECTURE
 from hwnas.exporting.rebuilding import rebuilt
+from hwnas.jobs.defaults import DATA
 from hwnas.jobs.told_images import ToldImages
 from hwnas.netadapt.resizing import resize
 from hwnas.training.datasets import load_data
@@ -24,7 +25,6 @@ from hwnas.workloads.randomness import seeded
 
 #: Smaller images leave nothing behind the strides of networks that were made for photographs.
 _SMALLEST_SIDE = 32
-_DATA = "digits"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +59,8 @@ def start_data(name: str, given: str | None, image_size: int | None) -> ImageDat
         UnknownName: No such data set.
         UsageError: They cannot be used, or the folder cannot be read.
     """
-    told = _told(name)
-    chosen = given or (told.data if told else None) or _DATA
+    told = ToldImages.of(name)
+    chosen = given or (told.data if told else None) or DATA
     # Images of a folder come in the size that is asked for; others are scaled to it.
     own = image_size or (told.side if told else None)
     size = own if chosen.startswith("folder:") else None
@@ -72,11 +72,6 @@ def start_data(name: str, given: str | None, image_size: int | None) -> ImageDat
         raise UsageError(
             f"the network in {name} was trained on {chosen}: {error.message}", "Name its data with --data"
         ) from error
-
-
-def _told(name: str) -> ToldImages | None:
-    path = Path(name) / ARCHITECTURE
-    return ToldImages.read(path) if path.is_file() else None
 
 
 def start_network(name: str, data: ImageData, side: int | None, seed: int, batch: int = 1) -> Start:
@@ -95,7 +90,7 @@ def start_network(name: str, data: ImageData, side: int | None, seed: int, batch
         UsageError: The name or the folder cannot be used, or the network does not suit the data; or the images
             do not fit into memory in the size that it reads.
     """
-    folder, told = Path(name), _told(name)
+    folder, told = Path(name), ToldImages.of(name)
     if told is not None:
         told.check(data)
         workload = _of_batch(Declaration.read(folder / ARCHITECTURE).workload, batch)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hwnas.core.errors import UsageError
 from hwnas.exporting.declaration import read_record
+from hwnas.exporting.file_names import ARCHITECTURE
 from hwnas.training.image_data import ImageData
 
 
@@ -25,6 +26,16 @@ class ToldImages:
     data: str | None
     classes: tuple[str, ...] | None
     side: int | None
+
+    @classmethod
+    def of(cls, name: str) -> ToldImages | None:
+        """Of a folder; None where the name is not that of a folder with a network.
+
+        Raises:
+            UsageError: Its file cannot be read.
+        """
+        path = Path(name) / ARCHITECTURE
+        return cls.read(path) if path.is_file() else None
 
     @classmethod
     def read(cls, path: Path) -> ToldImages:

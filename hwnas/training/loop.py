@@ -147,7 +147,9 @@ class _Run:
 
     def _keep(self) -> None:
         if self._checkpoint is not None:
-            write_checkpoint(self._checkpoint, self.state, self._network, self._optimizer, self._of())
+            write_checkpoint(
+                self._checkpoint, self.state, self._network, self._optimizer, self._of(), self._data.record()
+            )
 
     def to_the_end(self, report: Report) -> None:
         """All epochs that are left."""

@@ -17,7 +17,7 @@ from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 from hwnas.training.augmentation import Augmentation
 from hwnas.training.image_data import Part
 from hwnas.training.memory import check_image_memory
-from hwnas.training.sources import Source, own_folder, refuse_size
+from hwnas.training.sources import FOLDER_SIZE, Source, own_folder, refuse_size
 
 CIFAR10, FOLDER = "cifar10", "folder"
 
@@ -27,8 +27,6 @@ _FOLDER_HINT = (
     "Give a folder with a folder of images for every class, or with such folders in train, val and test"
 )
 
-#: Height and width of images from a folder, where the user does not say.
-_SIZE = 64
 _LARGEST_SIZE = 1024
 
 #: Names of folders that divide images.
@@ -68,7 +66,7 @@ def read_folder(folder: str, image_size: int | None) -> Source:
         UsageError: The folder has no such images, one cannot be read, or they do not fit into memory.
     """
     path = own_folder(FOLDER, folder, _FOLDER_HINT)
-    size = _SIZE if image_size is None else image_size
+    size = FOLDER_SIZE if image_size is None else image_size
     if not 8 <= size <= _LARGEST_SIZE:
         raise UsageError(f"the image size {size} is out of range", f"Give one from 8 to {_LARGEST_SIZE}")
     divided = (path / "train").is_dir() and any(entry.is_dir() for entry in (path / "train").iterdir())

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from jobs_lab import SMALL, Finished, Hearing, made_up_times
+from jobs_lab import SMALL, Finished, Hearing, made_up_times, no_predictor
 
-from hwnas.jobs import host_timer
+from hwnas.jobs import host_timer, latency_models
 from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.options import SearchOptions
 from hwnas.jobs.search_job import search
@@ -42,8 +42,9 @@ def jobs_db(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def made_up_latencies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is measured, and no page is drawn."""
+    """Nothing is measured or predicted, and no page is drawn."""
     monkeypatch.setattr(HostTimer, "close", made_up_times)
+    monkeypatch.setattr(latency_models, "find_predictor", no_predictor)
     monkeypatch.setattr("hwnas.report.search.page.write_search_page", lambda *_: [])
 
 

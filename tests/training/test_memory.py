@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from made_up_images import made_up_data, small_network
@@ -95,14 +98,9 @@ def test_failed_allocations_are_known(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
 
 
-def test_a_function_without_memory_is_one_line() -> None:
-    """What a user's code raises in want of memory is an error like others."""
-    from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS
-
-    with pytest.raises(OutOfMemory, match="does not fit into memory"):
-        parse_model("test_memory:too_large", input_shape=(1, 1, 8, 8))
-    assert MemoryError in FOREIGN_CODE_ERRORS
-
-
-def too_large() -> nn.Module:
-    raise MemoryError
+def test_a_factory_without_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hungry.py").write_text("def network():\n    raise MemoryError\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    with pytest.raises(OutOfMemory, match=r"hungry:network does not fit into memory"):
+        parse_model("hungry:network", input_shape=(1, 1, 8, 8))
