@@ -92,7 +92,7 @@ class ImageData:
         return tuple(self._statistics[1].flatten().tolist())
 
     def record(self) -> dict[str, Any]:
-        """What users of a trained network need to know: its classes, and how pixels are normalised; JSON-ready."""
+        """What users of a trained network need: its classes, and how pixels are normalised; JSON-ready."""
         return {
             "data": self.name,
             "classes": list(self.class_names),
