@@ -61,7 +61,8 @@ class Round:
             predicted_s: Latency and the ends of its interval [s].
         """
         factor = self.measured_s / self.predicted_s[0]
-        return Cost(*(factor * value for value in predicted_s))
+        middle, low, high = (factor * value for value in predicted_s)
+        return Cost(middle, low, high)
 
 
 class Rounds:

@@ -91,6 +91,8 @@ def export_files(
         UsageError: A file cannot be written.
     """
     part = folder.path / _PART
+    # What a kill has left of the moving below is no export any more.
+    shutil.rmtree(part, ignore_errors=True)
     export_network(workload, network, part, images=images, force=True, told={**data.record(), **told})
     names = sorted(path.name for path in part.iterdir())
     for name in names:
