@@ -10,15 +10,17 @@ import torch
 from made_up_images import made_up_data, small_network
 from torch import nn
 
-from hwnas.core.errors import OutOfMemory, UsageError
+from hwnas.core.errors import HwnasError, OutOfMemory, UsageError
 from hwnas.core.foreign_code import is_out_of_memory
 from hwnas.training.memory import check_training_memory, kept_bytes
+from hwnas.training.own_function import OwnEvaluator
 from hwnas.training.rescaled_images import rescaled
 from hwnas.training.settings import TrainingSettings
 from hwnas.training.trained import TrainedEvaluator
 from hwnas.workloads.memory import weights_bytes
 from hwnas.workloads.models import parse_model
 
+SMALL = "space:patterns@1x8x8-3:standard,16,1,3+grouped,32,1,3+depthwise_separable,64,1,3"
 AVAILABLE = "hwnas.training.memory.available_memory_bytes"
 
 
@@ -72,9 +74,8 @@ def test_a_training_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_an_evaluator_looks_before_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AVAILABLE, lambda: 1000)
-    model = parse_model("space:patterns@1x8x8-3:standard,16,1,3+grouped,32,1,3+depthwise_separable,64,1,3")
     with pytest.raises(OutOfMemory, match="are left"):
-        TrainedEvaluator(made_up_data(), TrainingSettings(epochs=1)).evaluate(model)
+        TrainedEvaluator(made_up_data(), TrainingSettings(epochs=1)).evaluate(parse_model(SMALL))
 
 
 def test_images_that_do_not_fit_in_another_size_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,9 +99,12 @@ def test_failed_allocations_are_known(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
 
 
-def test_a_factory_without_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "hungry.py").write_text("def network():\n    raise MemoryError\n")
+def test_a_users_code_without_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hungry = "def network():\n    raise MemoryError\n\ndef accuracy(seed):\n    raise MemoryError\n"
+    (tmp_path / "hungry.py").write_text(hungry)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
     with pytest.raises(OutOfMemory, match=r"hungry:network does not fit into memory"):
         parse_model("hungry:network", input_shape=(1, 1, 8, 8))
+    with pytest.raises(HwnasError, match=r"hungry:accuracy failed: MemoryError"):
+        OwnEvaluator("hungry:accuracy").evaluate(parse_model(SMALL))
