@@ -139,11 +139,11 @@ class Loop:
                     idle = 0
                 with quiet():
                     trial = self._study.ask(self._distributions)
-            except NothingLeft as error:
+            except NothingLeft as nothing:
                 self._forget_unasked()
                 if not self._evaluations:
                     raise
-                return error.message
+                return nothing.message
             finally:
                 # A sampler may measure, whether it then finds something or not.
                 self._keep_measured()
