@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.searching.limit import Limit
 from hwnas.searching.optuna_space import architecture_of, distributions
 from hwnas.searching.run import run_search
+from hwnas.training.accuracy import Accuracy
 from hwnas.workloads.spaces.choice import Architecture
 from hwnas.workloads.spaces.space import Space
 from hwnas.workloads.spaces.space_file import load_space
@@ -92,8 +92,8 @@ def hwnas_search(known: Table, limit_ms: float, seed: int, evaluations: int) -> 
     space = known.space
 
     class Lookup:
-        def evaluate(self, workload: Workload, **_: Any) -> Any:
-            return SimpleNamespace(value=known.accuracies[str(workload.params["architecture"])] / 100)
+        def evaluate(self, workload: Workload, **_: Any) -> Accuracy:
+            return Accuracy(known.accuracies[str(workload.params["architecture"])] / 100)
 
     def measure(architectures: Sequence[Architecture]) -> list[float]:
         return [known.latencies_ms[space.compact(architecture)] / 1e3 for architecture in architectures]

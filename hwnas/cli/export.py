@@ -49,6 +49,7 @@ def export(
     file is run and compared with the network; the folder appears when all of them agree. Of a search, every
     trial that was trained to its end can be written.
     """
+    about: dict[str, int] = {}
     if folder is not None:
         if model or weights or input_shape:
             raise UsageError(
@@ -58,7 +59,7 @@ def export(
         from hwnas.jobs.trained_trial import trained_trial
 
         found_trial = trained_trial(SearchFolder(Path(folder)), trial)
-        model, weights = found_trial.model, str(found_trial.weights)
+        model, weights, about = found_trial.model, str(found_trial.weights), found_trial.record
     elif trial is not None:
         raise UsageError("--trial is one of a search", "Name the search with --search DIR")
     if model is None or weights is None:
@@ -78,7 +79,7 @@ def export(
         Place(Path(out), force)  # told before the network is built
         step: Callable[[str], None] = shown.update if shown else lambda text: None
         network, told = trained_network(workload, weights)
-        found = export_network(workload, network, out, force=force, told=told, step=step)
+        found = export_network(workload, network, out, force=force, told={**told, **about}, step=step)
     if as_json:
         click.echo(json.dumps(found.record, indent=2, ensure_ascii=False))
     else:

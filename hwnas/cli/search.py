@@ -181,8 +181,9 @@ def _gone_on_with(out: Path, found: Mapping[str, Any]) -> SearchOptions:
     Raises:
         UsageError: There is no search, or an option asks for another one.
     """
+    from hwnas.jobs.defaults import default_of
     from hwnas.jobs.folder import SearchFolder
-    from hwnas.jobs.paths import with_absolute_paths
+    from hwnas.jobs.paths import absolute
 
     begun = SearchFolder(out).declared().options
     changed: dict[str, Any] = {}
@@ -203,17 +204,18 @@ def _gone_on_with(out: Path, found: Mapping[str, Any]) -> SearchOptions:
         elif name == "backend":
             _must_be(option, BACKENDS.resolve(found[name]), begun.backend, out)
         else:
-            asked = found[name]
-            if name in ("space", "data", "accuracy", "predictor"):
-                asked = getattr(with_absolute_paths(replace(begun, **{name: asked})), name)
-            _must_be(option, asked, getattr(begun, name), out)
+            before = getattr(begun, name)
+            if before is None:
+                before = default_of(name, begun)
+            _must_be(option, absolute(name, found[name]), before, out)
     return replace(begun, **changed)
 
 
 def _must_be(option: str, asked: object, begun: object, out: Path) -> None:
     if asked != begun:
+        how = "without it" if begun is None else f"with {begun}"
         raise UsageError(
-            f"{option} is another than that of the search in {out}, which was begun with {begun}",
+            f"{option} is another than that of the search in {out}, which was begun {how}",
             "Leave the option out, or begin another search in another --out",
         )
 

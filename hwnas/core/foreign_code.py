@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 #: What such code may raise without being a fault of hwnas. Exits and interrupts pass.
 FOREIGN_CODE_ERRORS = (
     ArithmeticError,
@@ -11,6 +13,7 @@ FOREIGN_CODE_ERRORS = (
     EOFError,
     ImportError,
     LookupError,
+    MemoryError,
     NameError,
     OSError,
     RuntimeError,
@@ -18,6 +21,15 @@ FOREIGN_CODE_ERRORS = (
     TypeError,
     ValueError,
 )
+
+
+#: How torch, which has no error of its own for it, says that an allocation failed.
+_NO_MEMORY = re.compile("can't allocate memory|not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that an allocation failed."""
+    return isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)) is not None
 
 
 def in_one_line(error: Exception) -> str:

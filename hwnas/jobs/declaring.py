@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import HwnasError, UsageError
 from hwnas.jobs.folder import Declared, SearchFolder
 from hwnas.jobs.options import SearchOptions
+from hwnas.store import LatencyStore
 from hwnas.store.location import location_text, resolve
 
 
@@ -65,3 +66,23 @@ def declared_before(folder: SearchFolder, options: SearchOptions, db: str | None
     if declared != before:
         folder.declare(declared)
     return declared, place
+
+
+def opened_store(folder: SearchFolder, storage: str, *, begun_now: bool) -> LatencyStore:
+    """The latency database of a search; where it cannot be opened, a search that has just begun has not.
+
+    Args:
+        folder: Of the search.
+        storage: That :func:`declared_anew` or :func:`declared_before` gave.
+        begun_now: Whether it was the first of them.
+
+    Raises:
+        DatabaseError: It cannot be opened.
+        MissingDependency: A package for it is missing.
+    """
+    try:
+        return LatencyStore.open(storage)
+    except HwnasError:
+        if begun_now:
+            folder.abandon()
+        raise

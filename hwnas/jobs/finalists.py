@@ -115,6 +115,23 @@ def most_accurate(result: SearchResult, limits: Sequence[Limit], known: Sequence
     return within or sorted(possible, key=lambda trial: violation(trial, limits))
 
 
+def next_in_line(result: SearchResult, limits: Sequence[Limit], known: Sequence[Finalist]) -> list[Trial]:
+    """Trials that were not measured, for where none of those that were is within the limits.
+
+    Those that are within them by what is known now come first, the most accurate before the others; then those
+    nearest to them.
+
+    Args:
+        result: Of the search.
+        limits: Of the search.
+        known: Finalists that were measured.
+    """
+    measured = {finalist.trial.text for finalist in known}
+    left = [trial for trial in result.complete if trial.text not in measured]
+    beyond = {trial.text: max(0.0, violation(trial, limits)) for trial in left}
+    return sorted(left, key=lambda trial: (beyond[trial.text], -(trial.accuracy or 0.0)))
+
+
 def spread_over(front: Sequence[Trial], count: int) -> list[Trial]:
     """Some trials of a front, its ends among them, the most accurate first.
 

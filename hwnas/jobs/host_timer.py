@@ -22,6 +22,7 @@ from hwnas.measuring.plan import Plan
 from hwnas.measuring.settings import Settings
 from hwnas.measuring.statistics import Estimate, estimate
 from hwnas.store import LatencyStore
+from hwnas.workloads.cost import WorkloadCost
 
 #: One pass: what decides between networks before they are trained.
 QUICK = Settings(passes=1, max_passes=1, budget_s=0.6, min_rounds=5, warmup_s=0.15, warmup_cap_s=0.8)
@@ -44,6 +45,19 @@ class Timed:
     estimate: Estimate | None
     reason: str = ""
     kernels: tuple[Kernel, ...] = ()
+
+
+@dataclass(frozen=True)
+class Live:
+    """A network that exists as an object of this process alone.
+
+    Args:
+        blob: The module and its inputs, for a worker (:func:`hwnas.workloads.live.dump_module`).
+        cost: Counted on it.
+    """
+
+    blob: bytes
+    cost: WorkloadCost
 
 
 #: Workload and backend -> its latency.
@@ -95,6 +109,7 @@ class HostTimer:
         *,
         settings: Settings | None = None,
         is_open: Callable[[Workload, Times], bool] = lambda workload, times: False,
+        live: Mapping[str, Live] | None = None,
     ) -> Times:
         """The latency of each on each backend, pass by pass in random order, backends interleaved.
 
@@ -103,6 +118,7 @@ class HostTimer:
             backends: Full ids.
             settings: Passes, and the most of them; None for :data:`CLOSE`.
             is_open: Whether a network wants another pass after the planned ones.
+            live: Workload key -> the network, of those that cannot be built from their workload.
 
         Raises:
             DatabaseError: A measurement could not be stored.
@@ -117,8 +133,11 @@ class HostTimer:
             settings=settings,
             cache_misses=CacheMisses("model"),
         )
+        networks = live or {}
+        costs = {key: network.cost for key, network in networks.items()}
+        blobs = {key: network.blob for key, network in networks.items()}
         with alone(self._watcher):
-            campaign = Campaign(Plan.of(experiment), self._store, self.environment, self._watcher)
+            campaign = Campaign(Plan.of(experiment, costs), self._store, self.environment, self._watcher, blobs)
             with campaign.opened() as outcome:
                 for number in range(settings.passes):
                     campaign.measure(campaign.plan.groups(number))

@@ -15,6 +15,7 @@ from hwnas.jobs.options import SearchOptions
 from hwnas.predicting.latency_table import LatencyTable
 from hwnas.predicting.locating import find_predictor, predictor_name
 from hwnas.predicting.predictor import LatencyPredictor
+from hwnas.predicting.predictor_digest import predictor_digest
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.counted_cost import CountedCost
 from hwnas.searching.learned_latency import LearnedLatency
@@ -63,7 +64,8 @@ def _model(
     predictor = _predictor(options, timer, backend, listener.notice)
     predicted = None
     if predictor is not None:
-        table = _table(predictor, space, options.batch, folder, listener)
+        host = timer.environment.fingerprint
+        table = _table(predictor, space, options.batch, host, folder, listener)
         predicted = PredictedLatency(space, predictor, batch=options.batch, table=table)
     if options.measurements == 0:
         if predicted is None:
@@ -93,10 +95,16 @@ def _measure(
 
 
 def _table(
-    predictor: LatencyPredictor, space: Space, batch: int, folder: SearchFolder, listener: JobListener
+    predictor: LatencyPredictor,
+    space: Space,
+    batch: int,
+    host: str,
+    folder: SearchFolder,
+    listener: JobListener,
 ) -> LatencyTable:
-    """The predictor's word on the parts of the space, made once in the life of a search."""
-    name = f"{predictor_name(predictor.backend, predictor.threads)}-{predictor.networks}-networks.json"
+    """The predictor's word on the parts of the space, made once in the life of a search, host and predictor."""
+    own = predictor_name(predictor.backend, predictor.threads)
+    name = f"{own}-{host}-{predictor_digest(predictor)}.json"
     path = folder.tables / name
     if path.exists():
         return LatencyTable.load(path)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hwnas.core.errors import UsageError
+from hwnas.jobs.defaults import default_data
 from hwnas.jobs.folder import SearchFolder
 from hwnas.jobs.options import SearchOptions
 from hwnas.searching.codes import codes_of
@@ -18,10 +19,6 @@ from hwnas.training.settings import TrainingSettings
 from hwnas.training.trained import TrainedEvaluator
 from hwnas.workloads.spaces.space import Space
 from hwnas.workloads.spaces.space_file import load_space
-
-#: Name of the evaluator that trains on the data, and the data where none are named.
-TRAIN = "train"
-_DATA = "digits"
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def material_of(options: SearchOptions, folder: SearchFolder) -> Material:
         UnknownName: No such data, space or evaluator.
         UsageError: One of them cannot be used, or the space has only one network.
     """
-    name = _DATA if options.data is None and options.accuracy == TRAIN else options.data
+    name = options.data or default_data(options)
     data = None if name is None else load_data(name, image_size=options.image_size)
     settings = None
     if data is not None:

@@ -4,52 +4,46 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from hwnas.core.errors import HwnasError, LockHeld, UsageError
-from hwnas.core.units import format_seconds
-from hwnas.host.lock import lock_holder
+from hwnas.core.environment import Environment
+from hwnas.core.errors import CellError, HwnasError, UsageError
+from hwnas.core.units import format_duration, format_seconds
 from hwnas.host.machine import probe_environment
-from hwnas.jobs.declaring import declared_anew, declared_before
-from hwnas.jobs.feasibility import Feasibility, LatencyProof
-from hwnas.jobs.finalists import Finalist
+from hwnas.jobs.declaring import declared_anew, declared_before, opened_store
+from hwnas.jobs.feasibility import Feasibility
 from hwnas.jobs.folder import RESULT, Declared, SearchFolder
-from hwnas.jobs.host_timer import CLOSE, alone
+from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.latency_models import named_predictor
 from hwnas.jobs.listener import JobListener, Watching
+from hwnas.jobs.module_proof import ModuleProof, prove_module
+from hwnas.jobs.netadapt_result import StepTrials, netadapt_record
+from hwnas.jobs.netadapt_rounds import Round, Rounds
 from hwnas.jobs.options import SearchOptions
-from hwnas.jobs.result import result_record
-from hwnas.jobs.start_network import Start, start_network
+from hwnas.jobs.start_network import Start, start_data, start_network
 from hwnas.jobs.winner import export_files
-from hwnas.measuring.api import measure
-from hwnas.netadapt.adapt import adapt, check_reach
+from hwnas.netadapt.adapt import adapt
 from hwnas.netadapt.predicted import PredictedLatency
 from hwnas.netadapt.progress import Adapted, Progress
+from hwnas.netadapt.reach import OutOfReach, check_reach
 from hwnas.netadapt.settings import NetAdaptSettings
 from hwnas.predicting.locating import find_predictor
 from hwnas.predicting.predictor import LatencyPredictor
-from hwnas.searching.trial import Cost, SearchResult, Trial, TrialState
-from hwnas.store import LatencyStore
-from hwnas.training.datasets import load_data
+from hwnas.predicting.predictor_digest import predictor_digest
 from hwnas.training.fine_tuning import fine_tuner
 from hwnas.training.loop import accuracy_on, train
 from hwnas.training.memory import check_training_memory
 from hwnas.training.settings import TrainingSettings
-from hwnas.training.several_seeds import MeanAccuracy
 from hwnas.workloads.models import model_name
 from hwnas.workloads.spaces.workload import space_model
 
 _STEPS = "netadapt"
-#: What the predictor was asked for in each round: a run that goes on must ask the same.
-_LIMITS = "netadapt.json"
-_DATA = "digits"
 #: How often a network that turns out too slow is shrunk further.
 _ROUNDS = 3
-#: What is aimed at lies so far below the limit that a measurement's interval does not reach it.
-_MARGIN = 1.03
 #: Candidates of a step that are fine-tuned; the paper fine-tunes all.
 _SETTINGS = NetAdaptSettings(candidates=6)
 
@@ -70,33 +64,36 @@ def shrink(
         What ``result.json`` holds.
 
     Raises:
+        CellError: The network cannot be measured.
         OutOfMemory: The network cannot be trained here.
         UnknownName: No such network or data.
-        UsageError: There is not one latency limit, there is no predictor, or the limit cannot be reached.
+        UsageError: There is not one latency limit, there is no predictor, the data are others than those that
+            the network was trained on or do not fit into memory, or the limit cannot be reached.
     """
     if len(options.max_latency_s) != 1 or options.max_count:
         raise UsageError("the engine netadapt takes one latency limit and no other", "Give --max-latency once")
-    name = options.data or _DATA
-    # Images of a folder come in the size that is asked for; others are scaled to it.
-    data = load_data(name, image_size=options.image_size if name.startswith("folder:") else None)
+    data = start_data(str(options.start), options.data, options.image_size)
     start = start_network(str(options.start), data, options.image_size, options.seed, options.batch)
-    predictor = _predictor(options, listener)
+    environment = probe_environment()
+    predictor = _predictor(options, environment, listener)
     if resume:
         declared, storage = declared_before(folder, options, db)
     else:
         declared, storage = declared_anew(folder, options, "", db)
-    with LatencyStore.open(storage) as store:
-        shrinking = _Shrinking(declared, folder, start, predictor, store, listener)
+    with opened_store(folder, storage, begun_now=not resume) as store:
+        named = f"netadapt {folder.path} {declared.started}"
+        timer = HostTimer(store, environment, options.threads, Watching(listener), named)
         try:
-            return shrinking.run()
+            return _Shrinking(declared, folder, start, predictor, timer, listener).run()
         except HwnasError:
-            if not folder.trainings.exists():
+            if folder.trainings.exists() or (folder.path / _STEPS).exists():
+                listener.notice(f"what is finished is kept: hwnas search --resume --out {folder.path} goes on")
+            elif not resume:
                 folder.abandon()
             raise
 
 
-def _predictor(options: SearchOptions, listener: JobListener) -> LatencyPredictor:
-    environment = probe_environment()
+def _predictor(options: SearchOptions, environment: Environment, listener: JobListener) -> LatencyPredictor:
     named = named_predictor(options, environment)
     if named is not None:
         return named
@@ -112,7 +109,7 @@ class _Shrinking:
     folder: SearchFolder
     start: Start
     predictor: LatencyPredictor
-    store: LatencyStore
+    timer: HostTimer
     listener: JobListener
 
     def __post_init__(self) -> None:
@@ -125,174 +122,154 @@ class _Shrinking:
         self._model = space_model(workload) if workload.kind == "space" else model_name(workload)
         images = self.start.data.validation.images[: self._options.batch]
         self._images = self.start.data.normalised(images).contiguous()
+        self._latency = PredictedLatency(self.predictor, self._images)
+        self._host = self.timer.environment.fingerprint
+        self._digest = predictor_digest(self.predictor)
+        self._rounds = Rounds(self.folder.path / _STEPS, self._host, self._digest)
 
     def run(self) -> dict[str, Any]:
         data = self.start.data
-        limits_s = self._limits_so_far()
-        if not limits_s:
-            # How far the predictor is off is told by the whole network.
-            proof = self._measured(self.start.network)
-            limits_s = self._next_limit([], proof, self._predicted()(self.start.network))
-        self.listener.phase("looking how far the network can be shrunk")
-        check_reach(self.start.network, self._images, self._predicted(), limits_s[0], _SETTINGS)
+        if self.start.other_data:
+            self._note(self.start.other_data)
+        if self._rounds.elsewhere:
+            self._note("on another host, or with another predictor: the network is measured and shrunk anew")
+        rounds = self._begun()
         network = self._trained()
-        first = accuracy_on(network, data, data.validation).value
-        trials: list[Trial] = []
+        told = StepTrials(self._backend, self._model, self._images)
+        told.begin(network, accuracy_on(network, data, data.validation).value, rounds[0])
         for number in range(_ROUNDS):
-            adapted = self._adapted(network, limits_s[number], number)
-            if not trials:
-                trials.append(self._trial(0, "as it was trained", first, adapted.first_s))
-            for step in adapted.steps:
-                text = f"{step.group}: {step.channels} channels left"
-                trials.append(self._trial(len(trials), text, step.accuracy, step.latency_s))
-            trials.append(self._trial(len(trials), "fine-tuned", adapted.accuracy, adapted.latency_s))
-            network = adapted.network
-            proof = self._measured(network)
-            if proof.verdict is not Feasibility.NOT or proof.estimate is None:
+            try:
+                adapted = self._adapted(network, rounds[number].limit_s, number)
+            except OutOfReach as error:
+                if not number:
+                    raise
+                # A network that is near the limit is worth telling all the same.
+                self._note(f"the network could not be shrunk further: {error.message}")
                 break
-            if len(limits_s) == number + 1:
-                limits_s = self._next_limit(limits_s, proof, adapted.latency_s)
-        return self._told(network, trials, proof)
+            told.add(adapted, rounds[number])
+            network = adapted.network
+            proof = self._proved(network, self._limit_s)
+            if proof.latency.estimate is None or proof.latency.verdict is Feasibility.FEASIBLE:
+                break
+            if len(rounds) == number + 1 < _ROUNDS:
+                rounds.append(self._round(proof, network))
+                self._rounds.write(rounds)
+        for one in rounds:
+            self._notices.append(one.told)
+        return self._told(network, told, proof)
 
     def _note(self, text: str) -> None:
         self._notices.append(text)
         self.listener.notice(text)
 
-    def _limits_so_far(self) -> list[float]:
-        if not (self.folder.path / _LIMITS).exists():
-            return []
-        return [float(limit_s) for limit_s in self.folder.read(_LIMITS)["predicted_limits_s"]]
+    def _begun(self) -> list[Round]:
+        """The rounds of earlier runs, or the first: the whole network tells how far the predictor is off."""
+        network, rounds = self.start.network, self._rounds.read()
+        if not rounds:
+            # What does not fit is told before anything is measured.
+            self._check_memory()
+            proof = self._proved(network, None)
+            if proof.latency.estimate is None:
+                raise CellError(
+                    f"{self._backend}: {self._model} could not be measured: {proof.latency.reason}",
+                    "hwnas devices says what this host can measure with",
+                )
+            rounds = [self._round(proof, network)]
+        self.listener.phase("looking how far the network can be shrunk")
+        check_reach(network, self._images, self._latency, rounds[0].limit_s, _SETTINGS)
+        self._rounds.write(rounds)
+        return rounds
 
-    def _next_limit(self, limits_s: list[float], proof: LatencyProof, predicted_s: float) -> list[float]:
-        """The predictor's word, made true by what was measured, says what to ask it for."""
-        ratio = 1.0 if proof.estimate is None else proof.estimate.latency_s / predicted_s
-        if proof.estimate is not None:
-            measured = format_seconds(proof.estimate.latency_s)
-            self._note(f"measured {measured}, {ratio:.2f} times what the predictor allows for")
-        found = [*limits_s, self._limit_s / (_MARGIN * ratio)]
-        self.folder.write(_LIMITS, {"predicted_limits_s": found})
+    def _round(self, proof: ModuleProof, network: nn.Module) -> Round:
+        assert proof.latency.estimate is not None  # its callers have looked
+        predicted_s = self._latency.interval(_contiguous(network))
+        found = Round.after(proof.latency.estimate, predicted_s, self._limit_s)
+        self.listener.notice(found.told)
         return found
 
-    def _predicted(self) -> PredictedLatency:
-        return PredictedLatency(self.predictor, self._images)
+    @property
+    def _weights(self) -> Path:
+        return self.folder.trainings / "start.safetensors"
+
+    def _check_memory(self) -> None:
+        if not self.start.trained and not self._weights.exists():
+            workload = self.start.workload
+            check_training_memory(
+                self.start.network, workload.label, workload.input_shape, self._settings.batch
+            )
 
     def _trained(self) -> nn.Module:
         if self.start.trained:
             return self.start.network
-        file = self.folder.trainings / "start.safetensors"
-        if not file.exists():
-            check_training_memory(self.start.workload, self._settings.batch)
+        self._check_memory()
         found = train(
             self.start.network,
             self.start.data,
             self._settings,
             seed=self._options.seed,
-            checkpoint=file,
+            checkpoint=self._weights,
             model=self._model,
             report=lambda e: self.listener.phase(
-                f"training {self._model}: epoch {e.epoch} of {e.epochs}, accuracy {e.accuracy:.1%}"
+                f"training {self._model}: epoch {e.epoch} of {e.epochs}, accuracy {e.accuracy:.1%}, about "
+                f"{format_duration(e.remaining_s)} left"
             ),
         )
         return found.network
 
     def _adapted(self, network: nn.Module, limit_s: float, number: int) -> Adapted:
         def watch(progress: Progress) -> None:
+            left = progress.remaining_s
             self.listener.phase(
                 f"step {progress.step}: {progress.activity}; {format_seconds(progress.latency_s)} of "
                 f"{format_seconds(progress.limit_s)}"
+                + ("" if left is None else f", about {format_duration(left)} left")
             )
 
         return adapt(
             _contiguous(network),
             self._images,
-            self._predicted(),
+            self._latency,
             limit_s,
-            fine_tuner(self.start.data, self._settings, self._options.seed),
+            fine_tuner(self.start.data, self._settings),
             _SETTINGS,
             seed=self._options.seed,
-            folder=self.folder.path / _STEPS / str(number + 1),
+            folder=self._rounds.folder(number),
             identity={
                 "start": self._model,
                 "data": self.start.data.digest,
                 "backend": self.predictor.backend,
                 "threads": self.predictor.threads,
+                "host": self._host,
+                "predictor": self._digest,
                 "training": asdict(self._settings),
             },
             watch=watch,
         )
 
-    def _measured(self, network: nn.Module) -> LatencyProof:
-        """Once nobody else measures on this machine."""
+    def _proved(self, network: nn.Module, limit_s: float | None) -> ModuleProof:
         self.listener.phase("measuring the network")
-        watcher = Watching(self.listener)
-        while True:
-            if lock_holder() is not None:
-                with alone(watcher):
-                    pass
-            try:
-                found = measure(
-                    _contiguous(network),
-                    self._images,
-                    backends=[self._backend],
-                    threads=self._options.threads,
-                    settings=CLOSE,
-                    cache_misses="model",
-                    store=self.store,
-                    watcher=watcher,
-                )[self._backend]
-            except LockHeld:
-                continue  # somebody was faster
-            return LatencyProof(self._backend, found.estimate, self._limit_s, found.reason)
+        return prove_module(self.timer, network, self._images, self._backend, limit_s)
 
-    def _trial(self, number: int, text: str, accuracy: float, latency_s: float) -> Trial:
-        cost = Cost(latency_s, latency_s, latency_s)
-        name = f"latency {self._backend}"
-        return Trial(number, {}, text, TrialState.COMPLETE, accuracy, {name: cost})
-
-    def _told(self, network: nn.Module, trials: list[Trial], proof: LatencyProof) -> dict[str, Any]:
-        data, workload = self.start.data, self.start.workload
-        seeds = (self._options.seed,)
-        winner = Finalist(
-            trials[-1],
-            workload,
-            (proof,),
-            chosen_by=MeanAccuracy((accuracy_on(network, data, data.validation),), seeds),
-            reported=MeanAccuracy((accuracy_on(network, data, data.test),), seeds),
-        )
+    def _told(self, network: nn.Module, told: StepTrials, proof: ModuleProof) -> dict[str, Any]:
         self.listener.phase("exporting the network")
         about = {"start": self._options.start}
-        files = export_files(self.folder, workload, network, data, self._images, about)
-        result = SearchResult(
-            study="",
-            space=self._model,
-            digest="",
-            engine=self._options.engine,
-            sampler="NetAdapt",
-            seed=self._options.seed,
-            limits=(),
-            traded=(),
-            trials=tuple(trials),
-        )
-        record = result_record(
+        files = export_files(self.folder, self.start.workload, network, self.start.data, self._images, about)
+        record = netadapt_record(
             self.declared,
-            result,
-            [winner],
-            winner,
+            told,
+            network,
+            proof,
+            workload=self.start.workload,
             model=self._model,
-            pruned_from=str(self._options.start),
-            environment=probe_environment(),
-            importance={},
+            data=self.start.data,
+            environment=self.timer.environment,
             notices=self._notices,
             files=files,
-            data=data,
         )
-        # The steps before it are on the way, and beyond the limit.
-        last = trials[-1].number
-        record["front"] = [last]
-        record["search"] |= {"best": last, "front": [last]}
         self.folder.write(RESULT, record)
         from hwnas.report.search.page import write_search_page
 
+        self.listener.phase("drawing the page")
         write_search_page(record, self.folder.path)
         return record
 

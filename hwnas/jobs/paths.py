@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hwnas.core.resources import is_file
 from hwnas.jobs.options import SearchOptions
@@ -17,22 +19,37 @@ def with_absolute_paths(options: SearchOptions) -> SearchOptions:
     Raises:
         UsageError: A path cannot be looked at.
     """
-    data = options.data
-    if data is not None and ":" in data:
-        kind, _, folder = data.partition(":")
-        data = f"{kind}:{_absolute(folder)}"
-    accuracy = options.accuracy
-    if accuracy.startswith(_TABLE):
-        file, comma, rest = accuracy.removeprefix(_TABLE).partition(",")
-        accuracy = f"{_TABLE}{_absolute(file)}{comma}{rest}"
-    return replace(
-        options,
-        space=_space(options.space),
-        data=data,
-        accuracy=accuracy,
-        predictor=None if options.predictor is None else _absolute(options.predictor),
-        start=_absolute(options.start) if options.start and Path(options.start).is_dir() else options.start,
-    )
+    return replace(options, **{name: absolute(name, getattr(options, name)) for name in _MADE_ABSOLUTE})
+
+
+def absolute(option: str, value: Any) -> Any:
+    """One option's value, a relative path in it made absolute.
+
+    Args:
+        option: Name of a field of :class:`hwnas.jobs.options.SearchOptions`.
+        value: Its own.
+
+    Raises:
+        UsageError: A path cannot be looked at.
+    """
+    make = _MADE_ABSOLUTE.get(option)
+    return value if make is None or value is None else make(value)
+
+
+def _data(name: str) -> str:
+    kind, colon, folder = name.partition(":")
+    return f"{kind}:{_absolute(folder)}" if colon else name
+
+
+def _accuracy(name: str) -> str:
+    if not name.startswith(_TABLE):
+        return name
+    file, comma, rest = name.removeprefix(_TABLE).partition(",")
+    return f"{_TABLE}{_absolute(file)}{comma}{rest}"
+
+
+def _start(name: str) -> str:
+    return _absolute(name) if name and Path(name).is_dir() else name
 
 
 def _space(name: str) -> str:
@@ -45,3 +62,12 @@ def _space(name: str) -> str:
 
 def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
+
+
+_MADE_ABSOLUTE: dict[str, Callable[[str], str]] = {
+    "space": _space,
+    "data": _data,
+    "accuracy": _accuracy,
+    "predictor": _absolute,
+    "start": _start,
+}

@@ -33,6 +33,7 @@ def result_record(
     model: str | None,
     training_seed: int | None = None,
     pruned_from: str | None = None,
+    steps: int | None = None,
     environment: Environment,
     importance: Mapping[str, float],
     notices: Sequence[str],
@@ -49,6 +50,7 @@ def result_record(
         model: The winner, as users name it; None without one.
         training_seed: Of the training whose weights were exported; None where nothing was.
         pruned_from: What NetAdapt has shrunk; None for a network of a space.
+        steps: In so many; None likewise.
         environment: The host.
         importance: Of the choices.
         notices: What a person should know.
@@ -72,6 +74,7 @@ def result_record(
             "kernels": list(winner.kernels),
             "training_seed": training_seed,
             "pruned_from": pruned_from,
+            "steps": steps,
         },
         "limits": {
             "latency_ms": {backend: most * 1e3 for backend, most in options.max_latency_s.items()},

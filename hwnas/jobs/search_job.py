@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +14,9 @@ from hwnas.core.errors import DatabaseError, HwnasError, MissingDependency, Usag
 from hwnas.core.foreign_code import in_one_line
 from hwnas.core.workload import Workload
 from hwnas.host.machine import probe_environment
-from hwnas.jobs.declaring import declared_anew, declared_before
+from hwnas.jobs.declaring import declared_anew, declared_before, opened_store
 from hwnas.jobs.feasibility import Feasibility
-from hwnas.jobs.finalists import Finalist, most_accurate, prove, spread_over
+from hwnas.jobs.finalists import Finalist
 from hwnas.jobs.folder import RESULT, Declared, SearchFolder
 from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.latency_models import latency_models, limits_of
@@ -25,7 +24,7 @@ from hwnas.jobs.listener import JobListener, Watching
 from hwnas.jobs.material import Material, material_of
 from hwnas.jobs.options import NETADAPT, SearchOptions
 from hwnas.jobs.paths import with_absolute_paths
-from hwnas.jobs.proofs import read_proofs, write_proofs
+from hwnas.jobs.proving import Proving
 from hwnas.jobs.result import result_record
 from hwnas.jobs.several_trainings import trained_with_seeds
 from hwnas.jobs.winner import best_seed, export_winner
@@ -34,17 +33,13 @@ from hwnas.searching.counted_cost import CountedCost
 from hwnas.searching.curve_pruner import CurvePruner
 from hwnas.searching.importance import choice_importance
 from hwnas.searching.learned_latency import LearnedLatency
-from hwnas.searching.optuna_study import add_measured
 from hwnas.searching.run import checked_sampler, run_search
-from hwnas.searching.suggester import NothingLeft
+from hwnas.searching.study_content import has_trials
 from hwnas.searching.trial import SearchResult, Trial
-from hwnas.store import LatencyStore
 from hwnas.workloads.spaces.workload import space_model, space_workload
 
 #: Told of every network, whether limited or not.
 _WATCHED = ("macs", "parameters")
-#: How often finalists are chosen anew where none of them is within the limits.
-_ROUNDS = 3
 #: Trials before a training is given up, and the share of its epochs before that.
 _PRUNING_STARTS = 5
 _PRUNED_AFTER = 1 / 3
@@ -97,7 +92,7 @@ def search(
         name = f"{material.space.name} {folder.path.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
         declared, storage = declared_anew(folder, chosen, name, db)
     try:
-        with LatencyStore.open(storage) as store:
+        with opened_store(folder, storage, begun_now=not resume) as store:
             timer = HostTimer(store, probe_environment(), chosen.threads, Watching(hears), declared.study)
             return _Job(declared, folder, material, timer, storage, hears).run(begun_now=not resume)
     except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
@@ -118,20 +113,14 @@ class _Job:
 
     def __post_init__(self) -> None:
         self._options = self.declared.options
-        self._host = self.timer.environment.fingerprint
         self._notices: list[str] = []
 
     def run(self, *, begun_now: bool) -> dict[str, Any]:
         try:
             self._prepare()
             result = self._searched()
-        except NothingLeft:
-            # A limit that nothing holds: the folder is free for one with another limit.
-            self.folder.abandon()
-            raise
         except HwnasError:
-            if begun_now and not self.folder.trainings.exists():
-                self.folder.abandon()
+            self._ended_early(begun_now)
             raise
         finalists = self._finalists(result)
         winner = min(finalists, key=lambda finalist: finalist.rank, default=None)
@@ -192,14 +181,11 @@ class _Job:
             resume=True,  # of a study that is there: the folder says whether it may be
             pruner=None if traded else self._pruner(),
             epochs=options.epochs,
-            host=self._host,
+            host=self.timer.environment.fingerprint,
             listener=self.listener,
         )
-        if result.evaluations < options.trials and options.budget_s is None:
-            self._note(
-                f"{result.evaluations} of {options.trials} networks were evaluated: no other one is surely "
-                "within the limits by what is known"
-            )
+        if result.ended:
+            self._note(f"{result.evaluations} of {options.trials} networks were evaluated: {result.ended}")
         return result
 
     def _pruner(self) -> optuna.pruners.BasePruner | None:
@@ -208,44 +194,38 @@ class _Job:
         warm = max(1, round(_PRUNED_AFTER * self.material.epochs))
         return CurvePruner(best=self._options.finalists, startup=_PRUNING_STARTS, warmup=warm)
 
+    def _ended_early(self, begun_now: bool) -> None:
+        """Free the folder where nothing has come of the search, such as under a limit that nothing holds."""
+        try:
+            kept = has_trials(self.storage, self.declared.study)
+        except (DatabaseError, optuna.exceptions.OptunaError, SQLAlchemyError):
+            return  # nobody knows, so nothing is given up
+        if kept:
+            self.listener.notice(
+                f"what is finished is kept: hwnas search --resume --out {self.folder.path} goes on"
+            )
+        elif begun_now:
+            self.folder.abandon()
+
     def _finalists(self, result: SearchResult) -> list[Finalist]:
-        found = read_proofs(self.folder, self._host, result.complete, self._workload)
-        for _ in range(_ROUNDS):
-            known = {finalist.trial.text for finalist in found}
-            new = [trial for trial in self._chosen(result, found) if trial.text not in known]
-            if not new:
-                break
-            self.listener.phase(f"measuring {len(new)} finalists")
-            trials = [(trial, self._workload(trial)) for trial in new]
-            found += prove(self.timer, trials, self._options.backends, self._options.max_latency_s)
-            write_proofs(self.folder, self._host, found)
-            self._learn(found)
-            if any(f.verdict in (None, Feasibility.FEASIBLE) for f in found):
-                break
-        return [self._trained(finalist) for finalist in found]
+        proving = Proving(
+            declared=self.declared,
+            folder=self.folder,
+            timer=self.timer,
+            models=self._models,
+            limits=self._limits,
+            storage=self.storage,
+            listener=self.listener,
+            workload_of=self._workload,
+        )
+        found = proving.finalists(result)
+        best = min((finalist.rank[0] for finalist in found), default=0)
+        return [self._trained(finalist, may_win=finalist.rank[0] == best) for finalist in found]
 
-    def _chosen(self, result: SearchResult, known: Sequence[Finalist]) -> list[Trial]:
-        count = self._options.finalists
-        if self._options.limited:
-            return most_accurate(result, self._limits, known)[:count]
-        return spread_over(result.front, count)
-
-    def _learn(self, finalists: Sequence[Finalist]) -> None:
-        """The models take over what was measured: a trial that only seemed to be within a limit is no more."""
-        measured: dict[str, dict[str, float]] = {}
-        for finalist in finalists:
-            for proof in finalist.proofs:
-                model = self._models[proof.backend]
-                if proof.estimate is not None and isinstance(model, LearnedLatency):
-                    own = measured.setdefault(model.name, {})
-                    own[finalist.trial.text] = proof.estimate.latency_s
-                    model.remember({finalist.trial.text: proof.estimate.latency_s})
-        add_measured(self.storage, self.declared.study, measured, self._host)
-
-    def _trained(self, finalist: Finalist) -> Finalist:
+    def _trained(self, finalist: Finalist, *, may_win: bool) -> Finalist:
         """With several seeds where it may win, and on the images that decide nothing."""
-        count = 1 if finalist.verdict is Feasibility.NOT else self._options.final_seeds
-        seeds = [self._options.seed + number for number in range(count)]
+        once = not may_win or finalist.verdict is Feasibility.NOT
+        seeds = [self._options.seed + number for number in range(1 if once else self._options.final_seeds)]
         return trained_with_seeds(finalist, self.material, self._options, seeds, self.listener, self._note)
 
     def _exported(self, winner: Finalist) -> list[str]:

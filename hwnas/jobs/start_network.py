@@ -13,7 +13,10 @@ from hwnas.core.workload import Workload
 from hwnas.exporting.declaration import Declaration
 from hwnas.exporting.file_names import ARCHITECTURE
 from hwnas.exporting.rebuilding import rebuilt
+from hwnas.jobs.defaults import DATA
+from hwnas.jobs.told_images import ToldImages
 from hwnas.netadapt.resizing import resize
+from hwnas.training.datasets import load_data
 from hwnas.training.image_data import ImageData
 from hwnas.training.rescaled_images import rescaled
 from hwnas.workloads.build import new_module
@@ -33,12 +36,42 @@ class Start:
         workload: From which it is built again, but for what its tensors' shapes say.
         data: Images that it reads.
         trained: Whether its weights were trained already.
+        other_data: What a person should know of it, where they were trained on other images; else empty.
     """
 
     network: nn.Module
     workload: Workload
     data: ImageData
     trained: bool
+    other_data: str = ""
+
+
+def start_data(name: str, given: str | None, image_size: int | None) -> ImageData:
+    """The images that a network is trained or fine-tuned on.
+
+    Args:
+        name: A model, or the folder of an export or a search.
+        given: Name of the data that the user asks for; None for those that the folder's network was trained on,
+            or else digits.
+        image_size: Of images from a folder; None for what the folder's network reads, or else the usual.
+
+    Raises:
+        UnknownName: No such data set.
+        UsageError: They cannot be used, or the folder cannot be read.
+    """
+    told = ToldImages.of(name)
+    chosen = given or (told.data if told else None) or DATA
+    # Images of a folder come in the size that is asked for; others are scaled to it.
+    own = image_size or (told.side if told else None)
+    size = own if chosen.startswith("folder:") else None
+    if given or told is None or told.data is None:
+        return load_data(chosen, image_size=size)
+    try:
+        return load_data(chosen, image_size=size)
+    except UsageError as error:
+        raise UsageError(
+            f"the network in {name} was trained on {chosen}: {error.message}", "Name its data with --data"
+        ) from error
 
 
 def start_network(name: str, data: ImageData, side: int | None, seed: int, batch: int = 1) -> Start:
@@ -54,12 +87,15 @@ def start_network(name: str, data: ImageData, side: int | None, seed: int, batch
 
     Raises:
         UnknownName: No such network.
-        UsageError: The name or the folder cannot be used, or the network does not suit the data.
+        UsageError: The name or the folder cannot be used, or the network does not suit the data; or the images
+            do not fit into memory in the size that it reads.
     """
-    folder = Path(name)
-    if (folder / ARCHITECTURE).is_file():
+    folder, told = Path(name), ToldImages.of(name)
+    if told is not None:
+        told.check(data)
         workload = _of_batch(Declaration.read(folder / ARCHITECTURE).workload, batch)
-        return _checked(Start(rebuilt(folder), workload, _for(workload, data), trained=True))
+        other = told.other_than(data)
+        return _checked(Start(rebuilt(folder), workload, _for(workload, data), trained=True, other_data=other))
     if name.startswith("space:"):
         workload = parse_model(name, batch=batch)
     else:

@@ -20,11 +20,18 @@ class TrainedTrial:
         number: Of the trial.
         model: The network, as users name it.
         weights: Its file.
+        seed: Of the training.
     """
 
     number: int
     model: str
     weights: Path
+    seed: int
+
+    @property
+    def record(self) -> dict[str, int]:
+        """What goes into ``architecture.json`` beside what the file of the weights tells; JSON-ready."""
+        return {"training_seed": self.seed, "trial": self.number}
 
 
 def trained_trial(folder: SearchFolder, number: int | None) -> TrainedTrial:
@@ -70,4 +77,4 @@ def trained_trial(folder: SearchFolder, number: int | None) -> TrainedTrial:
             f"trial {number} left no weights in {folder.trainings}", "Its accuracy was not told by a training"
         )
     read_tensors(files[0])
-    return TrainedTrial(number, model, files[0])
+    return TrainedTrial(number, model, files[0], seed)

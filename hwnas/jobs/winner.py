@@ -90,15 +90,10 @@ def export_files(
         CellError: The network cannot be written in a format.
         UsageError: A file cannot be written.
     """
-    about = {
-        "data": data.name,
-        "classes": list(data.class_names),
-        "pixel_mean": list(data.mean),
-        "pixel_deviation": list(data.deviation),
-        **told,
-    }
     part = folder.path / _PART
-    export_network(workload, network, part, images=images, force=True, told=about)
+    # What a kill has left of the moving below is no export any more.
+    shutil.rmtree(part, ignore_errors=True)
+    export_network(workload, network, part, images=images, force=True, told={**data.record(), **told})
     names = sorted(path.name for path in part.iterdir())
     for name in names:
         (part / name).replace(folder.path / name)

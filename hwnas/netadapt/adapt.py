@@ -19,17 +19,19 @@ from torch import nn
 from hwnas.core.errors import UsageError
 from hwnas.core.units import format_seconds
 from hwnas.netadapt.checkpoint import Checkpoint, Progressed, Step
-from hwnas.netadapt.choosing import Candidate, Latency, choose, granules, smallest
+from hwnas.netadapt.choosing import Candidate, Latency, choose, granules
 from hwnas.netadapt.progress import Adapted, Progress
 from hwnas.netadapt.proof import proved
+from hwnas.netadapt.reach import OutOfReach, check_sizes
 from hwnas.netadapt.settings import NetAdaptSettings
 from hwnas.netadapt.structure import Structure, pruned
 from hwnas.workloads.digest import network_digest
 from hwnas.workloads.randomness import seeded
 
 #: Trains a network in place for a number of optimizer steps, and tells its accuracy on held-out images
-#: afterwards, from 0 to 1; without steps it only tells. Torch's generator is seeded when it is called: equal
-#: networks should get equal accuracies.
+#: afterwards, from 0 to 1; without steps it only tells. Torch's generator is seeded when it is called, alike
+#: for all candidates of a step and differently for every step: images that are drawn with it are the same for
+#: networks that are compared, and others in the next step.
 FineTune = Callable[[nn.Module, int], float]
 
 #: Estimates the latency from the channels that each group has left [s].
@@ -62,7 +64,8 @@ def adapt(
         images: An input, float32, batch first.
         latency: Tells that of a network [s], such as :class:`hwnas.netadapt.predicted.PredictedLatency`, which
             gives the upper end of its interval. Where it has a method ``screen`` as that has, estimates say how
-            many channels go, and only the network that goes on is asked for.
+            many channels go, and only the network that goes on is asked for; where it has ``interval``, that is
+            kept with each step.
         limit_s: At most so much [s].
         fine_tune: Trains and evaluates.
         settings: None for the usual ones.
@@ -74,8 +77,8 @@ def adapt(
 
     Raises:
         OutOfMemory: The network does not fit.
-        UsageError: The network has no channels to prune or cannot reach the limit, or the folder is of another
-            run.
+        OutOfReach: It cannot reach the limit.
+        UsageError: The network has no channels to prune, or the folder is of another run.
     """
     chosen = settings or NetAdaptSettings()
     if not limit_s > 0:
@@ -91,42 +94,6 @@ def adapt(
     }
     run = _Run(start, (images,), latency, limit_s, fine_tune, chosen, seed, Checkpoint(folder, named), watch)
     return run.to_the_end()
-
-
-def check_reach(
-    network: nn.Module, images: torch.Tensor, latency: Latency, limit_s: float, settings: NetAdaptSettings
-) -> None:
-    """Whether a limit can be reached, before anything is trained for it.
-
-    Args:
-        network: Trained or not; not changed.
-        images: An input, float32, batch first.
-        latency: Tells that of a network [s].
-        limit_s: At most so much [s].
-        settings: Of the shrinking.
-
-    Raises:
-        OutOfMemory: The network does not fit.
-        UsageError: The network has no channels to prune, or cannot reach the limit.
-    """
-    start = copy.deepcopy(network).cpu().eval()
-    if latency(start) > limit_s:
-        structure, _ = proved(start, (images,), Structure.of(start, (images,)))
-        _check_reach(start, structure, granules(structure, settings.granule), latency, limit_s)
-
-
-def _check_reach(
-    network: nn.Module, structure: Structure, sizes: Mapping[str, int], latency: Latency, limit_s: float
-) -> None:
-    if not structure.groups:
-        raise UsageError("the network has no channels that can be pruned", "Give a network of convolutions")
-    least_s = latency(smallest(network, structure, sizes))
-    if least_s > limit_s:
-        raise UsageError(
-            f"the limit of {format_seconds(limit_s)} cannot be reached: with hardly any channels "
-            f"left the network takes {format_seconds(least_s)}",
-            "Raise the limit, or start from a smaller network",
-        )
 
 
 class _Run:
@@ -151,7 +118,7 @@ class _Run:
         whole, self._left_out = proved(network, inputs, Structure.of(network, inputs))
         self._sizes = granules(whole, settings.granule)
         if self._first_s > limit_s:
-            _check_reach(network, whole, self._sizes, latency, limit_s)
+            check_sizes(network, whole, self._sizes, latency, limit_s)
         self._progressed: Progressed = checkpoint.read()
         self._structure, self._network = whole, network
         self._resume()
@@ -213,8 +180,10 @@ class _Run:
         self._network, self._now_s = kept[1], latency_s
         self._structure = self._structure.without_channels(best.dropped)
         left = len(self._structure.group(best.group).channels)
+        # Of a network that was just asked for.
+        interval = getattr(self._latency, "interval", lambda _: None)(self._network)
         self._progressed.steps.append(
-            Step(best.group, best.dropped, left, self._now_s, accuracies[best.group], len(candidates))
+            Step(best.group, best.dropped, left, self._now_s, accuracies[best.group], len(candidates), interval)
         )
         self._progressed.accuracies = {}
         self._checkpoint.write(self._progressed, self._network)
@@ -236,8 +205,8 @@ class _Run:
                 return candidate, latency_s
         raise self._stuck()
 
-    def _stuck(self) -> UsageError:
-        return UsageError(
+    def _stuck(self) -> OutOfReach:
+        return OutOfReach(
             f"the latency stays at {format_seconds(self._now_s)}, above the limit of "
             f"{format_seconds(self._limit_s)}: no group of channels makes it faster",
             "Raise the limit, or give a smaller granule",
@@ -253,8 +222,7 @@ class _Run:
     def _compare(self, candidate: Candidate, number: int) -> nn.Module:
         """The network without a candidate's channels, fine-tuned; its accuracy is noted."""
         network = self._without(candidate.dropped)
-        what = f"{number} {candidate.group}"
-        accuracy = self._tuned(network, self._settings.short_steps, what)
+        accuracy = self._tuned(network, self._settings.short_steps, f"step {number}")
         self._progressed.accuracies[candidate.group] = accuracy
         return network
 

@@ -15,7 +15,7 @@ from hwnas.netadapt.resizing import resize
 from hwnas.training.weights import put, read_tensors, write_tensors
 
 #: Raised when older checkpoints must not be read any more.
-SCHEMA = 1
+SCHEMA = 2
 _STEPS = "netadapt.json"
 
 
@@ -30,6 +30,7 @@ class Step:
         latency_s: Of the network after the step [s].
         accuracy: Of the network after the step, fine-tuned.
         tried: Candidates that were compared.
+        interval_s: Latency and the ends of its interval, where those could be told [s].
     """
 
     group: str
@@ -38,6 +39,7 @@ class Step:
     latency_s: float
     accuracy: float
     tried: int
+    interval_s: tuple[float, float, float] | None = None
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Checkpoint:
             if told["identity"] != self._identity:
                 other = sorted(k for k, v in self._identity.items() if told["identity"].get(k) != v)
                 raise UsageError(f"{path} is of another run: its {', '.join(other)} differ", hint)
-            steps = [Step(**{**step, "dropped": tuple(step["dropped"])}) for step in told["steps"]]
+            steps = [_step(step) for step in told["steps"]]
             return Progressed(steps, dict(told["accuracies"]), told["finished"])
         except UsageError:
             raise
@@ -147,3 +149,14 @@ class Checkpoint:
             raise UsageError("there is no folder to read weights from", "Give one")
         number = "last" if progressed.finished is not None else f"{len(progressed.steps):03d}"
         return self._folder / f"step-{number}.safetensors"
+
+
+def _step(told: Mapping[str, Any]) -> Step:
+    interval_s = told["interval_s"]
+    return Step(
+        **{
+            **told,
+            "dropped": tuple(told["dropped"]),
+            "interval_s": None if interval_s is None else tuple(interval_s),
+        }
+    )

@@ -27,7 +27,7 @@ class PredictedLatency:
 
     def __init__(self, predictor: LatencyPredictor, images: torch.Tensor) -> None:
         self._predictor, self._images = predictor, images
-        self._known: dict[tuple[tuple[str, tuple[int, ...]], ...], float] = {}
+        self._known: dict[tuple[tuple[str, tuple[int, ...]], ...], tuple[float, float, float]] = {}
 
     def __call__(self, network: nn.Module) -> float:
         """Upper end of the interval [s].
@@ -38,9 +38,21 @@ class PredictedLatency:
         Raises:
             CellError: The network cannot be predicted.
         """
+        return self.interval(network)[2]
+
+    def interval(self, network: nn.Module) -> tuple[float, float, float]:
+        """Latency, and the ends of its 90 % interval [s].
+
+        Args:
+            network: As above.
+
+        Raises:
+            CellError: The network cannot be predicted.
+        """
         shapes = tuple(shapes_of(network).items())
         if shapes not in self._known:
-            self._known[shapes] = self._predictor.predict(network, self._images).high_s
+            found = self._predictor.predict(network, self._images)
+            self._known[shapes] = found.latency_s, found.low_s, found.high_s
         return self._known[shapes]
 
     def screen(

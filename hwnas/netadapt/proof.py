@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS
+from hwnas.core.errors import OutOfMemory
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, is_out_of_memory
 from hwnas.netadapt.structure import Group, Structure, pruned, silenced
 from hwnas.workloads.dry_run import tensors_in
 
@@ -32,6 +33,9 @@ def proved(
     Returns:
         What is left, and the names of the groups that were left out: such as those of layers whose code counts
         their channels by itself.
+
+    Raises:
+        OutOfMemory: It does not fit.
     """
     source = torch.Generator().manual_seed(0)
     inputs = tuple(torch.randn(tensor.shape, generator=source) for tensor in inputs)
@@ -57,7 +61,9 @@ def _holds(
         expected = list(tensors_in(silenced(network, structure, dropped)(*inputs)))
         try:
             found = list(tensors_in(pruned(network, structure, dropped)(*inputs)))
-        except FOREIGN_CODE_ERRORS:
+        except FOREIGN_CODE_ERRORS as error:
+            if is_out_of_memory(error):
+                raise OutOfMemory("the network does not fit into memory", "Free memory") from error
             return False
     return len(found) == len(expected) and all(map(_close, found, expected))
 

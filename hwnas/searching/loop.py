@@ -16,6 +16,7 @@ from hwnas.core.errors import CellError, HwnasError, UsageError
 from hwnas.core.workload import Scalar
 from hwnas.searching.codes import codes_of
 from hwnas.searching.cost_model import CostModel
+from hwnas.searching.evaluation_time import Stopwatch
 from hwnas.searching.limit import Judgement, Limit, judge
 from hwnas.searching.listener import Listener
 from hwnas.searching.optuna_space import architecture_of, distributions
@@ -34,6 +35,8 @@ _MOST_IDLE = 30
 _MOST_FAILURES = 5
 #: Networks in a row of which nobody can tell what they cost.
 _MOST_UNJUDGED = 100
+#: Why a search may end with fewer evaluations than were asked for.
+TIME_IS_OVER = "the time is over"
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class Loop:
         #: The last trial of every network, whatever became of it but for those that are queued again.
         self._last: dict[str, Trial] = {}
         self._again: set[int] = set()
+        #: Time of earlier evaluations, by the compact text of their network [s].
+        self._spent_s: dict[str, float] = {}
         self._tried: set[Row] = set()
         self._evaluations = 0
         self._drawn = 0
@@ -111,12 +116,15 @@ class Loop:
             # A limit that nothing holds is one line, and no study full of networks beyond it.
             self._drawn_row()
 
-    def go_on(self, evaluations: int, until: float = math.inf) -> None:
+    def go_on(self, evaluations: int, until: float = math.inf) -> str:
         """Until so many networks were evaluated, none is left, or the time is over.
 
         Args:
             evaluations: In all.
             until: Time of :func:`time.monotonic` after which nothing new is begun.
+
+        Returns:
+            Why there are fewer evaluations; empty where there are not.
 
         Raises:
             NothingLeft: No network is within the limits.
@@ -131,11 +139,11 @@ class Loop:
                     idle = 0
                 with quiet():
                     trial = self._study.ask(self._distributions)
-            except NothingLeft:
+            except NothingLeft as nothing:
                 self._forget_unasked()
                 if not self._evaluations:
                     raise
-                return
+                return nothing.message
             finally:
                 # A sampler may measure, whether it then finds something or not.
                 self._keep_measured()
@@ -145,6 +153,7 @@ class Loop:
             failures = failures + 1 if error else 0 if self._evaluations > before else failures
             if error and failures >= _MOST_FAILURES:
                 raise error
+        return "" if self._evaluations >= evaluations else TIME_IS_OVER
 
     def feasible(self, architecture: Architecture) -> bool:
         """Whether a network is within all limits; one that cannot be judged is not.
@@ -231,11 +240,15 @@ class Loop:
     def _evaluated(
         self, trial: optuna.Trial, architecture: dict[str, Scalar], judgement: Judgement
     ) -> HwnasError | None:
-        start = time.monotonic()
+        clock = Stopwatch(self._spent_s.get(self._text(architecture), 0.0))
         single = len(self._study.directions) == 1
 
         def report(progress: EpochReport) -> None:
             self._listener.epoch(trial.number, progress)
+            clock.hear(progress.elapsed_s)
+            if not progress.replayed:
+                # Of a process that is killed, this is what is known.
+                write_end(trial, seconds=clock.seconds)
             if single:
                 trial.report(progress.accuracy, progress.epoch)
                 # What an earlier run has paid for is judged at its end, not on the way there.
@@ -245,24 +258,24 @@ class Loop:
         try:
             workload = space_workload(self._task.space, architecture)
             evaluate, task = self._task.evaluator.evaluate, self._task
-            accuracy = evaluate(workload, seed=task.seed, epochs=task.epochs, report=report).value
+            found = evaluate(workload, seed=task.seed, epochs=task.epochs, report=report)
+            clock.hear(found.seconds)
         except Pruned:
-            self._end(trial, OptunaState.PRUNED, seconds=time.monotonic() - start)
+            self._end(trial, OptunaState.PRUNED, seconds=clock.seconds)
             return None
         except UsageError:
             # What the user gave cannot be used; no other network changes that.
-            write_end(trial, seconds=time.monotonic() - start)
+            write_end(trial, seconds=clock.seconds)
             give_back(self._study, trial)
             raise
         except HwnasError as error:
-            self._end(trial, OptunaState.FAIL, note=str(error), seconds=time.monotonic() - start)
+            self._end(trial, OptunaState.FAIL, note=str(error), seconds=clock.seconds)
             return error
         except BaseException:
-            write_end(trial, seconds=time.monotonic() - start)
+            write_end(trial, seconds=clock.seconds)
             give_back(self._study, trial)
             raise
-        seconds = time.monotonic() - start
-        self._end(trial, OptunaState.COMPLETE, accuracy, judgement, seconds=seconds)
+        self._end(trial, OptunaState.COMPLETE, found.value, judgement, seconds=clock.seconds)
         return None
 
     def _end(
@@ -292,6 +305,7 @@ class Loop:
             return None
         self._tried.update(map(tuple, self._codes.encode([trial.architecture]).tolist()))
         self._evaluations += trial.evaluated
+        self._spent_s[trial.text] = max(self._spent_s.get(trial.text, 0.0), trial.seconds or 0.0)
         if trial.number not in self._again:
             self._last[trial.text] = trial
         if trial.state is TrialState.COMPLETE:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 
 from hwnas.core.errors import CellError, HwnasError, UnknownName, UsageError
-from hwnas.searching.loop import Loop
+from hwnas.searching.loop import TIME_IS_OVER, Loop
 from hwnas.searching.suggester import NothingLeft
 from hwnas.searching.trial import Trial, TrialState
 from hwnas.workloads.spaces.choice import Architecture
@@ -25,7 +25,7 @@ _MOST_FAILURES = 5
 
 
 class _Over(Exception):
-    """Ends a strategy: the time is over, or `error` ends the search."""
+    """Ends a strategy: enough networks were evaluated, the time is over, or `error` ends the search."""
 
     def __init__(self, error: HwnasError | None = None) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ def check_nni_sampler(name: str) -> None:
     check_nni()
 
 
-def search_with_nni(loop: Loop, space: Space, sampler: str, trials: int, seed: int, until: float) -> None:
+def search_with_nni(loop: Loop, space: Space, sampler: str, trials: int, seed: int, until: float) -> str:
     """Evaluate networks that NNI suggests.
 
     Args:
@@ -57,18 +57,21 @@ def search_with_nni(loop: Loop, space: Space, sampler: str, trials: int, seed: i
         seed: Of NNI's random numbers.
         until: Time of :func:`time.monotonic` after which nothing new is begun.
 
+    Returns:
+        Why there are fewer evaluations; empty where there are not.
+
     Raises:
         NothingLeft: No network is within the limits.
         HwnasError: Several evaluations failed, one after the other, or the evaluator cannot be used.
     """
+    search = _with_tuner if NNI_SAMPLERS[sampler] else _with_strategy
     try:
-        if NNI_SAMPLERS[sampler]:
-            _with_tuner(loop, space, NNI_SAMPLERS[sampler], trials, seed, until)
-        else:
-            _with_strategy(loop, space, sampler, trials, seed, until)
+        ended = search(loop, space, NNI_SAMPLERS[sampler] or sampler, trials, seed, until)
     except _Over as over:
         if over.error is not None:
             raise over.error from over
+        ended = TIME_IS_OVER
+    return ended if loop.evaluations < trials else ""
 
 
 class _Evaluations:
@@ -106,14 +109,18 @@ class _Evaluations:
             raise _Over(error) from error
 
 
-def _with_strategy(loop: Loop, space: Space, strategy: str, trials: int, seed: int, until: float) -> None:
+def _with_strategy(loop: Loop, space: Space, strategy: str, trials: int, seed: int, until: float) -> str:
     from hwnas.nni_bridge.multi_trial import search
 
     evaluate = _Evaluations(loop, trials, until)
-    search(space, evaluate, strategy=strategy, trials=trials, seed=seed, feasible=loop.feasible)
+    found = search(space, evaluate, strategy=strategy, trials=trials, seed=seed, feasible=loop.feasible)
+    if not found.complete:
+        return f"NNI's strategy {strategy} suggests no further network that is new and within the limits"
+    failed = sum(trial.accuracy is None for trial in found.trials)
+    return f"NNI counts those whose evaluation failed, {failed} here, and tries no others in their place"
 
 
-def _with_tuner(loop: Loop, space: Space, name: str, trials: int, seed: int, until: float) -> None:
+def _with_tuner(loop: Loop, space: Space, name: str, trials: int, seed: int, until: float) -> str:
     from hwnas.nni_bridge import tuners
 
     tuner = tuners.AskTell(space, tuner=name, seed=seed, feasible=loop.feasible)
@@ -125,10 +132,11 @@ def _with_tuner(loop: Loop, space: Space, name: str, trials: int, seed: int, unt
         except tuners.NothingLeft as error:
             if not told:
                 raise NothingLeft(error.message, error.hint) from error
-            return
+            return error.message
         try:
             accuracy: float | None = evaluate(architecture)
             told += 1
         except CellError:
             accuracy = None
         tuner.tell(architecture, accuracy)
+    return ""

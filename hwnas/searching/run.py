@@ -13,13 +13,14 @@ from optuna.study import Study
 
 from hwnas.core.errors import HwnasError, UnknownName, UsageError
 from hwnas.searching.cost_model import CostModel
+from hwnas.searching.evaluation_time import seconds_by_network
 from hwnas.searching.limit import Limit
 from hwnas.searching.listener import Listener
 from hwnas.searching.loop import Loop, Task
 from hwnas.searching.nni_engine import NNI_DEFAULT, check_nni_sampler, search_with_nni
 from hwnas.searching.optuna_samplers import SAMPLERS, SamplerRequest, make_sampler
 from hwnas.searching.optuna_study import DECLARATION, measured_key, open_study
-from hwnas.searching.optuna_trials import SECONDS, read_trial
+from hwnas.searching.optuna_trials import read_trial
 from hwnas.searching.trial import SearchResult
 from hwnas.training.accuracy import AccuracyEvaluator
 from hwnas.workloads.spaces.space import Space
@@ -108,7 +109,8 @@ def run_search(
     opened.sampler = make_sampler(suggested_by, replace(request, asked=asked))
     opened.pruner = pruner or NopPruner()
     loop = Loop(task, opened, listener or Listener())
-    until = math.inf if budget_s is None else time.monotonic() + budget_s - _spent_s(opened)
+    spent_s = sum(seconds_by_network(opened.get_trials(deepcopy=False)).values())
+    until = math.inf if budget_s is None else time.monotonic() + budget_s - spent_s
     try:
         loop.begin()
     except HwnasError:
@@ -117,10 +119,10 @@ def run_search(
             optuna.delete_study(study_name=opened.study_name, storage=opened._storage)
         raise
     if engine == "nni":
-        search_with_nni(loop, space, sampler, trials, seed, until)
+        ended = search_with_nni(loop, space, sampler, trials, seed, until)
     else:
-        loop.go_on(trials, until)
-    return search_result(space, opened, host)
+        ended = loop.go_on(trials, until)
+    return replace(search_result(space, opened, host), ended=ended)
 
 
 def checked_sampler(engine: str, sampler: str | None) -> str:
@@ -137,11 +139,6 @@ def checked_sampler(engine: str, sampler: str | None) -> str:
         return sampler or NNI_DEFAULT
     SAMPLERS.load(sampler or DEFAULT)
     return sampler or DEFAULT
-
-
-def _spent_s(study: Study) -> float:
-    """Time of all evaluations, those that were broken off included [s]."""
-    return sum((float(t.user_attrs.get(SECONDS, 0.0)) for t in study.get_trials(deepcopy=False)), 0.0)
 
 
 def _check(task: Task, trials: int, pruner: BasePruner | None) -> None:

@@ -252,7 +252,8 @@ class Suggester:
                     f"no network of the space {space} is surely within {limit.told}; the least is {least}",
                     "Raise the limit, or lower the confidence",
                 )
-        return NothingLeft(f"no further network of the space {space} is within the limits", "Stop here")
+        left = "is within the limits" if self._limits else "is left to try"
+        return NothingLeft(f"no further network of the space {space} {left}", "Stop here")
 
 
 def _medians(cost: CostModel, rows: np.ndarray, codes: Codes) -> np.ndarray:

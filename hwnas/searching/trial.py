@@ -85,7 +85,7 @@ class Trial:
         accuracy: From 0 to 1; of a pruned one as far as it came; None without an evaluation.
         costs: Name of a cost -> its estimate.
         violations: Name of a limited cost -> logarithm of upper end over limit; at most 0 where it holds.
-        seconds: Time of the evaluation [s].
+        seconds: Time of the network's evaluation, that of earlier runs included [s].
         note: Why it failed, or what it repeats.
         repeats: Number of the trial with the same network whose accuracy it took over.
     """
@@ -137,6 +137,7 @@ class SearchResult:
         traded: Names of costs that were kept small besides.
         trials: All of them, in the order of their suggestion.
         measured: Name of a cost -> compact text of an architecture -> what was measured, in the cost's unit.
+        ended: Why there are fewer evaluations than were asked for; empty where there are not.
     """
 
     study: str
@@ -149,6 +150,7 @@ class SearchResult:
     traded: tuple[str, ...]
     trials: tuple[Trial, ...]
     measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    ended: str = ""
 
     @property
     def evaluations(self) -> int:
@@ -187,6 +189,7 @@ class SearchResult:
             "limits": list(self.limits),
             "traded": list(self.traded),
             "evaluations": self.evaluations,
+            "ended": self.ended,
             "best": self.best.number if self.best else None,
             "front": [trial.number for trial in self.front],
             "measured": {name: dict(values) for name, values in self.measured.items()},

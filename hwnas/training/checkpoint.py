@@ -61,7 +61,12 @@ class State:
 
 
 def write_checkpoint(
-    path: Path, state: State, network: nn.Module, optimizer: torch.optim.Optimizer, of: Mapping[str, Any]
+    path: Path,
+    state: State,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    of: Mapping[str, Any],
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a training's state; the last one stays until the new one is complete.
 
@@ -71,6 +76,7 @@ def write_checkpoint(
         network: As it is in training; the best one of a finished training.
         optimizer: Of stochastic gradient descent with momentum.
         of: What the training is of: seed, settings, data and network.
+        about: What else whoever uses the weights should know, such as how pixels are normalised; JSON-ready.
 
     Raises:
         UsageError: The file cannot be written.
@@ -84,6 +90,7 @@ def write_checkpoint(
             if momentum is not None:
                 tensors[f"{_MOMENTUM}{name}"] = momentum
     told = {
+        **(about or {}),
         "schema": _SCHEMA,
         "of": dict(of),
         "finished": state.finished,

@@ -16,6 +16,8 @@ from hwnas.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from hwnas.training.image_data import ImageData
 
+#: Name of the evaluator that trains.
+TRAIN = "train"
 FORMS = "train, table:FILE.csv,architecture=COLUMN,accuracy=COLUMN,unit=percent or package.module:function"
 _TABLE_FORM = "Write table:FILE.csv,architecture=COLUMN,accuracy=COLUMN, and unit=percent where it is"
 
@@ -23,7 +25,7 @@ _TABLE_FORM = "Write table:FILE.csv,architecture=COLUMN,accuracy=COLUMN, and uni
 EVALUATORS = Registry(
     "accuracy evaluator",
     "hwnas.accuracy",
-    {"train": "hwnas.training.evaluators:make_trained", "table": "hwnas.training.evaluators:make_tabular"},
+    {TRAIN: "hwnas.training.evaluators:make_trained", "table": "hwnas.training.evaluators:make_tabular"},
 )
 
 

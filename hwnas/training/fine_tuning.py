@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+import torch
 from torch import nn
 
 from hwnas.training.image_data import ImageData
@@ -14,17 +15,19 @@ from hwnas.training.settings import TrainingSettings
 
 #: Of the learning rate of a whole training: the weights are good already.
 _RATE_SHARE = 0.2
+_SEEDS = 2**53
 
 
-def fine_tuner(data: ImageData, settings: TrainingSettings, seed: int) -> Callable[[nn.Module, int], float]:
+def fine_tuner(data: ImageData, settings: TrainingSettings) -> Callable[[nn.Module, int], float]:
     """What trains a network in place for some optimizer steps, and tells its validation accuracy afterwards.
 
-    Equal networks get equal accuracies. Without steps it only tells.
+    Which images it sees, and in what order, torch's generator decides when it is called: where that is in the
+    same state, equal networks get equal accuracies, and where it is not, they see other images. Without steps
+    it only tells.
 
     Args:
         data: To train on.
         settings: Of a whole training; the learning rate is a fifth of theirs, and there is no early stop.
-        seed: Of the order of the images and of their augmentation.
     """
 
     def fine_tune(network: nn.Module, steps: int) -> float:
@@ -40,6 +43,7 @@ def fine_tuner(data: ImageData, settings: TrainingSettings, seed: int) -> Callab
             warmup=0.1,
             patience=epochs,
         )
+        seed = int(torch.randint(_SEEDS, ()))
         return train(network, data, short, seed=seed).accuracy.value
 
     return fine_tune

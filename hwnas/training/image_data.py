@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -89,6 +90,15 @@ class ImageData:
     def deviation(self) -> tuple[float, ...]:
         """Standard deviation of the training images' pixels by channel."""
         return tuple(self._statistics[1].flatten().tolist())
+
+    def record(self) -> dict[str, Any]:
+        """What users of a trained network need: its classes, and how pixels are normalised; JSON-ready."""
+        return {
+            "data": self.name,
+            "classes": list(self.class_names),
+            "pixel_mean": list(self.mean),
+            "pixel_deviation": list(self.deviation),
+        }
 
     def normalised(self, images: torch.Tensor) -> torch.Tensor:
         """Pixels as networks read them: float32 of mean 0 and deviation 1 in each channel of the training

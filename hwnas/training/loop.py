@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from hwnas.core.errors import OutOfMemory, TrainingDiverged, UsageError
-from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line, is_out_of_memory
 from hwnas.training.accuracy import Accuracy, EpochReport, Report
 from hwnas.training.checkpoint import Epoch, State, read_checkpoint, write_checkpoint
 from hwnas.training.image_data import ImageData, Part
@@ -148,7 +147,9 @@ class _Run:
 
     def _keep(self) -> None:
         if self._checkpoint is not None:
-            write_checkpoint(self._checkpoint, self.state, self._network, self._optimizer, self._of())
+            write_checkpoint(
+                self._checkpoint, self.state, self._network, self._optimizer, self._of(), self._data.record()
+            )
 
     def to_the_end(self, report: Report) -> None:
         """All epochs that are left."""
@@ -267,7 +268,7 @@ def _within_memory() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or re.search("can't allocate memory|not enough memory", str(error)):
+        if is_out_of_memory(error):
             raise OutOfMemory("the training does not fit into memory", "Give a smaller batch") from error
         raise
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 from hwnas.core.errors import UsageError
 from hwnas.training.augmentation import Augmentation
 from hwnas.training.image_data import ImageData, Part
+from hwnas.training.memory import check_image_memory
 
 #: Images that are scaled at once.
 _AT_ONCE = 1000
@@ -26,7 +27,7 @@ def rescaled(data: ImageData, channels: int, side: int) -> ImageData:
         side: Height and width of the result.
 
     Raises:
-        UsageError: Images in colour for another number of channels.
+        UsageError: Images in colour for another number of channels, or they do not fit into memory.
     """
     own, height, width = data.input_shape
     if (own, height, width) == (channels, side, side):
@@ -36,6 +37,8 @@ def rescaled(data: ImageData, channels: int, side: int) -> ImageData:
             f"the images of {data.name} have {own} channels, and the network reads {channels}",
             "Give another network or other data",
         )
+    count = sum(map(len, (data.train, data.validation, data.test)))
+    check_image_memory(f"images of {data.name}", count, (channels, side, side))
     shift = round(data.augmentation.shift * side / height)
     return replace(
         data,

@@ -10,6 +10,9 @@ from hwnas.core.errors import UsageError
 from hwnas.training.augmentation import Augmentation
 from hwnas.training.image_data import Part
 
+#: Height and width of images from a folder, where the user does not say.
+FOLDER_SIZE = 64
+
 
 @dataclass(frozen=True, eq=False)
 class Source:

@@ -14,11 +14,10 @@ from PIL import Image
 
 from hwnas.core.errors import UsageError
 from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
-from hwnas.core.units import format_bytes
-from hwnas.host.memory import available_memory_bytes
 from hwnas.training.augmentation import Augmentation
 from hwnas.training.image_data import Part
-from hwnas.training.sources import Source, own_folder, refuse_size
+from hwnas.training.memory import check_image_memory
+from hwnas.training.sources import FOLDER_SIZE, Source, own_folder, refuse_size
 
 CIFAR10, FOLDER = "cifar10", "folder"
 
@@ -28,11 +27,7 @@ _FOLDER_HINT = (
     "Give a folder with a folder of images for every class, or with such folders in train, val and test"
 )
 
-#: Height and width of images from a folder, where the user does not say.
-_SIZE = 64
 _LARGEST_SIZE = 1024
-#: Images that take more of the memory that is left would leave none for the training.
-_MOST_MEMORY = 0.4
 
 #: Names of folders that divide images.
 _PARTS = {"validation": ("val", "valid", "validation"), "test": ("test",)}
@@ -71,7 +66,7 @@ def read_folder(folder: str, image_size: int | None) -> Source:
         UsageError: The folder has no such images, one cannot be read, or they do not fit into memory.
     """
     path = own_folder(FOLDER, folder, _FOLDER_HINT)
-    size = _SIZE if image_size is None else image_size
+    size = FOLDER_SIZE if image_size is None else image_size
     if not 8 <= size <= _LARGEST_SIZE:
         raise UsageError(f"the image size {size} is out of range", f"Give one from 8 to {_LARGEST_SIZE}")
     divided = (path / "train").is_dir() and any(entry.is_dir() for entry in (path / "train").iterdir())
@@ -87,13 +82,7 @@ def read_folder(folder: str, image_size: int | None) -> Source:
 
 def _images(path: Path, size: int) -> tuple[Part, tuple[str, ...]]:
     found = _read(str(path), _FOLDER_HINT, partial(torchvision.datasets.ImageFolder, path))
-    needed, free = len(found.samples) * 3 * size**2, available_memory_bytes()
-    if needed > _MOST_MEMORY * free:
-        raise UsageError(
-            f"the {len(found.samples)} images in {path} take {format_bytes(needed)} at {size}x{size}, and "
-            f"{format_bytes(free)} of memory are left",
-            "Give a smaller image size, or fewer images",
-        )
+    check_image_memory(f"images in {path}", len(found.samples), (3, size, size))
     images = torch.empty((len(found.samples), 3, size, size), dtype=torch.uint8)
     for place, (file, _) in enumerate(found.samples):
         images[place] = _square(file, size)

@@ -83,10 +83,11 @@ class TrainedEvaluator:
         """
         settings = self._for(epochs)
         file = self.weights_file(workload, seed=seed, epochs=epochs)
+        network = trainable_network(workload, self.data, seed)
         if file is None or not file.exists():
-            check_training_memory(workload, settings.batch)
+            check_training_memory(network, workload.label, workload.input_shape, settings.batch)
         return train(
-            trainable_network(workload, self.data, seed),
+            network,
             self.data,
             settings,
             seed=seed,

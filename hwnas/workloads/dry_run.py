@@ -10,7 +10,7 @@ from torch import nn
 from torch.func import functional_call
 
 from hwnas.core.errors import OutOfMemory, UsageError
-from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line, is_out_of_memory
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def run(name: str, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
             return module(*inputs)
     except FOREIGN_CODE_ERRORS as error:
         shapes = " and ".join("x".join(map(str, t.shape)) for t in inputs)
-        if "can't allocate memory" in str(error) or "not enough memory" in str(error):
+        if is_out_of_memory(error):
             raise OutOfMemory(f"{name} does not fit into memory on an input of shape {shapes}") from error
         raise UsageError(
             f"{name} cannot run on an input of shape {shapes}: {in_one_line(error)}",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from hwnas.core.errors import UsageError
-from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
+from hwnas.core.errors import OutOfMemory, UsageError
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line, is_out_of_memory
 from hwnas.core.named_function import find_function
 from hwnas.core.workload import Workload
 from hwnas.workloads.digest import network_digest
@@ -18,6 +18,7 @@ def call_factory(name: str, seed: int) -> nn.Module:
     """Call the factory with torch's generator seeded, and put the module into eval mode.
 
     Raises:
+        OutOfMemory: There is no room for it.
         UsageError: It cannot be found, raises, or returns something else than a module.
     """
     factory = find_function(name, "model", _FORM)
@@ -25,6 +26,8 @@ def call_factory(name: str, seed: int) -> nn.Module:
         with seeded(seed):
             module = factory()
     except FOREIGN_CODE_ERRORS as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(f"the network of {name} does not fit into memory", "Free memory") from error
         raise UsageError(f"the factory {name} failed: {in_one_line(error)}", _FORM) from error
     if not isinstance(module, nn.Module):
         raise UsageError(f"the factory {name} returned a {type(module).__name__}", _FORM)

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from hwnas.core.errors import UsageError
-from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
+from hwnas.core.errors import OutOfMemory, UsageError
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line, is_out_of_memory
 from hwnas.core.workload import Workload
 from hwnas.workloads.initialisation import wake_up
 from hwnas.workloads.randomness import generator, seeded
@@ -103,6 +103,10 @@ def _create(workload: Workload) -> nn.Module:
     try:
         module = networks.create(workload.name, workload.input_shape[1:])
     except FOREIGN_CODE_ERRORS as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(
+                f"{workload.kind}:{workload.name} does not fit into memory", "Free memory"
+            ) from error
         size = "x".join(map(str, workload.input_shape))
         raise UsageError(
             f"{workload.kind}:{workload.name} cannot be built for the input {size}: {in_one_line(error)}",

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from command_line import Run, runner
+from jobs_lab import SMALL, made_up_times, no_predictor
 
-from hwnas.jobs import search_job
+from hwnas.jobs import latency_models, search_job
 from hwnas.jobs.folder import Declared, SearchFolder
+from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.options import SearchOptions
 
 RECORD: dict[str, Any] = {
@@ -106,6 +108,48 @@ def test_a_search_goes_on_as_it_was_begun(run: Run, asked: list[SearchOptions], 
 
 
 @pytest.mark.parametrize(
+    ("begun", "again", "other", "said"),
+    [
+        ({}, ("--sampler", "hwnas"), ("--sampler", "tpe"), "begun with hwnas"),
+        ({"engine": "nni"}, ("--sampler", "evolution"), ("--sampler", "random"), "begun with evolution"),
+        ({}, ("--data", "digits"), ("--data", "folder:mine"), "begun with digits"),
+        ({"data": "folder:{here}/mine"}, ("--data", "folder:mine"), ("--data", "digits"), "folder:"),
+        ({"data": "folder:{here}/mine"}, ("--image-size", "64"), ("--image-size", "32"), "begun with 64"),
+        ({"accuracy": "my_own:function"}, (), ("--data", "digits"), "begun without it"),
+        ({"predictor": "{here}/mine"}, ("--predictor", "mine"), ("--predictor", "other"), "mine"),
+        ({}, (), ("--predictor", "mine"), "begun without it"),
+        (
+            {"engine": "netadapt", "start": "{here}/mine", "max_latency_s": {"openvino:cpu:fp32": 1e-3}},
+            ("--engine", "netadapt", "--start", "mine", "--data", "digits", "--max-latency", "1ms"),
+            ("--start", "other"),
+            "mine",
+        ),
+    ],
+)
+def test_what_is_said_again_is_taken_as_it_was_said(
+    run: Run,
+    asked: list[SearchOptions],
+    tmp_path: Path,
+    begun: dict[str, Any],
+    again: tuple[str, ...],
+    other: tuple[str, ...],
+    said: str,
+) -> None:
+    """Paths are those of the same files, and what nobody gave is what it is by default."""
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+    named = {k: v.format(here=tmp_path) if isinstance(v, str) else v for k, v in begun.items()}
+    options = SearchOptions(**named)
+    SearchFolder(tmp_path / "out").begin(Declared(options, "study", "2026-01-01T00:00:00+00:00", "a.db"))
+    assert run("--resume", "--out", "out", *again)[0] == 0
+    assert asked == [options]
+    code, _, err = run("--resume", "--out", "out", *other)
+    assert code == 2
+    assert f"{other[0]} is another than that of the search in out" in err
+    assert said in err
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--max-latency", "soon"), "cannot read the quantity 'soon'"),
@@ -127,5 +171,48 @@ def test_bad_input_is_one_line(run: Run, tmp_path: Path, arguments: tuple[str, .
     code, _, err = run(*arguments)
     assert code == 2
     assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A small space, whose latencies are made up."""
+    monkeypatch.setattr(HostTimer, "close", made_up_times)
+    monkeypatch.setattr(latency_models, "find_predictor", no_predictor)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    return "small.yaml"
+
+
+def test_a_limit_that_nothing_holds_is_one_line(run: Run, small: str, tmp_path: Path) -> None:
+    code, _, err = run("--space", small, "--max-latency", "1ns", "--measurements", "2", "--out", "mine")
+    assert code == 2
+    assert err.startswith("hwnas: no network of the space ")
+    assert "is surely within latency openvino:cpu:fp32 1.00 ns at 90 %; the least is" in err
+    assert len(err.strip().splitlines()) == 1
+    # Another limit may take the folder.
+    assert not (tmp_path / "mine").exists()
+
+
+def test_too_little_memory_is_one_line(run: Run, small: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwnas.training.memory.available_memory_bytes", lambda: 1000)
+    code, out, err = run(
+        *("--space", small, "--max-latency", "1s", "--measurements", "2", "--trials", "9", "--epochs", "1")
+    )
+    assert code == 2
+    assert err.startswith("hwnas: training ")
+    assert "takes at least" in err
+    assert "1000 B are left" in err
+    assert len(err.strip().splitlines()) == 1
+    assert "trial 0 failed" in out
+
+
+def test_images_that_do_not_fit_are_one_line(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("hwnas.training.memory.available_memory_bytes", lambda: 1_000_000)
+    code, _, err = run(
+        *("--engine", "netadapt", "--start", "zoo:squeezenet1_1", "--image-size", "64", "--max-latency", "1ms")
+    )
+    assert code == 2
+    assert "the 1797 images of digits take 21.1 MiB at 64x64, and 977 KiB of memory are left" in err
     assert len(err.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from jobs_lab import SMALL, Finished, Hearing
+from jobs_lab import SMALL, Finished, Hearing, made_up_times, no_predictor
 
-from hwnas.jobs import host_timer
+from hwnas.jobs import host_timer, latency_models
+from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.options import SearchOptions
 from hwnas.jobs.search_job import search
 
@@ -30,6 +32,29 @@ def space_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("space") / "small.yaml"
     path.write_text(SMALL)
     return path
+
+
+@pytest.fixture(scope="session")
+def jobs_db(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One database for many searches: making one takes a while."""
+    return str(tmp_path_factory.mktemp("jobs") / "latency.sqlite")
+
+
+@pytest.fixture
+def made_up_latencies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is measured or predicted, and no page is drawn."""
+    monkeypatch.setattr(HostTimer, "close", made_up_times)
+    monkeypatch.setattr(latency_models, "find_predictor", no_predictor)
+    monkeypatch.setattr("hwnas.report.search.page.write_search_page", lambda *_: [])
+
+
+@pytest.fixture
+def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, where a module ``own_accuracy`` of the user's may be; forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    monkeypatch.delitem(sys.modules, "own_accuracy", raising=False)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

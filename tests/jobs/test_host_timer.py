@@ -6,14 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 from hwnas.core.errors import LockHeld
+from hwnas.core.measurement import SEARCH_CAMPAIGN
+from hwnas.core.workload import Workload
 from hwnas.host import lock
 from hwnas.host.machine import probe_environment
 from hwnas.jobs import host_timer
-from hwnas.jobs.host_timer import HostTimer
+from hwnas.jobs.feasibility import Feasibility
+from hwnas.jobs.host_timer import HostTimer, Timed
+from hwnas.jobs.module_proof import prove_module
 from hwnas.measuring.campaign import Campaign
 from hwnas.measuring.events import Silent
+from hwnas.measuring.statistics import Estimate
 from hwnas.store import LatencyStore
 from hwnas.workloads.models import parse_model
 
@@ -50,6 +57,49 @@ def test_what_was_measured_before_a_kill_is_kept(
         assert all(s is not None and s > 0 for s in found)
         assert timer.quick(workloads, BACKEND) == found
         assert store.count() == 2
+
+
+def test_a_network_that_is_an_object_is_measured_with_its_kernels(
+    tmp_path: Path, quick_measuring: None
+) -> None:
+    network = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3)).eval()
+    images = torch.zeros(1, 1, 8, 8)
+    with LatencyStore.open(tmp_path / "a.db") as store:
+        timer = HostTimer(store, probe_environment(), 1, Silent(), "mine")
+        found = prove_module(timer, network.to(memory_format=torch.channels_last), images, BACKEND, 1.0)
+        assert found.latency.verdict is Feasibility.FEASIBLE
+        assert found.latency.estimate is not None
+        assert any(kernel.time_s is not None for kernel in found.kernels)
+        # Reports leave it out, and the same search does not measure it again.
+        assert [campaign.name for campaign, _ in store.campaigns()] == [SEARCH_CAMPAIGN]
+        count = store.count()
+        assert prove_module(timer, network, images, BACKEND, 1.0) == found
+        assert store.count() == count
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "limit_s", "more"),
+    [((0.9, 1.1), 1.0, True), ((0.8, 0.9), 1.0, False), ((0.9, 1.1), None, False)],
+)
+def test_passes_are_added_until_the_side_of_the_limit_is_clear(
+    interval_s: tuple[float, float], limit_s: float | None, more: bool
+) -> None:
+    low_s, high_s = interval_s
+    timed = Timed(Estimate(1.0, low_s, high_s, 1.0, 0.0, 0.0, 3, 9, None), kernels=())
+    asked: list[bool] = []
+
+    class Timer:
+        def close(self, workloads: list[Workload], backends: list[str], *, is_open: Any, live: Any) -> Any:
+            (workload,), (backend,) = workloads, backends
+            assert set(live) == {workload.key}
+            times = {(workload, backend): timed}
+            asked.append(is_open(workload, times))
+            return times
+
+    network = nn.Sequential(nn.Conv2d(1, 8, 3)).eval()
+    found = prove_module(Timer(), network, torch.zeros(1, 1, 8, 8), BACKEND, limit_s)  # type: ignore[arg-type]
+    assert asked == [more]
+    assert found.latency.estimate == timed.estimate
 
 
 def test_it_waits_for_the_machine(

@@ -146,6 +146,27 @@ def test_candidates_that_learn_better_are_kept(trained: nn.Module, first_s: floa
     assert all(step.tried > 1 for step in found.steps)
 
 
+def test_candidates_of_a_step_see_the_same_images_and_steps_see_others(
+    trained: nn.Module, first_s: float
+) -> None:
+    drawn: dict[str, set[int]] = {}
+    now = [""]
+
+    def watch(progress: Progress) -> None:
+        last = progress.activity.startswith("last")
+        now[0] = "last" if last else str(progress.step)
+
+    def fine_tune(network: nn.Module, steps: int) -> float:
+        drawn.setdefault(now[0], set()).add(int(torch.randint(2**40, ())))
+        return 0.5
+
+    found = adapt(trained, IMAGES, macs_as_latency_s, 0.6 * first_s, fine_tune, FAST, watch=watch)
+    assert len(drawn) == len(found.steps) + 1 > 2
+    assert all(step.tried > 1 for step in found.steps)
+    assert all(len(numbers) == 1 for numbers in drawn.values())
+    assert len(set.union(*drawn.values())) == len(drawn)
+
+
 def test_progress_tells_where_it_stands(trained: nn.Module, first_s: float, digits: Digits) -> None:
     told: list[Progress] = []
     found = shrunk(trained, 0.7 * first_s, digits, watch=told.append)

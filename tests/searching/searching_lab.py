@@ -1,13 +1,13 @@
 """Small spaces, accuracies that are known, and costs that are simple."""
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 
 from hwnas.searching.codes import Codes
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.estimate import Estimate
+from hwnas.training.accuracy import Accuracy
 from hwnas.workloads.spaces.nasbench201_space import NasBench201Space
 from hwnas.workloads.spaces.space_file import load_space
 
@@ -29,6 +29,26 @@ stages:
 def small_space(folder):
     path = folder / "small.yaml"
     path.write_text(SMALL)
+    return load_space(str(path))
+
+
+TINY = """
+kind: patterns
+title: Tiny
+input: 1x8x8
+classes: 10
+patterns: [standard]
+head: 16
+stages:
+  - {width: [8, 16], depth: [1]}
+  - {width: [16, 32], depth: [1]}
+"""
+
+
+def tiny_space(folder):
+    """Of four networks."""
+    path = folder / "tiny.yaml"
+    path.write_text(TINY)
     return load_space(str(path))
 
 
@@ -66,7 +86,7 @@ class Known:
         text = workload.params["architecture"]
         self.asked.append(text)
         (row,) = self.codes.encode([self.codes.space.parse(text)])
-        return SimpleNamespace(value=self.accuracy(row))
+        return Accuracy(self.accuracy(row))
 
 
 def everything(space):

@@ -1,7 +1,7 @@
 """Searches whose networks NNI suggests: in the same studies, under the same limits."""
 
 import pytest
-from searching_lab import Known, Sum, everything, small_space
+from searching_lab import Known, Sum, everything, small_space, tiny_space
 
 from hwnas.core.errors import CellError, UnknownName, UsageError
 from hwnas.searching.limit import Limit
@@ -11,6 +11,7 @@ from hwnas.searching.suggester import NothingLeft
 from hwnas.searching.trial import TrialState
 
 pytest.importorskip("nni")
+tuners = pytest.importorskip("hwnas.nni_bridge.tuners")
 
 
 @pytest.fixture
@@ -93,9 +94,13 @@ def test_one_failure_is_one_trial(space):
                 raise CellError("it diverged")
             return found
 
-    for sampler in ("random", "tpe"):
+    # Strategies count what failed, and say so; behind ask and tell another network takes its place.
+    for sampler, evaluations, ended in (("random", 4, "NNI counts"), ("tpe", 5, "")):
         result = run_search(space, Failing(space), engine="nni", sampler=sampler, trials=5)
         assert [t.note for t in result.trials if t.state is TrialState.FAILED] == ["it diverged"]
+        assert result.evaluations == evaluations
+        assert result.ended.startswith(ended)
+        assert bool(result.ended) == bool(ended)
 
 
 def test_an_evaluator_that_cannot_be_used_ends_it(space):
@@ -114,6 +119,22 @@ def test_a_limit_that_nothing_holds_and_time_that_is_over(space, sampler):
         run_search(space, Known(space), limits=[Limit(Sum(space), 1e-9)], engine="nni", sampler=sampler)
     result = run_search(space, Known(space), engine="nni", sampler=sampler, budget_s=0)
     assert result.trials == ()
+    assert result.ended == "the time is over"
+
+
+@pytest.mark.parametrize(
+    ("sampler", "said"),
+    [
+        ("grid", "NNI's strategy grid suggests no further network"),
+        ("evolution-tuner", "20 proposals in a row are known or beyond the limit"),
+    ],
+)
+def test_why_it_ended_is_told(tmp_path, monkeypatch, sampler, said):
+    monkeypatch.setattr(tuners, "PATIENCE", 20)
+    space = tiny_space(tmp_path)
+    result = run_search(space, Known(space), engine="nni", sampler=sampler, trials=9)
+    assert result.evaluations <= 4
+    assert said in result.ended
 
 
 def test_names_are_checked(space):

@@ -1,12 +1,11 @@
 """Searches in Optuna's studies: every sampler, hard limits, and what is kept."""
 
 import random
-from types import SimpleNamespace
 
 import numpy as np
 import optuna
 import pytest
-from searching_lab import CELLS, Known, Sum, each, everything, small_space
+from searching_lab import CELLS, Known, Sum, each, everything, small_space, tiny_space
 
 from hwnas.core.errors import CellError, UnknownName, UsageError
 from hwnas.searching.learned_latency import LearnedLatency
@@ -18,6 +17,7 @@ from hwnas.searching.optuna_space import distributions
 from hwnas.searching.run import run_search
 from hwnas.searching.suggester import NothingLeft
 from hwnas.searching.trial import TrialState
+from hwnas.training.accuracy import EpochReport
 
 
 @pytest.fixture
@@ -86,6 +86,20 @@ def test_a_search_ends_with_the_space(space):
     for sampler in ("hwnas", "random"):
         result = run_search(space, Known(space), limits=[limit], sampler=sampler, trials=10_000)
         assert result.evaluations == count
+
+
+def test_why_there_are_fewer_evaluations_is_told(tmp_path):
+    space = tiny_space(tmp_path)
+    for trials, options, said in (
+        (4, {}, ""),
+        (9, {}, f"no further network of the space {space.name} is left to try"),
+        (9, {"limits": [limit_of(space, 0.5)]}, "within"),
+        (9, {"budget_s": 0}, "the time is over"),
+    ):
+        result = run_search(space, Known(space), trials=trials, **options)
+        assert said in result.ended
+        assert bool(result.ended) == bool(said)
+        assert result.record()["ended"] == result.ended
 
 
 def test_optuna_opens_the_study(space, tmp_path):
@@ -161,7 +175,7 @@ class Curves(Known):
     def evaluate(self, workload, *, seed=0, epochs=None, report=None):
         found = super().evaluate(workload)
         for epoch in range(1, 6):
-            report(SimpleNamespace(epoch=epoch, accuracy=found.value * epoch / 5, replayed=False))
+            report(EpochReport(epoch, 5, found.value * epoch / 5, None, 0.0, 0.0))
         return found
 
 

@@ -278,7 +278,7 @@ def test_folders_that_cannot_be_used(
     broken.write_bytes(broken.read_bytes()[:70])
     with pytest.raises(UsageError, match=re.escape(f"{broken} cannot be read")):
         load_data(f"folder:{tmp_path}")
-    monkeypatch.setattr("hwnas.training.torchvision_images.available_memory_bytes", lambda: 10_000)
+    monkeypatch.setattr("hwnas.training.memory.available_memory_bytes", lambda: 10_000)
     with pytest.raises(
         UsageError, match=r"take .* at 64x64, and 9\.77 KiB of memory are left.* smaller image size"
     ):

@@ -187,6 +187,8 @@ def test_what_was_trained_is_kept(small: tuple[ImageData, Workload], tmp_path: P
     record = load_weights(network, file)
     assert record["of"]["model"] == f"space:patterns@1x8x8-3:{SMALL}"
     assert record["of"]["settings"]["epochs"] == 2
+    assert record["classes"] == list(data.class_names)
+    assert (record["pixel_mean"], record["pixel_deviation"]) == (list(data.mean), list(data.deviation))
     assert accuracy_on(network, data, data.validation).value == found.value
     on_test = TrainedEvaluator(data, QUICK, tmp_path / "trials", part="test").evaluate(
         workload, seed=2, epochs=2

@@ -1,0 +1,103 @@
+"""Finalists of a search: chosen, measured, and told to the models of latencies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hwnas.core.workload import Workload
+from hwnas.jobs.feasibility import Feasibility
+from hwnas.jobs.finalists import Finalist, most_accurate, next_in_line, prove, spread_over
+from hwnas.jobs.folder import Declared, SearchFolder
+from hwnas.jobs.host_timer import HostTimer
+from hwnas.jobs.listener import JobListener
+from hwnas.jobs.proofs import read_proofs, write_proofs
+from hwnas.searching.cost_model import CostModel
+from hwnas.searching.learned_latency import LearnedLatency
+from hwnas.searching.limit import Limit
+from hwnas.searching.optuna_study import add_measured
+from hwnas.searching.trial import SearchResult, Trial
+
+#: Where none of the finalists is within the limits, others are measured, until there are so many times as many.
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Proving:
+    """Finds out which of a search's networks are within the limits.
+
+    Args:
+        declared: The search.
+        folder: Keeps what was measured.
+        timer: Measures.
+        models: Backend -> what tells its latencies.
+        limits: Of the search.
+        storage: Of its study, a path or URL.
+        listener: Told what is measured.
+        workload_of: The network of a trial.
+    """
+
+    declared: Declared
+    folder: SearchFolder
+    timer: HostTimer
+    models: Mapping[str, CostModel]
+    limits: Sequence[Limit]
+    storage: str
+    listener: JobListener
+    workload_of: Callable[[Trial], Workload]
+
+    def finalists(self, result: SearchResult) -> list[Finalist]:
+        """Those of earlier runs and new ones, all of them measured.
+
+        Args:
+            result: Of the search.
+
+        Raises:
+            DatabaseError: A measurement could not be stored.
+            UsageError: What an earlier run has measured cannot be read.
+        """
+        options = self.declared.options
+        found = read_proofs(self.folder, self._host, result.complete, self.workload_of)
+        new = self._first(result, found) or self._further(result, found)
+        while new:
+            self.listener.phase(f"measuring {len(new)} finalists")
+            trials = [(trial, self.workload_of(trial)) for trial in new]
+            found += prove(self.timer, trials, options.backends, options.max_latency_s)
+            write_proofs(self.folder, self._host, found)
+            self._learn(found)
+            new = self._further(result, found)
+        return found
+
+    @property
+    def _host(self) -> str:
+        return self.timer.environment.fingerprint
+
+    def _first(self, result: SearchResult, known: Sequence[Finalist]) -> list[Trial]:
+        """The best of the search that were not measured yet: a search that goes on has other ones."""
+        options = self.declared.options
+        if options.limited:
+            chosen = most_accurate(result, self.limits, known)[: options.finalists]
+        else:
+            chosen = spread_over(result.front, options.finalists)
+        measured = {finalist.trial.text for finalist in known}
+        return [trial for trial in chosen if trial.text not in measured]
+
+    def _further(self, result: SearchResult, known: Sequence[Finalist]) -> list[Trial]:
+        """The next ones, as long as no finalist is surely within the limits."""
+        if any(finalist.verdict in (None, Feasibility.FEASIBLE) for finalist in known):
+            return []
+        count = self.declared.options.finalists
+        left = max(0, _ROUNDS * count - len(known))
+        return next_in_line(result, self.limits, known)[: min(count, left)]
+
+    def _learn(self, finalists: Sequence[Finalist]) -> None:
+        """The models take over what was measured: a trial that only seemed to be within a limit is no more."""
+        measured: dict[str, dict[str, float]] = {}
+        for finalist in finalists:
+            for proof in finalist.proofs:
+                model = self.models[proof.backend]
+                if proof.estimate is not None and isinstance(model, LearnedLatency):
+                    own = measured.setdefault(model.name, {})
+                    own[finalist.trial.text] = proof.estimate.latency_s
+                    model.remember({finalist.trial.text: proof.estimate.latency_s})
+        add_measured(self.storage, self.declared.study, measured, self._host)

@@ -1,0 +1,85 @@
+"""A network with weights is fine-tuned on what it was trained on, and on no other classes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwnas.core.errors import UsageError
+from hwnas.exporting.declaration import SCHEMA
+from hwnas.jobs import start_network as module
+from hwnas.jobs.start_network import start_data
+from hwnas.jobs.told_images import ToldImages
+from hwnas.training.datasets import load_data
+from hwnas.training.image_data import ImageData
+
+DIGITS = [str(number) for number in range(10)]
+
+
+def folder_of(tmp_path: Path, told: dict[str, Any], side: int = 8) -> str:
+    record = {"schema": SCHEMA, "told": told, "input": {"shape": [1, 1, side, side]}}
+    (tmp_path / "architecture.json").write_text(json.dumps(record))
+    return str(tmp_path)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int | None]]:
+    """Which data are read, in which size."""
+    found: list[tuple[str, int | None]] = []
+    digits = load_data("digits")
+
+    def load(name: str, *, image_size: int | None = None) -> ImageData:
+        found.append((name, image_size))
+        return replace(digits, name=name)
+
+    monkeypatch.setattr(module, "load_data", load)
+    return found
+
+
+def test_the_data_of_the_network_are_taken(tmp_path: Path, asked: list[tuple[str, int | None]]) -> None:
+    name = folder_of(tmp_path, {"data": "folder:/mine", "classes": DIGITS}, side=96)
+    assert start_data(name, None, None).name == "folder:/mine"
+    start_data(name, None, 48)
+    start_data(name, "cifar10:/other", None)
+    start_data("zoo:mobilenet_v2", None, None)
+    start_data(folder_of(tmp_path, {}), None, None)
+    assert asked == [
+        ("folder:/mine", 96),
+        ("folder:/mine", 48),
+        ("cifar10:/other", None),
+        ("digits", None),
+        ("digits", None),
+    ]
+
+
+def test_data_that_are_gone_are_named(tmp_path: Path) -> None:
+    name = folder_of(tmp_path, {"data": "folder:/gone/away", "classes": DIGITS})
+    with pytest.raises(UsageError, match=r"was trained on folder:/gone/away: there is no folder.*--data"):
+        start_data(name, None, None)
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (["zero", *DIGITS[1:]], "whose class 0 is 'zero'; that of digits is '0'"),
+        ([*DIGITS[:8], "9", "8"], "whose class 8 is '9'; that of digits is '8'"),
+        (DIGITS[:9], "has 9 classes; digits has 10"),
+    ],
+)
+def test_other_classes_are_refused(tmp_path: Path, classes: list[str], said: str) -> None:
+    folder_of(tmp_path, {"data": "letters", "classes": classes})
+    told = ToldImages.read(tmp_path / "architecture.json")
+    with pytest.raises(UsageError, match=f"was trained on letters, .*{said}"):
+        told.check(load_data("digits"))
+
+
+def test_other_images_of_the_same_classes_are_told(tmp_path: Path) -> None:
+    folder_of(tmp_path, {"data": "letters", "classes": DIGITS})
+    told, data = ToldImages.read(tmp_path / "architecture.json"), load_data("digits")
+    told.check(data)
+    assert told.other_than(data) == "the network was trained on letters, and is fine-tuned on digits"
+    assert told.other_than(replace(data, name="letters")) == ""

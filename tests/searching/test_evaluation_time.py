@@ -1,0 +1,79 @@
+"""The time of evaluations outlives the processes that have spent it."""
+
+import optuna
+import pytest
+from optuna.trial import TrialState as OptunaState
+from optuna.trial import create_trial
+from searching_lab import Known, small_space
+
+from hwnas.searching.evaluation_time import Stopwatch, seconds_by_network
+from hwnas.searching.run import run_search
+from hwnas.training.accuracy import Accuracy, EpochReport
+
+
+class Trains(Known):
+    """Says of itself that an epoch takes 100 s, and that a training goes on behind its last one.
+
+    Args:
+        space: Of the networks.
+        looks: Called after each new epoch.
+    """
+
+    def __init__(self, space, looks=lambda: None):
+        super().__init__(space)
+        self.looks, self.finished = looks, 0
+
+    def evaluate(self, workload, *, seed=0, epochs=None, report=None):
+        found = super().evaluate(workload)
+        for epoch in (1, 2):
+            replayed = epoch <= self.finished
+            self.finished = max(self.finished, epoch)
+            report(EpochReport(epoch, 2, 0.5, None, 100.0 * epoch, 0.0, replayed))
+            if not replayed:
+                self.looks()
+        self.finished = 0
+        return Accuracy(found.value, epochs=2, seconds=200.0)
+
+
+def test_a_broken_off_evaluation_counts_once_when_it_goes_on(tmp_path):
+    space, keep = small_space(tmp_path), str(tmp_path / "a.db")
+    options = {"sampler": "random", "storage": keep, "study": "s", "resume": True}
+    seen = []
+
+    def looks():
+        """What a kill at this moment would leave."""
+        (running,) = optuna.load_study(study_name="s", storage=f"sqlite:///{keep}").trials
+        seen.append(running.user_attrs["seconds"])
+        raise KeyboardInterrupt
+
+    evaluator = Trains(space, looks)
+    with pytest.raises(KeyboardInterrupt):
+        run_search(space, evaluator, trials=1, **options)
+    assert 100 <= seen[0] < 101
+    # Of 90 s, 100 are over.
+    assert run_search(space, evaluator, trials=1, budget_s=90, **options).evaluations == 0
+    evaluator.looks = lambda: None
+    result = run_search(space, evaluator, trials=1, budget_s=150, **options)
+    assert result.evaluations == 1
+    assert [trial.seconds for trial in result.complete] == [pytest.approx(200, abs=1)]
+    # 200 s in all, not 100 and 200.
+    assert run_search(space, evaluator, trials=2, budget_s=190, **options).evaluations == 1
+    assert run_search(space, evaluator, trials=2, budget_s=290, **options).evaluations == 2
+
+
+def test_an_evaluator_that_tells_no_time_is_timed():
+    clock = Stopwatch(5.0)
+    clock.hear(3.0)
+    first = clock.seconds
+    assert 5.0 <= first <= clock.seconds < 1e6
+    clock.hear(1e6)
+    assert clock.seconds == 1e6
+
+
+def test_of_trials_of_one_network_the_longest_counts():
+    def trial(text, seconds):
+        attributes = {"architecture": text} | ({} if seconds is None else {"seconds": seconds})
+        return create_trial(state=OptunaState.FAIL, user_attrs=attributes)
+
+    trials = [trial("a", 3.0), trial("a", 7.0), trial("b", None), trial("c", 1.0), trial("a", 5.0)]
+    assert seconds_by_network(trials) == {"a": 7.0, "c": 1.0}
