@@ -27,7 +27,7 @@ def fit_from(source: Path, samples: int, out: Path | None, db: str | None, conso
     Raises:
         UsageError: The predictor cannot be read, or there are fewer networks than samples.
     """
-    known = LatencyPredictor.load(source)
+    known = LatencyPredictor.load(source, any_host=True)
     check_threads(known.threads)
     here = probe_environment()
     candidates = [n.workload() for n in NETWORKS.values()]

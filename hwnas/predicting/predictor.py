@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hwnas.core.environment import Environment
 from hwnas.core.errors import CellError, UsageError
 from hwnas.core.workload import Workload
-from hwnas.measuring.experiment import model_workload
+from hwnas.host.machine import probe_environment
+from hwnas.predicting.asked import LiveModule, RecentKernels, declared
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_model import KernelModel
 from hwnas.predicting.listing import list_kernels
@@ -74,22 +75,28 @@ class LatencyPredictor:
         self.network_model = network_model
         self.limits = limits
         self.networks = networks
-        self._known: dict[str, tuple[KernelFacts, ...]] = {}
+        #: How its host differs from the one that it answers for; empty where it does not.
+        self.elsewhere = ""
+        self._recent = RecentKernels()
 
     @classmethod
-    def load(cls, path: str | Path, *, environment: Environment | None = None) -> LatencyPredictor:
-        """Read a predictor.
+    def load(
+        cls, path: str | Path, *, environment: Environment | None = None, any_host: bool = False
+    ) -> LatencyPredictor:
+        """Read a predictor of this host.
 
         Args:
             path: Folder that :meth:`save` wrote.
-            environment: Refuse one that was made for another; None accepts any.
+            environment: The host that it is to answer for; None for this one.
+            any_host: Take one of another host as well. Its predictions are of that host, and say so: they are
+                out of range, with a warning and without a confidence.
 
         Raises:
             UsageError: It is not there or damaged, has another schema, or was made for another host.
         """
         from hwnas.predicting.predictor_files import load_predictor
 
-        return load_predictor(Path(path), environment)
+        return load_predictor(Path(path), environment or probe_environment(), any_host=any_host)
 
     def save(self, path: str | Path) -> Path:
         """Write the predictor to a folder of its own, as JSON and NumPy arrays; returns the folder.
@@ -122,8 +129,8 @@ class LatencyPredictor:
             OutOfMemory: The network does not fit into memory.
             UsageError: The model or its input cannot be used.
         """
-        workload, blob = declared(model, example_input)
-        facts = tuple(kernels) if kernels is not None else self.kernels(workload, blob)
+        workload, live = declared(model, example_input)
+        facts = tuple(kernels) if kernels is not None else self.kernels(workload, live)
         return self._predict(workload, facts)
 
     def predict_many(self, models: Iterable[Workload | str]) -> list[Prediction]:
@@ -151,13 +158,30 @@ class LatencyPredictor:
 
         return space_table(self, load_space(space) if isinstance(space, str) else space, batch=batch, told=told)
 
-    def kernels(self, workload: Workload, blob: bytes = b"") -> tuple[KernelFacts, ...]:
-        """The kernels of a network, listed once in the life of this predictor."""
-        if workload.key not in self._known:
+    def kernels(self, workload: Workload, live: LiveModule | None = None) -> tuple[KernelFacts, ...]:
+        """The kernels of a network, listed once: those of the networks asked for last are kept.
+
+        Args:
+            workload: The network.
+            live: Its module, where it is one; what :func:`hwnas.predicting.asked.declared` gives.
+
+        Raises:
+            BackendUnavailable: The backend cannot run here, which listing a network's kernels needs.
+            CellError: It cannot compile the network.
+            OutOfMemory: The network does not fit into memory.
+            UsageError: The model or its input cannot be used.
+        """
+        known = self._recent.get(workload.key)
+        if known is None:
+            blob = live.dumped() if live else b""
             geometries = self.kernel_model.geometries
             listed = list_kernels(workload, self.backend, self.threads, blob, geometries)
-            self._known[workload.key] = tuple(KernelFacts.of(k) for k in listed)
-        return self._known[workload.key]
+            known = self.keep_kernels(workload, map(KernelFacts.of, listed))
+        return known
+
+    def keep_kernels(self, workload: Workload, kernels: Iterable[KernelFacts]) -> tuple[KernelFacts, ...]:
+        """Keep what was listed elsewhere, so that :meth:`predict` need not list it; returns it."""
+        return self._recent.keep(workload.key, tuple(kernels))
 
     def kernel_times_s(self, kernels: Sequence[KernelFacts]) -> np.ndarray:
         """Calibrated time of each kernel, shape ``(n,)`` [s]: they add up to a latency."""
@@ -198,9 +222,10 @@ class LatencyPredictor:
             latency_s=self.network_model.latency_s(total),
             low_s=low_s,
             high_s=high_s,
-            in_range=total.far <= _MOST_FAR,
-            warnings=tuple(_warnings(facts, found.sources, total.far)),
+            in_range=total.far <= _MOST_FAR and not self.elsewhere,
+            warnings=tuple(_warnings(facts, found.sources, total.far, self.elsewhere)),
             kernels=kernels,
+            elsewhere=self.elsewhere,
         )
         if prediction.share("borrowed") > _MOST_BORROWED:
             unseen = sorted({k.type for k, s in zip(facts, found.sources, strict=True) if s == "borrowed"})
@@ -210,27 +235,6 @@ class LatencyPredictor:
                 "Measure the network, and fit again: hwnas measure --model ..., hwnas fit",
             )
         return prediction
-
-
-def declared(model: Workload | str | Any, example_input: torch.Tensor | None) -> tuple[Workload, bytes]:
-    """A model as a workload, with the live module's bytes where it is one.
-
-    Raises:
-        UsageError: The model or its input cannot be used.
-    """
-    if isinstance(model, Workload):
-        if example_input is not None:
-            raise UsageError("a workload has its own input", "Leave out example_input")
-        return model, b""
-    if isinstance(model, str):
-        shape = None if example_input is None else tuple(example_input.shape)
-        return model_workload(model, shape, None, seed=0), b""
-    from hwnas.workloads.live import dump_module, workload_of_module
-
-    if example_input is None:
-        raise UsageError("a module needs example_input", "Pass a float32 tensor, batch first")
-    inputs = (example_input,)
-    return workload_of_module(model, inputs), dump_module(model, inputs)
 
 
 def _shapes(kernel: KernelFacts) -> str:
@@ -243,7 +247,14 @@ def _shapes(kernel: KernelFacts) -> str:
     return f"{first} -> {text(kernel.output)}{window}{groups}"
 
 
-def _warnings(facts: Sequence[KernelFacts], sources: Sequence[str], far: float) -> Iterable[str]:
+def _warnings(
+    facts: Sequence[KernelFacts], sources: Sequence[str], far: float, elsewhere: str
+) -> Iterable[str]:
+    if elsewhere:
+        yield (
+            f"the predictor was {elsewhere}: latency and interval are of that host; hwnas measure and hwnas "
+            "fit make a predictor of this one"
+        )
     unseen = sorted({k.type for k, source in zip(facts, sources, strict=True) if source == "borrowed"})
     if unseen:
         yield f"never seen in training, and guessed from other kernels: {', '.join(unseen)}"
