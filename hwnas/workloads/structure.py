@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import is_dataclass
+from enum import Enum
+from numbers import Number
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,6 +18,8 @@ from hwnas.workloads.digest import class_source
 _DIGITS = 16
 #: What every module has; its mode and its hooks are no structure.
 _OF_ALL_MODULES = frozenset(vars(nn.Module()))
+#: Values whose text says all of them.
+_PLAIN = frozenset({type(None), bool, int, float, str, torch.dtype, torch.device})
 #: Deeper than that, containers are told by their type.
 _DEEPEST = 4
 
@@ -25,8 +30,8 @@ def structure_digest(module: nn.Module) -> str:
     """16 hexadecimal digits over what shapes a network's kernels.
 
     Covers the class of every module with its source, its attributes (numbers, texts, functions by name, and
-    containers of these), and names, shapes and types of parameters and buffers. Neither the values of tensors
-    nor the mode, training or evaluation, change it. An attribute that changes from step to step does.
+    containers and data classes of these), and names, shapes and types of parameters and buffers. Neither the
+    values of tensors nor the mode, training or evaluation, change it. An attribute that changes does.
 
     Args:
         module: The network.
@@ -49,18 +54,23 @@ def _attributes(part: nn.Module) -> list[str]:
 
 
 def _tensors(part: nn.Module) -> list[str]:
-    # Not state_dict(): it leaves out buffers that are not kept, which shape kernels all the same.
-    own = (*part.named_parameters(recurse=False), *part.named_buffers(recurse=False))
+    # Not state_dict(): it leaves out buffers that are not kept, which shape kernels all the same. And not
+    # named_parameters(), which takes most of the time of all this.
+    own = (*part._parameters.items(), *part._buffers.items())
     return [f"{name}:{_plain(tensor)}" for name, tensor in own]
 
 
 def _plain(value: Any, depth: int = 0) -> str:
     """A value as text that says no address."""
-    if value is None or isinstance(value, bool | int | float | str | torch.dtype | torch.device):
+    if type(value) in _PLAIN:
         return repr(value)
     if isinstance(value, torch.Tensor):
         return f"{tuple(value.shape)}{value.dtype}"
+    if isinstance(value, Number | str | Enum):
+        return str(value)
     if depth < _DEEPEST:
+        if is_dataclass(value) and not isinstance(value, type):
+            value = {"": type(value).__qualname__, **vars(value)}
         if isinstance(value, tuple | list):
             return f"[{','.join(_plain(v, depth + 1) for v in value)}]"
         if isinstance(value, set | frozenset):

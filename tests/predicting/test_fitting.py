@@ -20,7 +20,6 @@ from hwnas.predicting.kernel_model import fit_kernel_model, lookups
 from hwnas.predicting.kernel_times import attributed_times
 from hwnas.predicting.network_model import Sum, fit_network_model
 from hwnas.predicting.predictor import LatencyPredictor
-from hwnas.predicting.training_set import family_of
 
 HERE = Environment("A processor", "x86_64", 2, 2**34)
 NEW = Workload("torchvision", "new", (1, 3, 56, 56))
@@ -195,23 +194,6 @@ def test_families_stay_together() -> None:
     }
     assert all(len(found) == 1 for found in by_family.values())
     assert set(groups) == {0, 1, 2, 3}
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("resnet18", "resnet152", True),
-        ("resnet50", "resnext50_32x4d", False),
-        ("wide_resnet50_2", "resnet50", False),
-        ("mobilenet_v2", "mobilenet_v3_small", True),
-        ("efficientnet_b0", "efficientnet_b7", True),
-        ("mobilenet_v2", "mobilenetv2_100", True),
-        ("regnet_y_400mf", "regnety_016", True),
-    ],
-)
-def test_families_are_told_by_names(one: str, other: str, same: bool) -> None:
-    first, second = (family_of(Workload("torchvision", n, (1, 3, 224, 224))) for n in (one, other))
-    assert (first == second) is same
 
 
 def test_calibration_brings_predictions_to_what_was_measured() -> None:
