@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -117,6 +118,14 @@ def test_without_predictors_any_are_chosen_but_those_that_are_known() -> None:
     assert chosen[0] not in again
 
 
+def test_no_further_candidate_is_looked_at_when_the_time_is_over() -> None:
+    told: list[str] = []
+    predictor = SimpleNamespace(predict=lambda workload: SimpleNamespace(low_s=1.0, high_s=2.0))
+    rng = np.random.default_rng(0)
+    chosen = informative([predictor], rng, 5, until=time.monotonic() - 1, told=told.append)  # type: ignore[list-item]
+    assert len(chosen) == len(told) == 1
+
+
 def test_measuring_more_goes_on_where_it_stopped(measured_chains: Path, tmp_path: Path) -> None:
     """Two rounds of real measurements on OpenVINO, both chosen by a predictor."""
     quick = Settings(passes=1, max_passes=1, budget_s=0.05, min_rounds=2, warmup_s=0.02, warmup_cap_s=0.05)
@@ -145,7 +154,8 @@ def test_measuring_more_goes_on_where_it_stopped(measured_chains: Path, tmp_path
             )
             assert cells == 1
         found = list(store.measurements(with_samples=False))
-    assert len(told) == 2
+    assert all(text.startswith("choosing what to measure next: ") for text in told)
+    assert sum("candidate 1 of" in text for text in told) == 2
     assert len(found) == before + 2
     assert {s.campaign for s in found} == {TRAINING_CAMPAIGN}
     assert len({s.measurement.workload.key for s in found}) == len(found)
