@@ -138,13 +138,20 @@ class LatencyPredictor:
         return [self.predict(model) for model in models]
 
     def table(
-        self, space: Space | str, *, batch: int = 1, told: Callable[[str], None] = lambda text: None
+        self,
+        space: Space | str,
+        *,
+        batch: int = 1,
+        whole_networks: int = 20,
+        told: Callable[[str], None] = lambda text: None,
     ) -> LatencyTable:
         """The latencies of a search space's architectures, as a module for a training loop.
 
         Args:
             space: A space, the name of a shipped one, or the path of a file.
             batch: Images in one inference.
+            whole_networks: Architectures that are predicted as a whole: a factor brings the table to them, and
+                :attr:`LatencyTable.deviation` says how far off it is then. 0 saves their time.
             told: Called with what is being done.
 
         Raises:
@@ -156,7 +163,8 @@ class LatencyPredictor:
         from hwnas.predicting.space_table import space_table
         from hwnas.workloads.spaces.space_file import load_space
 
-        return space_table(self, load_space(space) if isinstance(space, str) else space, batch=batch, told=told)
+        found = load_space(space) if isinstance(space, str) else space
+        return space_table(self, found, batch=batch, whole_networks=whole_networks, told=told)
 
     def kernels(self, workload: Workload, live: LiveModule | None = None) -> tuple[KernelFacts, ...]:
         """The kernels of a network, listed once: those of the networks asked for last are kept.
