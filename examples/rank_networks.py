@@ -7,12 +7,15 @@ python examples/rank_networks.py
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Callable, Sequence
 
 from hwnas import HwnasError, LatencyPredictor
 from hwnas.host.machine import probe_environment
 from hwnas.predicting.locating import find_predictor
 from hwnas.predicting.prediction import Prediction
+from hwnas.workloads.models import parse_model
 
 NETWORKS = """
 resnet18 resnet26 resnet34 resnet50 resnet50d resnet101 seresnet50 ecaresnet26t resnext50_32x4d
@@ -25,12 +28,25 @@ lcnet_050 lcnet_100 hardcorenas_a rexnet_100
 """
 
 
-def rank(predictor: LatencyPredictor, names: Sequence[str]) -> list[tuple[str, Prediction | str]]:
+def rank(
+    predictor: LatencyPredictor,
+    names: Sequence[str],
+    processes: int = 1,
+    told: Callable[[str], None] = lambda text: None,
+) -> list[tuple[str, Prediction | str]]:
     """Names with their predictions, the fastest first; those that cannot be predicted last, with the reason."""
     found: list[tuple[str, Prediction | str]] = []
+    workloads = {}
     for name in names:
         try:
-            found.append((name, predictor.predict(f"timm:{name}")))
+            workloads[name] = parse_model(f"timm:{name}")
+        except HwnasError as error:
+            found.append((name, str(error)))
+    # Most of the time goes into converting networks, which needs one processor each.
+    predictor.list_many(workloads.values(), processes=processes, told=told)
+    for name, workload in workloads.items():
+        try:
+            found.append((name, predictor.predict(workload)))
         except HwnasError as error:
             found.append((name, str(error)))
     return sorted(found, key=lambda one: one[1].latency_s if isinstance(one[1], Prediction) else float("inf"))
@@ -38,17 +54,24 @@ def rank(predictor: LatencyPredictor, names: Sequence[str]) -> list[tuple[str, P
 
 def main() -> None:
     """Print the ranking."""
+    here = probe_environment()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backend", default="openvino:cpu:fp32")
     parser.add_argument("--predictor", help="folder of a predictor; by default this host's, else a shipped one")
+    parser.add_argument("--processes", type=int, default=min(4, here.logical_cpus), help="that list networks")
     options = parser.parse_args()
     if options.predictor:
-        predictor = LatencyPredictor.load(options.predictor)
+        predictor = LatencyPredictor.load(options.predictor, any_host=True)
     else:
-        predictor, note = find_predictor(probe_environment(), options.backend, 1)
-        if note:
-            print(f"The predictor was {note}")
-    for place, (name, found) in enumerate(rank(predictor, NETWORKS.split()), 1):
+        predictor, _ = find_predictor(here, options.backend, 1)
+    if predictor.elsewhere:
+        print(f"These are latencies of another host: the predictor was {predictor.elsewhere}")
+    start = time.monotonic()
+
+    def told(text: str) -> None:
+        print(f"{time.monotonic() - start:4.0f} s  {text}", file=sys.stderr, flush=True)
+
+    for place, (name, found) in enumerate(rank(predictor, NETWORKS.split(), options.processes, told), 1):
         if isinstance(found, str):
             print(f" -  {name:24} {found}")
         else:

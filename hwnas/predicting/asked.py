@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 #: Networks whose kernels are kept: about 50 MB.
-_MOST_NETWORKS = 256
+MOST_NETWORKS = 256
 
 
 class LiveModule(NamedTuple):
@@ -46,7 +46,7 @@ class RecentKernels:
         most: Networks that are kept; the one that was asked for longest ago goes first.
     """
 
-    def __init__(self, most: int = _MOST_NETWORKS) -> None:
+    def __init__(self, most: int = MOST_NETWORKS) -> None:
         self._most = most
         self._known: OrderedDict[str, tuple[KernelFacts, ...]] = OrderedDict()
 

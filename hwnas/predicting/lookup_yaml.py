@@ -205,8 +205,8 @@ def _keyed(table: LatencyTable, leave_out: Collection[str]) -> Iterator[tuple[st
     if without:
         more = f" and {len(without) - 3} more" if len(without) > 3 else ""
         raise UsageError(
-            f"{', '.join(without[:3])}{more} of the latency table have no key in this format, which knows inverted "
-            "bottlenecks, convolutions, pooling and logits",
+            f"{', '.join(without[:3])}{more} of the latency table have no key in this format, which knows "
+            "inverted bottlenecks, convolutions, pooling and logits",
             "Save the table as JSON, table.save(path), or name them in leave_out",
         )
     for name, factor in factors.items():

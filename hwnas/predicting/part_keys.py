@@ -1,4 +1,4 @@
-"""What lookup tables call the parts of a search space: inverted bottlenecks, and what follows the last of them."""
+"""What lookup tables call the parts of a search space: inverted bottlenecks, and what follows the last one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Piece(NamedTuple):
 
 
 def with_squeezing(space: Space) -> bool:
-    """Whether blocks may have squeeze-and-excitation: keys of Once-for-All tell that, those of ProxylessNAS not."""
+    """Whether blocks may have squeeze-and-excitation; keys of Once-for-All tell it, ProxylessNAS has none."""
     return isinstance(space, MBConvSpace) and any(any(stage.se) for stage in space.stages)
 
 

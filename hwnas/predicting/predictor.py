@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +12,13 @@ from hwnas.core.environment import Environment
 from hwnas.core.errors import CellError, UsageError
 from hwnas.core.workload import Workload
 from hwnas.host.machine import probe_environment
-from hwnas.predicting.asked import LiveModule, RecentKernels, declared
+from hwnas.predicting.asked import MOST_NETWORKS, LiveModule, RecentKernels, declared
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_model import KernelModel
 from hwnas.predicting.listing import list_kernels
 from hwnas.predicting.network_model import NetworkModel, add_up
-from hwnas.predicting.prediction import KernelPrediction, Prediction
+from hwnas.predicting.kernel_predictions import MOST_FAR, Limits, kernel_predictions, unseen_types, warnings_of
+from hwnas.predicting.prediction import Prediction
 
 if TYPE_CHECKING:
     import torch
@@ -26,23 +26,10 @@ if TYPE_CHECKING:
     from hwnas.predicting.latency_table import LatencyTable
     from hwnas.workloads.spaces.space import Space
 
-#: A network with more of its time than this in kernels unlike any in training is out of range,
-_MOST_FAR = 0.05
-#: and one with more than this in operators that were never seen is not predicted at all: it would be a guess.
+#: With more of its time than this in operators that were never seen, a prediction would be a guess.
 _MOST_BORROWED = 0.5
 
-
-@dataclass(frozen=True)
-class Limits:
-    """The best that a host's kernels reached in training.
-
-    Args:
-        macs_per_s: Multiply-adds a second.
-        bytes_per_s: Bytes a second, through whatever caches.
-    """
-
-    macs_per_s: float
-    bytes_per_s: float
+__all__ = ["LatencyPredictor", "Limits"]
 
 
 class LatencyPredictor:
@@ -133,9 +120,52 @@ class LatencyPredictor:
         facts = tuple(kernels) if kernels is not None else self.kernels(workload, live)
         return self._predict(workload, facts)
 
-    def predict_many(self, models: Iterable[Workload | str]) -> list[Prediction]:
-        """:meth:`predict` for each, in order."""
-        return [self.predict(model) for model in models]
+    def predict_many(
+        self,
+        models: Iterable[Workload | str],
+        *,
+        processes: int = 1,
+        told: Callable[[str], None] = lambda text: None,
+    ) -> list[Prediction]:
+        """:meth:`predict` for each, in order.
+
+        Args:
+            models: Workloads or names.
+            processes: Processes that list kernels which are not known yet.
+            told: Called with how far they are.
+        """
+        workloads = [declared(model, None)[0] for model in models]
+        found: list[Prediction] = []
+        # No more at a time than are kept.
+        for start in range(0, len(workloads), MOST_NETWORKS):
+            part = workloads[start : start + MOST_NETWORKS]
+            self.list_many(part, processes=processes, told=told)
+            found += [self.predict(workload) for workload in part]
+        return found
+
+    def list_many(
+        self, workloads: Iterable[Workload], *, processes: int, told: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """List kernels by several processes, so that :meth:`predict` finds them.
+
+        What cannot be listed is left out: asked for by itself, it gives its reason.
+
+        Args:
+            workloads: The networks, at most 256.
+            processes: With one, nothing is listed beforehand.
+            told: Called with how far they are.
+        """
+        new = {w.key: w for w in workloads if self._recent.get(w.key) is None and w.kind != "module"}
+        if processes < 2 or len(new) < 2:
+            return
+        from hwnas.predicting.listing_many import listed_in_processes
+
+        geometries = self.kernel_model.geometries
+        for workload, kernels in listed_in_processes(
+            list(new.values()), self.backend, self.threads, geometries, processes, told
+        ):
+            if kernels is not None:
+                self.keep_kernels(workload, kernels)
 
     def table(
         self,
@@ -206,21 +236,7 @@ class LatencyPredictor:
         if not total.time_s:
             raise UsageError(f"{workload.label} has no kernel that takes time", "Give a network that computes")
         times_s = self._calibrated(found.times_s)
-        kernels = tuple(
-            KernelPrediction(
-                position=place,
-                type=k.type,
-                shapes=_shapes(k),
-                time_s=float(time_s),
-                source=source,
-                in_range=bool(inside),
-                compute_s=k.macs / self.limits.macs_per_s,
-                memory_s=k.bytes / self.limits.bytes_per_s,
-            )
-            for place, (k, time_s, source, inside) in enumerate(
-                zip(facts, times_s, found.sources, found.in_range, strict=True)
-            )
-        )
+        kernels = kernel_predictions(facts, found, times_s, self.limits)
         low_s, high_s = self.network_model.interval_s(total)
         prediction = Prediction(
             workload=workload,
@@ -230,41 +246,16 @@ class LatencyPredictor:
             latency_s=self.network_model.latency_s(total),
             low_s=low_s,
             high_s=high_s,
-            in_range=total.far <= _MOST_FAR and not self.elsewhere,
-            warnings=tuple(_warnings(facts, found.sources, total.far, self.elsewhere)),
+            in_range=total.far <= MOST_FAR and not self.elsewhere,
+            warnings=tuple(warnings_of(facts, found.sources, total.far, self.elsewhere)),
             kernels=kernels,
             elsewhere=self.elsewhere,
         )
         if prediction.share("borrowed") > _MOST_BORROWED:
-            unseen = sorted({k.type for k, s in zip(facts, found.sources, strict=True) if s == "borrowed"})
+            unseen = ", ".join(unseen_types(facts, found.sources))
             raise CellError(
                 f"{prediction.share('borrowed'):.0%} of {workload.label} would be in operators that the "
-                f"predictor has never seen ({', '.join(unseen)}): that would be a guess",
+                f"predictor has never seen ({unseen}): that would be a guess",
                 "Measure the network, and fit again: hwnas measure --model ..., hwnas fit",
             )
         return prediction
-
-
-def _shapes(kernel: KernelFacts) -> str:
-    def text(shape: tuple[int, ...]) -> str:
-        return "x".join(map(str, shape)) or "scalar"
-
-    window = f" {kernel.window[0]}x{kernel.window[1]}" if kernel.window != (1, 1) else ""
-    groups = f" groups {kernel.groups}" if kernel.groups > 1 else ""
-    first = text(kernel.inputs[0]) if kernel.inputs else ""
-    return f"{first} -> {text(kernel.output)}{window}{groups}"
-
-
-def _warnings(
-    facts: Sequence[KernelFacts], sources: Sequence[str], far: float, elsewhere: str
-) -> Iterable[str]:
-    if elsewhere:
-        yield (
-            f"the predictor was {elsewhere}: latency and interval are of that host; hwnas measure and hwnas "
-            "fit make a predictor of this one"
-        )
-    unseen = sorted({k.type for k, source in zip(facts, sources, strict=True) if source == "borrowed"})
-    if unseen:
-        yield f"never seen in training, and guessed from other kernels: {', '.join(unseen)}"
-    if far > _MOST_FAR:
-        yield f"{far:.0%} of the time is in kernels outside the range of those in training"
