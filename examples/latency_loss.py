@@ -84,7 +84,7 @@ class Found:
 
 
 def digits(size: int, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Scikit-learn's digits at a size: `count` images and their labels for training, and the rest for the test."""
+    """Scikit-learn's digits at a size, with labels: `count` to train with, and the rest for the test."""
     images, labels = load_digits(return_X_y=True)
     x = torch.tensor(images, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16
     x = nn.functional.interpolate(x, size=size, mode="bilinear")
@@ -146,8 +146,8 @@ def run(
     weights: Sequence[float],
     space: Space,
     *,
-    epochs: int = 6,
-    images: int = 1200,
+    epochs: int = 4,
+    images: int = 800,
     whole_networks: int = 20,
     told: Callable[[str], None] = lambda text: None,
 ) -> tuple[LatencyTable, list[Found]]:
@@ -158,7 +158,7 @@ def run(
     for weight in weights:
         told(f"searching with the weight {weight:g}")
         architecture, expected_s = search(space, table, weight, *data[:2], epochs)
-        accuracy = trained_alone(space, architecture, data, epochs)
+        accuracy = trained_alone(space, architecture, data, 2 * epochs)
         found.append(Found(weight, architecture, table.latency(architecture), expected_s, accuracy))
     return table, found
 
@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--backend", default="openvino:cpu:fp32")
     parser.add_argument("--predictor", help="folder of a predictor; by default this host's, else a shipped one")
     parser.add_argument("--weights", type=float, nargs="+", default=[0.0, 0.3, 3.0], help="of the latency")
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args()
     if options.predictor:
         predictor = LatencyPredictor.load(options.predictor, any_host=True)

@@ -15,9 +15,9 @@ from hwnas.host.machine import probe_environment
 from hwnas.predicting.asked import MOST_NETWORKS, LiveModule, RecentKernels, declared
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_model import KernelModel
+from hwnas.predicting.kernel_predictions import MOST_FAR, Limits, kernel_predictions, unseen_types, warnings_of
 from hwnas.predicting.listing import list_kernels
 from hwnas.predicting.network_model import NetworkModel, add_up
-from hwnas.predicting.kernel_predictions import MOST_FAR, Limits, kernel_predictions, unseen_types, warnings_of
 from hwnas.predicting.prediction import Prediction
 
 if TYPE_CHECKING:

@@ -66,15 +66,15 @@ def test_what_is_chosen_gets_faster_as_the_weight_of_latency_grows(
 ) -> None:
     (tmp_path / "blocks.yaml").write_text(BLOCKS)
     space = load_space(str(tmp_path / "blocks.yaml"))
-    options = {"epochs": 8, "images": 400, "whole_networks": 2}
+    options = {"epochs": 6, "images": 256, "whole_networks": 2}
     table, found = example("latency_loss").run(chain_predictor, (0.0, 1.0, 30.0), space, **options)
     fastest_s, slowest_s = table.fastest()[1], table.slowest()[1]
     chosen = [one.latency_s for one in found]
     assert chosen == sorted(chosen, reverse=True)
-    # A weight that leaves nothing else to care for finds the fastest, as near as nine steps bring it.
+    # A weight that leaves nothing else to care for finds the fastest, as near as so few steps bring it.
     assert chosen[-1] <= fastest_s + 0.2 * (slowest_s - fastest_s)
     assert found[-1].expected_s < found[0].expected_s
-    assert all(one.accuracy > 0.3 for one in found)
+    assert all(one.accuracy > 0.15 for one in found)
     assert all(table.latency(one.architecture) == one.latency_s for one in found)
 
 
