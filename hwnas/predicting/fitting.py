@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,6 +108,7 @@ def fit_predictor(
     *,
     misses: bool = True,
     trees: int = DEFAULT_TREES,
+    left_out_with: Callable[[MeasuredNetwork, Collection[str]], bool] = lambda network, families: False,
     told: Callable[[str], None] = lambda text: None,
 ) -> Fitted:
     """Learn a predictor.
@@ -117,6 +118,8 @@ def fit_predictor(
         environment: Theirs.
         misses: Whether modelled cache misses are among the features.
         trees: In each forest.
+        left_out_with: Whether a network must not be learned from where these families are left out, although it
+            is of none of them.
         told: Called with what is being done.
 
     Raises:
@@ -129,7 +132,8 @@ def fit_predictor(
     sums: list[Sum | None] = [None] * len(networks)
     for number in range(max(groups) + 1):
         told(f"checking on families left out, {number + 1} of {max(groups) + 1}")
-        kept = [i for i, g in enumerate(groups) if g != number]
+        families = {networks[i].family for i, g in enumerate(groups) if g == number}
+        kept = [i for i, g in enumerate(groups) if g != number and not left_out_with(networks[i], families)]
         if not kept:
             kept = list(range(len(networks)))
         model = _fit(networks, times, kept, geometries, trees)
