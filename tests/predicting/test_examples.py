@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import random
 import sys
+import textwrap
 from pathlib import Path
 from types import ModuleType
 
@@ -76,6 +77,14 @@ def test_what_is_chosen_gets_faster_as_the_weight_of_latency_grows(
     assert found[-1].expected_s < found[0].expected_s
     assert all(one.accuracy > 0.15 for one in found)
     assert all(table.latency(one.architecture) == one.latency_s for one in found)
+
+
+def test_the_loop_in_the_manual_is_the_examples() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "latency_table.md").read_text(encoding="utf-8")
+    shown = page.split("```python\n")[1].partition("```")[0]
+    own = (root / "examples" / "latency_loss.py").read_text(encoding="utf-8")
+    assert textwrap.indent(shown, " " * 8) in own
 
 
 def test_a_supernet_at_one_hot_is_the_network_that_was_chosen() -> None:

@@ -288,7 +288,7 @@ def test_the_documented_example_runs(tmp_path, monkeypatch, capsys):
     torch.set_num_threads(1)  # its layers are small: on a busy host, threads would wait for each other
     try:
         with torch.random.fork_rng():
-            exec(page.split("```python\n")[1].partition("```")[0], {})
+            exec(page.split("```python\n")[2].partition("```")[0], {})
     finally:
         torch.set_num_threads(threads)
     printed = capsys.readouterr().out.splitlines()
