@@ -44,15 +44,17 @@ def pieces_of(part: PartModule, *, squeezing: bool) -> list[Piece]:
     if isinstance(module, InvertedResidual):
         return [Piece("", part, str(_block(module, part.input_shapes[0], squeezing=squeezing)))]
     layers = list(module) if isinstance(module, nn.Sequential) else []
-    if [type(layer) for layer in layers[-3:]] != _SCORES or len(layers) > 4:
+    last = layers[-1] if layers else None
+    kinds = [type(layer) for layer in layers[-3:]]
+    if not isinstance(last, nn.Linear) or kinds != _SCORES or len(layers) > 4:
         return [Piece("", part, None)]
-    classes = int(layers[-1].out_features)
+    classes = last.out_features
     channels, height, width = part.input_shapes[0]
     shape = (height, width, channels)
     if len(layers) == 3:
         return [Piece("", part, str(BlockKey("Logits", shape, (classes,))))]
     convolution, scores = layers[0], nn.Sequential(*layers[1:])
-    features = int(layers[-1].in_features)
+    features = last.in_features
     behind = (height, width, features)
     return [
         Piece("Conv_1", PartModule(convolution, part.input_shapes), str(BlockKey("Conv_1", shape, behind))),
@@ -66,17 +68,17 @@ def pieces_of(part: PartModule, *, squeezing: bool) -> list[Piece]:
 
 def _block(block: InvertedResidual, reads: Shape, *, squeezing: bool) -> BlockKey:
     channels, height, width = reads
-    convolutions = [layer[0] for layer in block.layers if isinstance(layer, nn.Sequential)]
-    *_, depthwise, last = convolutions
-    middle, stride = int(depthwise.out_channels), int(depthwise.stride[0])
+    firsts = [layer[0] for layer in block.layers if isinstance(layer, nn.Sequential)]
+    *_, depthwise, last = [layer for layer in firsts if isinstance(layer, nn.Conv2d)]
+    middle, stride = depthwise.out_channels, depthwise.stride[0]
     squeezed = any(isinstance(layer, SqueezeExcitation) for layer in block.layers)
     return BlockKey(
         "expanded_conv",
         (height, width, channels),
-        ((height - 1) // stride + 1, (width - 1) // stride + 1, int(last.out_channels)),
+        ((height - 1) // stride + 1, (width - 1) // stride + 1, last.out_channels),
         # ProxylessNAS has the ratio there, Once-for-All the channels.
         expand=middle if squeezing else middle // channels,
-        kernel=int(depthwise.kernel_size[0]),
+        kernel=depthwise.kernel_size[0],
         stride=stride,
         idskip=block.shortcut,
         se=squeezed if squeezing else None,

@@ -89,7 +89,7 @@ def informative(
             worst = max(worst, math.log(found.high_s / found.low_s))
         return worst
 
-    doubts = {}
+    doubts: dict[str, float] = {}
     for number, workload in enumerate(candidates, 1):
         if doubts and time.monotonic() > until:
             break

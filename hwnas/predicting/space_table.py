@@ -61,7 +61,8 @@ def space_table(
         told(f"part {number} of {len(parts)}: {part.name}, {space.combination_count(part)} combinations")
         modules = [space.part_module(part, options) for options in space.combinations(part)]
         asked.append([_asked(listing, module, squeezing=squeezing) for module in modules])
-    factors, constant_s = [], 0.0
+    factors: list[Factor] = []
+    constant_s = 0.0
     for part, combinations in zip(parts, asked, strict=True):
         if part.choices:
             factors += _factors(space, part, combinations, listing)

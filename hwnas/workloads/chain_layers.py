@@ -93,7 +93,7 @@ class SplitSums(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Same shape in and out."""
-        parts = list(x.split(x.shape[1] // self.groups, 1))
+        parts = list(torch.split(x, x.shape[1] // self.groups, 1))
         for place in range(1, len(parts)):
             parts[place] = parts[place] + parts[place - 1]
         return torch.cat(parts, 1)

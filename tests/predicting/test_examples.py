@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import random
 import sys
 import textwrap
@@ -67,13 +68,15 @@ def test_what_is_chosen_gets_faster_as_the_weight_of_latency_grows(
 ) -> None:
     (tmp_path / "blocks.yaml").write_text(BLOCKS)
     space = load_space(str(tmp_path / "blocks.yaml"))
-    options = {"epochs": 6, "images": 256, "whole_networks": 2}
+    options = {"epochs": 6, "images": 192, "whole_networks": 0}
     table, found = example("latency_loss").run(chain_predictor, (0.0, 1.0, 30.0), space, **options)
     fastest_s, slowest_s = table.fastest()[1], table.slowest()[1]
-    chosen = [one.latency_s for one in found]
-    assert chosen == sorted(chosen, reverse=True)
+    chosen, worth = [one.latency_s for one in found], slowest_s - fastest_s
+    # Two kernels may differ by less than so few steps can tell.
+    assert all(later <= earlier + 0.02 * worth for earlier, later in itertools.pairwise(chosen))
+    assert chosen[-1] < chosen[0] - 0.2 * worth
     # A weight that leaves nothing else to care for finds the fastest, as near as so few steps bring it.
-    assert chosen[-1] <= fastest_s + 0.2 * (slowest_s - fastest_s)
+    assert chosen[-1] <= fastest_s + 0.2 * worth
     assert found[-1].expected_s < found[0].expected_s
     assert all(one.accuracy > 0.15 for one in found)
     assert all(table.latency(one.architecture) == one.latency_s for one in found)

@@ -78,8 +78,9 @@ def test_a_predictors_table_goes_to_yaml_and_back(
     table = chain_predictor.table(space, whole_networks=0)
     LookupTable.from_latency_table(table, unit="ms").save(tmp_path / "mine.yaml")
     lookup = LookupTable.load(tmp_path / "mine.yaml")
-    # Two widths, two expansions, squeezing or not, at the head of the stage and behind it; two pieces behind.
-    assert len(lookup) == 8 + 8 + 4
+    # Two widths, two expansions, squeezing or not, where the stage begins and behind it; a convolution for each
+    # width; and the classifier, which is the same for both.
+    assert len(lookup) == 8 + 8 + 2 + 1
     names = list(table.choices)
     again = []
     for factor in table.factors:

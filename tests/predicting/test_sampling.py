@@ -82,7 +82,7 @@ def test_chains_hold_what_modern_networks_are_made_of() -> None:
 
 def test_few_chains_hold_what_few_networks_are_made_of() -> None:
     """Upsampling, attention, splits, gates, convolutions over channels, and VGG's linear layers."""
-    texts = [str(random_chain(np.random.default_rng(seed)).params["layers"]) for seed in range(400)]
+    texts = [str(random_chain(np.random.default_rng(seed)).params["layers"]) for seed in range(200)]
     held = {
         name: sum(bool(re.search(pattern, text)) for text in texts) / len(texts)
         for name, pattern in {
@@ -97,8 +97,8 @@ def test_few_chains_hold_what_few_networks_are_made_of() -> None:
             "VGG's classifier": r"p7\|l4096,r\|l4096,r\|l1000",
         }.items()
     }
-    assert all(0.005 <= share <= 0.1 for share in held.values()), held
-    assert 0.01 <= held["VGG's classifier"] <= 0.04
+    assert all(0.005 <= share <= 0.12 for share in held.values()), held
+    assert 0.005 <= held["VGG's classifier"] <= 0.04
     # Drawing one takes nothing from the generator: most chains are what they were before there were any.
     assert texts[0].startswith("c128k1,n,h|c40k1,n,r|y4|n,r,c240k1|c1323k1,n,6|c1176k3g49b,6")
 
