@@ -182,6 +182,8 @@ def main() -> None:
     def told(text: str) -> None:
         print(f"{time.monotonic() - start:4.0f} s  {text}", flush=True)
 
+    # Layers as small as these gain nothing from threads, and on a busy host threads wait for each other.
+    torch.set_num_threads(1)
     space = load_space(str(SPACE))
     table, found = run(predictor, options.weights, space, epochs=options.epochs, told=told)
     print(f"fastest {1e3 * table.fastest()[1]:.3f} ms, slowest {1e3 * table.slowest()[1]:.3f} ms")
