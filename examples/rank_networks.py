@@ -18,13 +18,13 @@ from hwnas.predicting.prediction import Prediction
 from hwnas.workloads.models import parse_model
 
 NETWORKS = """
-resnet18 resnet26 resnet34 resnet50 resnet50d resnet101 seresnet50 ecaresnet26t resnext50_32x4d
-wide_resnet50_2 res2net50_26w_4s densenet121 densenet169 dla34 dla60 dpn68 darknet53 cspresnet50
-cspdarknet53 vovnet39a ese_vovnet19b_dw selecsls42b hrnet_w18_small repvgg_a0 repvgg_b0 regnetx_002
-regnetx_008 regnetx_016 regnety_002 regnety_008 regnety_016 mobilenetv2_100 mobilenetv2_050
-mobilenetv3_small_100 mobilenetv3_large_100 mobilenetv4_conv_small mnasnet_100 semnasnet_100
-spnasnet_100 fbnetc_100 efficientnet_b0 efficientnet_lite0 tinynet_a tinynet_c mixnet_s ghostnet_100
-lcnet_050 lcnet_100 hardcorenas_a rexnet_100
+resnet10t resnet14t resnet18 resnet18d resnet26 resnet34 resnet50 seresnet50 ecaresnet26t skresnet18
+resnext50_32x4d wide_resnet50_2 vgg11 densenet121 dla34 lcnet_075 gernet_s vovnet39a ese_vovnet19b_dw
+repvgg_a1 repvgg_a0 repvgg_b0 convnext_atto starnet_s1 regnetx_002 regnetx_004 regnetx_008 regnety_002
+regnety_004 regnety_008 mobilenetv1_100 mobilenetv2_050 mobilenetv2_100 mobilenetv3_small_075
+mobilenetv3_small_100 mobilenetv3_large_100 mobilenetv4_conv_small mnasnet_small mnasnet_100 semnasnet_100
+spnasnet_100 mobilenetv3_small_050 efficientnet_b0 efficientnet_lite0 tinynet_e tinynet_c ghostnet_100
+lcnet_050 lcnet_100 mobilenetv4_conv_small_050
 """
 
 

@@ -292,7 +292,7 @@ def test_the_documented_example_runs(tmp_path, monkeypatch, capsys):
     finally:
         torch.set_num_threads(threads)
     printed = capsys.readouterr().out.splitlines()
-    documented = page.split("```text\n")[1].partition("```")[0].splitlines()
+    documented = page.split("```text\n")[2].partition("```")[0].splitlines()
     assert [line.partition(":")[0] for line in printed] == [line.partition(":")[0] for line in documented]
     # What is not trained is the same everywhere.
     assert printed[-2:] == documented[-2:]
