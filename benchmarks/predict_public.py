@@ -1,6 +1,8 @@
 """How well are other people's latency tables predicted, from few and from many of their rows?
 
-The tables are not part of the project: name the folder that holds them. Baselines stand in the same run.
+The tables are not part of the project: name the folder that holds them. Baselines stand in the same run. "Ours"
+is :class:`hwnas.predicting.encoded.EncodedPredictor`; on timm's networks a model of this benchmark is judged,
+which is not in the package, since a predictor learns from kernels' times and that table has none.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from public_networks import network_table
+from public_networks import JUDGED, network_table
 from reporting import run
 from scipy.stats import spearmanr
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
@@ -64,7 +66,7 @@ def main(options: Namespace) -> dict[str, Any]:
         >= 0.6,
     }
     if "timm i7-12700H" in rows:
-        bars["timm: MAPE"] = rows["timm i7-12700H"]["ours"]["mape"] <= 10.0
+        bars[f"timm: MAPE of {JUDGED}"] = rows["timm i7-12700H"][JUDGED]["mape"] <= 10.0
     return {"rows": rows, "bars": bars, "passed": all(bars.values())}
 
 

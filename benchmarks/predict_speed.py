@@ -1,7 +1,8 @@
 """How long does a prediction take, how fast is a table looked up, and what does its term cost in training?
 
-A prediction of ResNet-50 is timed once its kernels are known, in a predictor that has not met the network, as
-the first of a process, and as the whole command. The supernet mixes seven operators in each layer, as DARTS
+A prediction of ResNet-50 is timed once its kernels are known (declared by its name, and as a module whose
+weights change before every prediction), in a predictor that has not met the network, as the first of a process,
+and as the whole command. The supernet mixes seven operators in each layer, as DARTS
 does; its latency term has a factor for each layer and one for each pair of neighbours.
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torchvision
 from reporting import exclusive, run
 from torch import Tensor, nn
 
@@ -138,15 +140,16 @@ def _training(repeats: int) -> dict[str, Any]:
 def _prediction(folder: str, repeats: int) -> dict[str, Any]:
     workload = model_workload(MODEL, None, None, seed=0)
     # A script's first prediction pays for imports and the compiler's start; those that follow do not.
-    predictor = LatencyPredictor.load(folder)
+    predictor = LatencyPredictor.load(folder, any_host=True)
     first_s = _seconds(lambda: predictor.predict(workload))
     cold_s, load_s = [], []
     for _ in range(max(3, repeats // 5)):
-        load_s.append(_seconds(lambda: LatencyPredictor.load(folder)))
-        fresh = LatencyPredictor.load(folder)
+        load_s.append(_seconds(lambda: LatencyPredictor.load(folder, any_host=True)))
+        fresh = LatencyPredictor.load(folder, any_host=True)
         cold_s.append(_seconds(lambda p=fresh: p.predict(workload)))
     known_s = [_seconds(lambda: predictor.predict(workload)) for _ in range(10 * repeats)]
-    command = [sys.executable, "-m", "hwnas", "predict", MODEL, "--predictor", folder, "--json"]
+    module_s = _module_in_training(predictor, repeats)
+    command = [sys.executable, "-m", "hwnas", "predict", MODEL, "--predictor", folder, "--any-host", "--json"]
     command += ["--backend", predictor.backend, "--threads", str(predictor.threads)]
     command_s = [
         _seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)) for _ in range(3)
@@ -158,12 +161,28 @@ def _prediction(folder: str, repeats: int) -> dict[str, Any]:
         "kernels": len(found.kernels),
         "known_ms": round(1e3 * statistics.median(known_s), 2),
         "known_ms_95th": round(1e3 * statistics.quantiles(known_s, n=20)[-1], 2),
+        "module_ms": round(1e3 * statistics.median(module_s), 2),
+        "module_ms_95th": round(1e3 * statistics.quantiles(module_s, n=20)[-1], 2),
         "cold_s": round(statistics.median(cold_s), 2),
         "first_in_process_s": round(first_s, 2),
         "load_s": round(statistics.median(load_s), 2),
         "command_s": round(statistics.median(command_s), 2),
         "network_ms": round(1e3 * found.latency_s, 1),
     }
+
+
+def _module_in_training(predictor: LatencyPredictor, repeats: int) -> list[float]:
+    """Of the module itself, whose every weight changes before each prediction, as in a training [s]."""
+    module, image = torchvision.models.resnet50(weights=None), torch.zeros(1, 3, 224, 224)
+    predictor.predict(module, image)
+    found = []
+    for step in range(10 * repeats):
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.add_(1e-3)
+        module.train(step % 2 == 0)
+        found.append(_seconds(lambda: predictor.predict(module, image)))
+    return found
 
 
 def main(options: Namespace) -> dict[str, Any]:
@@ -178,7 +197,7 @@ def main(options: Namespace) -> dict[str, Any]:
         "term": training["share_percent"] <= SHARE_BAR,
     }
     if prediction:
-        bars["known"] = prediction["known_ms"] <= KNOWN_BAR_MS
+        bars["known"] = max(prediction["known_ms"], prediction["module_ms"]) <= KNOWN_BAR_MS
         bars["cold"] = max(prediction["cold_s"], prediction["first_in_process_s"]) <= COLD_BAR_S
     return {
         "prediction": prediction,

@@ -15,7 +15,8 @@ from hwnas.predicting.locating import own_folder
 from hwnas.predicting.measuring_more import measure_workloads
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.training_set import read_training_set
-from hwnas.predicting.transfer import adapt, choose_samples, gain
+from hwnas.predicting.transfer import adapt, choose_samples
+from hwnas.predicting.transfer_gain import Gain, gain
 from hwnas.store import LatencyStore
 from hwnas.workloads.catalogue import NETWORKS
 from hwnas.workloads.patterns import PATTERNS, pattern_workload
@@ -25,11 +26,14 @@ def fit_from(source: Path, samples: int, out: Path | None, db: str | None, conso
     """Choose and measure samples, adapt, keep, and say what was gained.
 
     Raises:
-        UsageError: The predictor cannot be read, or there are fewer networks than samples.
+        UsageError: The predictor cannot be read, there are fewer networks than samples, or a predictor that has
+            learned from more networks would be replaced.
     """
-    known = LatencyPredictor.load(source)
+    known = LatencyPredictor.load(source, any_host=True)
     check_threads(known.threads)
     here = probe_environment()
+    folder = out or own_folder(here, known.backend, known.threads)
+    _keep_the_better(folder, samples)
     candidates = [n.workload() for n in NETWORKS.values()]
     candidates += [
         pattern_workload(name, depth=depth, width=width, resolution=size)
@@ -47,19 +51,41 @@ def fit_from(source: Path, samples: int, out: Path | None, db: str | None, conso
     keys = {w.key for w in chosen}
     used = [n for n in training.networks if n.workload.key in keys]
     adapted = adapt(known, used, here)
-    folder = adapted.save(out or own_folder(here, known.backend, known.threads))
+    adapted.save(folder)
     console.print(
         f"{known.backend}: adapted from {known.environment.cpu_model} ({known.environment.fingerprint}) with "
         f"{len(used)} networks of this host; kept in {folder}",
         soft_wrap=True,
     )
-    found = gain(known, training, sorted(keys), here)
+    with console.status("what was gained") as status:
+        found = gain(known, training, keys, here, told=status.update)
+    console.print(_told(found), soft_wrap=True)
+
+
+def _keep_the_better(folder: Path, samples: int) -> None:
+    """Refuse to replace what has learned from more networks than it would from so many samples."""
+    try:
+        there = LatencyPredictor.load(folder, any_host=True)
+    except UsageError:
+        return  # none, or one that nobody can read
+    if there.networks > samples:
+        raise UsageError(
+            f"{folder} has a predictor that learned from {there.networks} networks, and one of {samples} would "
+            "replace it",
+            "Keep the new one elsewhere with --out DIR, or remove that folder",
+        )
+
+
+def _told(found: Gain | None) -> str:
     if found is None:
-        console.print("What was gained is not known: this database has no other networks of this host")
-        return
-    scratch = "too few samples" if found.scratch is None else f"{found.scratch:.1%}"
-    console.print(
-        f"Mean error on the {found.networks} other networks of this host in the database: {found.adapted:.1%}; "
-        f"learned from the same samples alone: {scratch}; the other host's as it was: {found.source:.1%}",
-        soft_wrap=True,
+        return "What was gained is not known: that takes two samples, or other networks of this host"
+    compared = (
+        f"the {found.networks} samples, each left out in turn"
+        if found.left_out
+        else f"the {found.networks} other networks of this host in the database"
+    )
+    scratch = "nothing to learn from" if found.scratch is None else f"{found.scratch:.1%}"
+    return (
+        f"Mean error on {compared}: {found.adapted:.1%}; learned from the same samples alone: {scratch}; "
+        f"the other host's as it was: {found.source:.1%}"
     )

@@ -20,7 +20,7 @@ from hwnas.core.units import parse_seconds
 from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.experiment import check_threads
-from hwnas.predicting.fitting import Accuracy, Fitted, fit_predictor
+from hwnas.predicting.fitting import DEFAULT_TREES, Accuracy, Fitted, fit_predictor
 from hwnas.predicting.listing import listing_backend
 from hwnas.predicting.locating import own_folder
 from hwnas.predicting.measuring_more import measure_more
@@ -54,6 +54,13 @@ _MEASURED = ("torch:cpu:fp32", "openvino:cpu:fp32")
     help="First measure, for so long, networks that it would learn most from: 30m. The same command goes on.",
 )
 @click.option(
+    "--trees",
+    type=click.IntRange(1, 1000),
+    default=DEFAULT_TREES,
+    show_default=True,
+    help="Trees in each forest: fewer make a smaller predictor, that is read sooner and a little less exact.",
+)
+@click.option(
     "--from",
     "source",
     metavar="DIR",
@@ -71,6 +78,7 @@ def fit(
     threads: int,
     out: str | None,
     budget: str | None,
+    trees: int,
     source: str | None,
     samples: int | None,
     db: str | None,
@@ -84,10 +92,10 @@ def fit(
     if samples is not None and source is None:
         raise UsageError("--samples goes with --from", "Name the predictor to adapt with --from DIR")
     if source is not None:
-        if backends or budget or environment or given("threads"):
+        if backends or budget or environment or given("threads") or given("trees"):
             raise UsageError(
-                "--from takes backend and threads from the predictor, and measures this host",
-                "Leave out --backend, --threads, --measure and --environment",
+                "--from takes backend, threads and trees from the predictor, and measures this host",
+                "Leave out --backend, --threads, --measure, --trees and --environment",
             )
         from hwnas.cli.adapted import fit_from
 
@@ -118,7 +126,7 @@ def fit(
     for training in sets:
         with console.status(f"{training.backend}: reading") as status:
             told = partial(_tell, status, training.backend)
-            fitted = fit_predictor(training, made_for, told=told)
+            fitted = fit_predictor(training, made_for, trees=trees, told=told)
         folder = Path(out) if out else own_folder(made_for, training.backend, training.threads)
         fitted.predictor.save(folder)
         _add_row(table, training, fitted)
@@ -135,7 +143,9 @@ def _measure_more(
     with measuring_lock("hwnas fit --measure"), LatencyStore.open(db) as store:
         try:
             with watcher_for(console) as watcher:
-                cells = measure_more(store, probe_environment(), names, threads, budget_s, watcher)
+                cells = measure_more(
+                    store, probe_environment(), names, threads, budget_s, watcher, told=watcher.doing
+                )
         except KeyboardInterrupt:
             console.print(
                 f"Stopped. What was measured is kept in {store.location}; the same command goes on.",

@@ -34,6 +34,11 @@ _SHOWN = 15
 @click.option("--batch", type=click.IntRange(min=1), help="Batch size.  [default: 1]")
 @click.option("--input", "input_shape", metavar="SHAPE", help="Input of the model, such as 1x3x224x224.")
 @click.option("--predictor", "folder", metavar="DIR", help="A predictor that hwnas fit --out wrote.")
+@click.option(
+    "--any-host",
+    is_flag=True,
+    help="Take a --predictor of another host as it is; what it predicts is that host's latency.",
+)
 @click.option("--explain", is_flag=True, help="Show the costliest kernels, against the host's limits.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object; with --explain, with every kernel.")
 def predict(
@@ -43,10 +48,13 @@ def predict(
     batch: int | None,
     input_shape: str | None,
     folder: str | None,
+    any_host: bool,
     explain: bool,
     as_json: bool,
 ) -> None:
     """Predict the latency of MODEL on this host, with a 90 % interval; it is compiled, but not run.
+
+    Where a shipped predictor of a similar host has to answer, it says so, and the interval is that host's.
 
     MODEL is zoo:NAME, torchvision:NAME, timm:NAME, space:NAME:ARCHITECTURE, package.module:factory, FILE.onnx
     or FILE.xml.
@@ -55,20 +63,18 @@ def predict(
     workload = model_workload(model, parse_shape(input_shape) if input_shape else None, batch, seed=0)
     environment = probe_environment()
     if folder:
-        predictor, note = LatencyPredictor.load(folder), ""
+        predictor = LatencyPredictor.load(folder, environment=environment, any_host=any_host)
         _agree(predictor, folder, backend=backend_id, threads=threads)
-        if predictor.environment.fingerprint != environment.fingerprint:
-            note = f"made on another host, {predictor.environment.cpu_model}"
+    elif any_host:
+        raise UsageError("--any-host goes with --predictor", "Name the predictor with --predictor DIR")
     else:
-        predictor, note = find_predictor(environment, backend_id, threads)
+        predictor, _ = find_predictor(environment, backend_id, threads)
     found = predictor.predict(workload)
     if as_json:
-        record = found.record(kernels=explain)
-        record["host_note"] = note or None
-        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(found.record(kernels=explain), indent=2, ensure_ascii=False))
         return
     console = Console(markup=False, emoji=False, highlight=False)
-    _print(found, predictor, note, console)
+    _print(found, predictor, console)
     if explain:
         console.print(_kernels(found))
 
@@ -84,11 +90,12 @@ def _agree(predictor: LatencyPredictor, folder: str, **asked: str | int) -> None
             )
 
 
-def _print(found: Prediction, predictor: LatencyPredictor, note: str, console: Console) -> None:
+def _print(found: Prediction, predictor: LatencyPredictor, console: Console) -> None:
     interval = f"{format_seconds(found.low_s)} to {format_seconds(found.high_s)}"
+    where = "with 90 % confidence" if found.confidence else "on ANOTHER HOST, and there with 90 % confidence"
     console.print(
         f"{found.workload.label} on {found.backend}, {found.threads} thread(s): "
-        f"{format_seconds(found.latency_s)}, with 90 % confidence {interval}",
+        f"{format_seconds(found.latency_s)}, {where} {interval}",
         soft_wrap=True,
     )
     parts = [
@@ -101,8 +108,6 @@ def _print(found: Prediction, predictor: LatencyPredictor, note: str, console: C
     )
     for warning in found.warnings:
         console.print(f"warning: {warning}", soft_wrap=True)
-    if note:
-        console.print(f"note: the predictor was {note}", soft_wrap=True)
 
 
 def _kernels(found: Prediction) -> Table:

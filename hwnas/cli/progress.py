@@ -24,14 +24,14 @@ class TerminalWatcher:
         self._console = console
         self._bar = Progress(
             BarColumn(bar_width=24),
-            TextColumn("{task.completed}/{task.total} cells"),
+            TextColumn("{task.fields[cells]}"),
             TextColumn("{task.fields[left]}"),
             TextColumn("{task.description}", markup=False),
             console=console,
             auto_refresh=False,
             transient=True,
         )
-        self._task = self._bar.add_task("starting", total=None, left="")
+        self._task = self._bar.add_task("starting", total=None, cells="", left="")
 
     def __enter__(self) -> TerminalWatcher:
         self._bar.start()
@@ -43,14 +43,27 @@ class TerminalWatcher:
         self._bar.stop()
 
     def progress(self, progress: Step) -> None:
-        """Move the bar."""
+        """Move the bar: by cells, or by time where that ends it."""
+        completed, total, cells = (
+            float(progress.done),
+            float(progress.total),
+            f"{progress.done}/{progress.total}",
+        )
+        if progress.budget_s is not None:
+            completed, total, cells = progress.elapsed_s, progress.budget_s, f"{progress.done}"
         self._bar.update(
             self._task,
-            completed=progress.done,
-            total=progress.total,
+            completed=min(completed, total),
+            total=total,
+            cells=f"{cells} cells",
             left=_left(progress),
             description=f"{_pass(progress)}{progress.activity} {progress.workload.label}",
         )
+        self._bar.refresh()
+
+    def doing(self, text: str) -> None:
+        """Say what is done between measurements."""
+        self._bar.update(self._task, description=text)
         self._bar.refresh()
 
     def finished(self, measurements: list[Measurement]) -> None:
@@ -70,6 +83,7 @@ class LineWatcher:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._step: Step | None = None
+        self._said = ""
 
     def __enter__(self) -> LineWatcher:
         return self
@@ -82,15 +96,24 @@ class LineWatcher:
     def progress(self, progress: Step) -> None:
         """Remember where the campaign stands; a count, which may take minutes, is told as it begins."""
         self._step = progress
+        self._said = ""
         if not progress.passes:
-            where = f"[{progress.done + 1}/{progress.total}] {progress.workload.label}: {progress.activity}"
+            where = f"[{_place(progress, progress.done + 1)}] {progress.workload.label}: {progress.activity}"
             self._console.print(Text(f"{where} ({_left(progress)})"), soft_wrap=True)
+
+    def doing(self, text: str) -> None:
+        """Say what is done between measurements, each kind once: what stands before a colon."""
+        kind = text.partition(":")[0]
+        if kind != self._said:
+            self._console.print(Text(f"{kind} ..."), soft_wrap=True)
+        self._said = kind
 
     def finished(self, measurements: list[Measurement]) -> None:
         """Print the group's raw medians, or what became of it."""
         step = self._step
-        where = f"[{step.done + len(measurements)}/{step.total}] " if step else ""
-        going_on = step and step.remaining_s is not None and step.done + len(measurements) < step.total
+        done = step.done + len(measurements) if step else 0
+        where = f"[{_place(step, done)}] " if step else ""
+        going_on = step and step.remaining_s is not None and (step.budget_s is not None or done < step.total)
         left = f" ({_left(step)})" if step and going_on else ""
         parts = []
         for m in measurements:
@@ -111,10 +134,16 @@ def _pass(progress: Step) -> str:
     return f"pass {progress.pass_index + 1}/{progress.passes}: " if progress.passes else ""
 
 
+def _place(progress: Step, done: int) -> str:
+    """Which cell it is: of a plan, or so far."""
+    return f"{done}/{progress.total}" if progress.budget_s is None else f"cell {done}"
+
+
 def _left(progress: Step) -> str:
     if progress.remaining_s is None:
         return "time left: not known yet"
-    return f"about {format_duration(progress.remaining_s)} left"
+    given = "" if progress.budget_s is None else f" of {format_duration(progress.budget_s)}"
+    return f"about {format_duration(progress.remaining_s)}{given} left"
 
 
 def watcher_for(console: Console) -> TerminalWatcher | LineWatcher:

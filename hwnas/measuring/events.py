@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from hwnas.core.measurement import Measurement
@@ -22,6 +23,7 @@ class Progress:
         pass_index: Current pass, from 0.
         passes: Passes of the plan; 0 after the last one, while cache misses are counted.
         activity: ``preparing``, ``timing`` or what is being counted.
+        budget_s: Time that all of it was given [s], where time and not a plan ends it.
     """
 
     done: int
@@ -32,6 +34,7 @@ class Progress:
     pass_index: int
     passes: int
     activity: str
+    budget_s: float | None = None
 
 
 class Watcher(Protocol):
@@ -65,3 +68,39 @@ class Silent:
     def notice(self, text: str) -> None:
         """Kept in `notices`."""
         self.notices.append(text)
+
+
+class TimedWatcher:
+    """Tells another watcher of progress in time: of plan after plan, until a budget is spent.
+
+    Args:
+        watcher: The other one.
+        start: Time of :func:`time.monotonic` when the first plan began.
+        budget_s: Time for all of them [s].
+        done: Cells of earlier plans.
+    """
+
+    def __init__(self, watcher: Watcher, start: float, budget_s: float, done: int) -> None:
+        self._watcher, self._start, self._budget_s, self._done = watcher, start, budget_s, done
+
+    def progress(self, progress: Progress) -> None:
+        """Told with the cells of all plans, and with what is left of the budget."""
+        elapsed_s = time.monotonic() - self._start
+        self._watcher.progress(
+            replace(
+                progress,
+                done=self._done + progress.done,
+                total=self._done + progress.total,
+                elapsed_s=elapsed_s,
+                remaining_s=max(0.0, self._budget_s - elapsed_s),
+                budget_s=self._budget_s,
+            )
+        )
+
+    def finished(self, measurements: list[Measurement]) -> None:
+        """Passed on."""
+        self._watcher.finished(measurements)
+
+    def notice(self, text: str) -> None:
+        """Passed on."""
+        self._watcher.notice(text)

@@ -7,18 +7,18 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from hwnas.netadapt.resizing import shapes_of
 from hwnas.netadapt.screening import ScreenedLatency
 from hwnas.netadapt.structure import Structure, pruned
+from hwnas.predicting.asked import declared
 from hwnas.predicting.kernel_facts import KernelFacts
-from hwnas.predicting.predictor import LatencyPredictor, declared
+from hwnas.predicting.predictor import LatencyPredictor
 
 
 class PredictedLatency:
     """Tells the upper end of the 90 % interval of a network's predicted latency [s].
 
-    A latency that is held below a limit by this is below it with 95 % confidence. Networks of equal shapes, as
-    fine-tuning leaves them, are compiled once.
+    A latency that is held below a limit by this is below it with 95 % confidence on the predictor's host.
+    Networks of equal structure, as fine-tuning leaves them, are compiled once: the predictor keeps them.
 
     Args:
         predictor: Of the host and backend that the network is for.
@@ -27,13 +27,12 @@ class PredictedLatency:
 
     def __init__(self, predictor: LatencyPredictor, images: torch.Tensor) -> None:
         self._predictor, self._images = predictor, images
-        self._known: dict[tuple[tuple[str, tuple[int, ...]], ...], tuple[float, float, float]] = {}
 
     def __call__(self, network: nn.Module) -> float:
         """Upper end of the interval [s].
 
         Args:
-            network: In eval mode, always the same one but for the number of its channels.
+            network: Any; its mode and its weights do not matter.
 
         Raises:
             CellError: The network cannot be predicted.
@@ -49,11 +48,8 @@ class PredictedLatency:
         Raises:
             CellError: The network cannot be predicted.
         """
-        shapes = tuple(shapes_of(network).items())
-        if shapes not in self._known:
-            found = self._predictor.predict(network, self._images)
-            self._known[shapes] = found.latency_s, found.low_s, found.high_s
-        return self._known[shapes]
+        found = self._predictor.predict(network, self._images)
+        return found.latency_s, found.low_s, found.high_s
 
     def screen(
         self, network: nn.Module, structure: Structure, told: Callable[[str], None] = lambda text: None

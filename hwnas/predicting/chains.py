@@ -9,12 +9,13 @@ import numpy as np
 
 from hwnas.core.workload import Workload
 from hwnas.predicting.known_layers import KnownLayer, known_layers
+from hwnas.predicting.rare_steps import Place, with_rare_steps
 from hwnas.workloads.layer_chain import chain_workload
 
 #: Widest layer that is drawn, and most multiply-adds of one layer and of one network: those of VGG have 1.85e9.
 _WIDEST = 2112
 _LAYER_MACS, _NETWORK_MACS = 2e9, 4e9
-#: Widest linear layer [weights]: that of VGG has 103 million.
+#: Largest linear layer of a usual chain [weights]; few chains have one like VGG's, which has 103 million.
 _LINEAR_WEIGHTS = 30e6
 #: How far a known layer may be from where the chain stands, in logarithms of its channels and its size.
 _NEAR = np.array([0.4, 0.25])
@@ -31,7 +32,8 @@ def random_width(rng: np.random.Generator, widest: int = _WIDEST) -> int:
 def random_chain(rng: np.random.Generator) -> Workload:
     """A chain whose every layer is drawn from the known ones that fit where the chain stands.
 
-    Their channels vary, so that what lies between the known layers is learned too.
+    Their channels vary, so that what lies between the known layers is learned too. Some have a step that few
+    networks have (:mod:`hwnas.predicting.rare_steps`).
     """
     chain = _Chain(rng, known_layers())
     for _ in range(int(rng.integers(8, 21))):
@@ -63,9 +65,16 @@ class _Chain:
         self._start = self._size = first.size
         self._macs = 0.0
         self._parts: list[str] = []
+        self._between: list[Place] = []
 
     def grow(self) -> None:
         """Append a convolution with what follows it, or now and then a pooling."""
+        before = len(self._parts)
+        self._grow()
+        if len(self._parts) > before:
+            self._between.append(Place(len(self._parts), self._channels, self._size))
+
+    def _grow(self) -> None:
         if self._rng.random() < 0.04 and self._size > _SMALLEST_SIZE:
             self._pool()
             return
@@ -88,7 +97,7 @@ class _Chain:
         parts = list(self._parts)
         if not parts or self._rng.random() < 0.3:
             parts += self._classifier()
-        return chain_workload("|".join(parts), self._first, self._start)
+        return chain_workload("|".join(with_rare_steps(parts, self._between)), self._first, self._start)
 
     def _near(self) -> KnownLayer:
         here = np.log([self._channels, self._size])

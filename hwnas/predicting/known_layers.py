@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from hwnas.cache_misses.operators import CONVOLUTION
 from hwnas.core.errors import HwnasError
 from hwnas.core.workload import Workload
+from hwnas.predicting.families import design_of
+from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.workloads import dry_run
 from hwnas.workloads.build import load_untrained
 from hwnas.workloads.models import parse_model
 
 _FILE = Path(__file__).with_suffix(".csv")
-_COLUMNS = ("channels_in", "channels_out", "size", "height", "width", "stride", "dilation", "groups")
+_COLUMNS = (
+    "channels_in",
+    "channels_out",
+    "size",
+    "height",
+    "width",
+    "stride",
+    "dilation",
+    "groups",
+    "networks",
+)
 
 #: Designs by hand and by search, with the layers of most networks that followed them.
 _NETWORKS = """
@@ -55,22 +70,65 @@ def known_layers() -> tuple[KnownLayer, ...]:
 
     Torchvision's networks at their own input sizes; ``python -m hwnas.predicting.known_layers`` writes it.
     """
+    return tuple(layer_networks())
+
+
+@cache
+def layer_networks() -> Mapping[KnownLayer, frozenset[str]]:
+    """Known layer -> torchvision's names of the networks that it is from."""
+    found: dict[KnownLayer, frozenset[str]] = {}
     with _FILE.open(newline="") as file:
-        return tuple(
-            KnownLayer(inside, outside, size, (height, width), stride, dilation, groups)
-            for inside, outside, size, height, width, stride, dilation, groups in (
-                map(int, row) for row in islice(csv.reader(file), 1, None)
-            )
-        )
+        for *numbers, names in islice(csv.reader(file), 1, None):
+            inside, outside, size, height, width, stride, dilation, groups = map(int, numbers)
+            layer = KnownLayer(inside, outside, size, (height, width), stride, dilation, groups)
+            found[layer] = frozenset(names.split())
+    return MappingProxyType(found)
+
+
+def known_from_only(kernels: Iterable[KernelFacts], families: Collection[str]) -> bool:
+    """Whether a network has a convolution that the known layers have from some families alone.
+
+    A chain of layers that does shows what it learned from them: left out with them, it leaves nothing of theirs
+    but layers whose channels were changed, and what other designs share.
+
+    Args:
+        kernels: Of the network.
+        families: As :func:`hwnas.predicting.families.design_of` tells them.
+    """
+    networks = layer_networks()
+    return any(
+        names and all(design_of(name) in families for name in names)
+        for names in (networks.get(layer) for layer in map(_layer, kernels) if layer)
+    )
+
+
+def _layer(kernel: KernelFacts) -> KnownLayer | None:
+    """A kernel as a known layer would be; None for one that is no convolution of an image."""
+    image = kernel.kind == CONVOLUTION and not kernel.transposed and len(kernel.output) == 4
+    if not image or not kernel.inputs or len(kernel.window) != 2:
+        return None
+    return KnownLayer(
+        kernel.channels_in,
+        kernel.channels_out,
+        kernel.inputs[0][-1],
+        (kernel.window[0], kernel.window[1]),
+        max(kernel.stride),
+        max(kernel.dilation),
+        kernel.groups,
+    )
 
 
 def write_known_layers() -> None:
     """Write the file that :func:`known_layers` reads; builds every network, which takes half a minute."""
-    rows = layers_of(parse_model(f"torchvision:{name}") for name in _NETWORKS.split())
+    names: dict[KnownLayer, list[str]] = defaultdict(list)
+    for name in _NETWORKS.split():
+        for layer in layers_of([parse_model(f"torchvision:{name}")]):
+            names[layer].append(name)
     with _FILE.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
-        writer.writerows((*r[:3], *r.window, *r[4:]) for r in rows)
+        for layer in sorted(names):
+            writer.writerow((*layer[:3], *layer.window, *layer[4:], " ".join(sorted(names[layer]))))
 
 
 def layers_of(workloads: Iterable[Workload]) -> tuple[KnownLayer, ...]:

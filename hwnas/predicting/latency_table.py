@@ -54,6 +54,8 @@ class LatencyTable(nn.Module):
         backend: Id of the backend that the seconds are of, such as ``"openvino:cpu:fp32"``.
         host: The machine that they are of, in words.
         batch: Number of images in the inference that takes these seconds.
+        deviation: How far predictions of whole networks are from the sums: nine of ten lie within this share of
+            them; None where nobody has looked.
 
     Attributes:
         choices: Name -> options.
@@ -78,12 +80,15 @@ class LatencyTable(nn.Module):
         backend: str,
         host: str,
         batch: int,
+        deviation: float | None = None,
     ) -> None:
         super().__init__()
         self.choices = checked_choices(choices)
-        self.backend, self.host, self.batch = backend, host, batch
+        self.backend, self.host, self.batch, self.deviation = backend, host, batch, deviation
         if not (math.isfinite(constant_s) and constant_s >= 0):
             raise UsageError(f"constant_s is {constant_s}", "Give finite seconds, at least 0")
+        if deviation is not None and not (math.isfinite(deviation) and deviation >= 0):
+            raise UsageError(f"deviation is {deviation}", "Give a finite share, at least 0, or None")
         if batch < 1:
             raise UsageError(f"batch is {batch}", "Give the number of images in one inference")
         refuse_repeated("factor", [factor.name for factor in factors])
@@ -244,6 +249,7 @@ class LatencyTable(nn.Module):
             "backend": self.backend,
             "host": self.host,
             "batch": self.batch,
+            "deviation": self.deviation,
             "constant_s": self.constant_s.item(),
             "choices": [{"name": name, "options": list(o)} for name, o in self.choices.items()],
             "factors": [

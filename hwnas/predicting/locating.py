@@ -9,6 +9,7 @@ import platformdirs
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
 from hwnas.core.resources import data_folder, is_file
+from hwnas.predicting.hosts import alike, vectors
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.predictor_files import PREDICTOR_FILE
 
@@ -27,47 +28,66 @@ def own_folder(environment: Environment, backend: str, threads: int) -> Path:
 
 
 def find_predictor(environment: Environment, backend: str, threads: int) -> tuple[LatencyPredictor, str]:
-    """This host's own predictor, else that of the shipped host that is most like it.
+    """This host's own predictor, else that of the shipped host that is most like it and of its class.
 
     Returns:
-        The predictor, and a sentence that says how its host differs; empty for this host's own.
+        The predictor, and a sentence that says how its host differs; empty for this host's own. Predictions of
+        another host's say so themselves.
 
     Raises:
-        UsageError: There is neither, or it cannot be read.
+        UsageError: There is neither, or one cannot be read.
     """
     own = own_folder(environment, backend, threads)
     if is_file(own / PREDICTOR_FILE):
         return LatencyPredictor.load(own, environment=environment), ""
     shipped = _shipped(environment, predictor_name(backend, threads))
-    if not shipped:
+    suitable = [p for p in shipped if alike(p.environment, environment)]
+    if not suitable:
+        others = "".join(f"; one ships for {_processor(p.environment)}, of another kind" for p in shipped[:1])
         raise UsageError(
-            f"there is no predictor of {backend} at {threads} thread(s) for this host",
+            f"there is no predictor of {backend} at {threads} thread(s) for this host, "
+            f"{_processor(environment)}{others}",
             f"Make one: hwnas measure, then hwnas fit --backend {backend} --threads {threads}",
         )
-    nearest = max(shipped, key=lambda p: _likeness(p.environment, environment))
-    if nearest.environment.fingerprint == environment.fingerprint:
-        return nearest, ""
-    return nearest, (
-        f"made on another host, {nearest.environment.cpu_model} ({nearest.environment.fingerprint}), not on "
-        f"{environment.cpu_model} ({environment.fingerprint}): hwnas measure and hwnas fit make one for this"
-    )
+    nearest = max(suitable, key=lambda p: _likeness(p.environment, environment))
+    return nearest, nearest.elsewhere
+
+
+def shipped_folders(name: str = "*") -> list[Path]:
+    """The folders of the predictors that ship with hwnas.
+
+    Args:
+        name: As :func:`predictor_name` gives it; all without one.
+    """
+    return sorted(data_folder("latency_db").glob(f"*/{_FOLDER}/{name}"))
 
 
 def _shipped(environment: Environment, name: str) -> list[LatencyPredictor]:
-    """Shipped predictors for processors of this architecture; one that is damaged is left out."""
+    """Shipped predictors of a name.
+
+    Raises:
+        UsageError: One cannot be read, which no user can be to blame for.
+    """
     found = []
-    for folder in sorted(data_folder("latency_db").glob(f"*/{_FOLDER}/{name}")):
+    for folder in shipped_folders(name):
         try:
-            predictor = LatencyPredictor.load(folder)
-        except UsageError:
-            continue
-        if predictor.environment.architecture == environment.architecture:
-            found.append(predictor)
+            found.append(LatencyPredictor.load(folder, environment=environment, any_host=True))
+        except UsageError as error:
+            raise UsageError(
+                f"a predictor that ships with hwnas is broken: {error.message}",
+                "Install hwnas again, or make one of this host: hwnas measure, then hwnas fit",
+            ) from error
     return found
 
 
-def _likeness(one: Environment, other: Environment) -> tuple[bool, float, bool]:
-    """How alike two hosts are: the same processor, then the instruction sets that both have."""
+def _processor(environment: Environment) -> str:
+    instructions = vectors(environment)
+    return environment.cpu_model + (f" ({instructions})" if instructions else "")
+
+
+def _likeness(one: Environment, other: Environment) -> tuple[bool, bool, float, bool]:
+    """How alike two hosts are: the same, the same processor, then the instruction sets that both have."""
     mine, theirs = set(one.instruction_sets), set(other.instruction_sets)
     shared = len(mine & theirs) / max(1, len(mine | theirs))
-    return one.cpu_model == other.cpu_model, shared, one.logical_cpus == other.logical_cpus
+    same = one.fingerprint == other.fingerprint
+    return same, one.cpu_model == other.cpu_model, shared, one.logical_cpus == other.logical_cpus

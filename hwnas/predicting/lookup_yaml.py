@@ -17,7 +17,7 @@ import heapq
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -118,19 +118,24 @@ class LookupTable:
         ]
 
     @classmethod
-    def from_latency_table(cls, table: LatencyTable, unit: str) -> Self:
-        """The blocks of those factors that have keys; other factors and the constant are left out.
+    def from_latency_table(cls, table: LatencyTable, unit: str, *, leave_out: Collection[str] = ()) -> Self:
+        """The blocks of a latency table, whose factors must have keys; the constant is left out.
 
         Seconds come back exactly in unit ``"s"``; in another they are rounded once, in the last digit.
 
+        Args:
+            table: Such as that of a predictor for a space of the kind ``mbconv``.
+            unit: One of :data:`UNITS`.
+            leave_out: Names of factors that are not wanted.
+
         Raises:
-            UnknownName: There is no such unit.
-            UsageError: No factor has keys, a key has two latencies, or an entry without a key takes time.
+            UnknownName: There is no such unit, or no factor to leave out.
+            UsageError: A factor has no keys, a key has two latencies, or an entry without a key takes time.
         """
         if unit not in UNITS:
             raise UnknownName("unit of time", unit, UNITS)
         found: dict[str, float] = {}
-        for where, key, seconds in _keyed(table):
+        for where, key, seconds in _keyed(table, leave_out):
             if key is None and seconds:
                 raise UsageError(f"{where} has an entry of {seconds} s without a key", "Give it one")
             if key is not None and found.setdefault(key, seconds) != seconds:
@@ -139,7 +144,7 @@ class LookupTable:
                     "A lookup table holds one: take their mean in the latency table",
                 )
         if not found:
-            raise UsageError("no factor of the latency table has keys", "Give them to Factor")
+            raise UsageError("the latency table has no factors that could have keys", "Give another table")
         return cls({key: LookupEntry(seconds * UNITS[unit]) for key, seconds in found.items()}, unit)
 
     @classmethod
@@ -184,12 +189,29 @@ class LookupTable:
             ) from error
 
 
-def _keyed(table: LatencyTable) -> Iterator[tuple[str, str | None, float]]:
-    """Factor, key and seconds of each entry of factors with keys."""
-    for factor in table.factors:
-        if factor.keys is not None:
-            for key, seconds in zip(factor.keys, factor.seconds.reshape(-1).tolist(), strict=True):
-                yield f"factor {factor.name!r}", key, seconds
+def _keyed(table: LatencyTable, leave_out: Collection[str]) -> Iterator[tuple[str, str | None, float]]:
+    """Factor, key and seconds of each entry.
+
+    Raises:
+        UnknownName: There is no factor to leave out.
+        UsageError: A factor has no keys.
+    """
+    factors = {factor.name: factor for factor in table.factors}
+    for name in leave_out:
+        if name not in factors:
+            raise UnknownName("factor of the latency table", name, factors)
+        del factors[name]
+    without = [name for name, factor in factors.items() if factor.keys is None]
+    if without:
+        more = f" and {len(without) - 3} more" if len(without) > 3 else ""
+        raise UsageError(
+            f"{', '.join(without[:3])}{more} of the latency table have no key in this format, which knows "
+            "inverted bottlenecks, convolutions, pooling and logits",
+            "Save the table as JSON, table.save(path), or name them in leave_out",
+        )
+    for name, factor in factors.items():
+        for key, seconds in zip(factor.keys or (), factor.seconds.reshape(-1).tolist(), strict=True):
+            yield f"factor {name!r}", key, seconds
 
 
 def _unit(path: str | Path, given: str | None, stated: re.Match[str] | None) -> str:

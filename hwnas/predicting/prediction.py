@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwnas.core.workload import Workload
+from hwnas.predicting.network_model import CONFIDENCE
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,14 @@ class Prediction:
         threads: Threads of the backend.
         host: Fingerprint of the environment that the predictor was made for.
         latency_s: Latency of one inference of the whole batch [s].
-        low_s: Lower end of its 90 % interval [s].
+        low_s: Lower end of its 90 % interval, on the predictor's host [s].
         high_s: Upper end [s].
-        in_range: Whether all but a twentieth of the latency lies in kernels like those in training.
+        in_range: Whether all but a twentieth of the latency lies in kernels like those in training, on the host
+            that they were measured on.
         warnings: What makes it less trustworthy, each a sentence.
         kernels: In the order of their execution.
+        elsewhere: How the predictor's host differs from this one; empty for this host's own. Latency and
+            interval are those of the other host then.
     """
 
     workload: Workload
@@ -61,6 +65,12 @@ class Prediction:
     in_range: bool
     warnings: tuple[str, ...] = ()
     kernels: tuple[KernelPrediction, ...] = ()
+    elsewhere: str = ""
+
+    @property
+    def confidence(self) -> float | None:
+        """Of the interval on this host; None where the predictor is of another: nobody knows it there."""
+        return None if self.elsewhere else CONFIDENCE
 
     def share(self, source: str) -> float:
         """Part of the kernels' time that comes from a source."""
@@ -82,12 +92,13 @@ class Prediction:
             "host": self.host,
             "latency_ms": self.latency_s * 1e3,
             "interval_ms": [self.low_s * 1e3, self.high_s * 1e3],
-            "confidence": 0.9,
+            "confidence": self.confidence,
             "in_range": self.in_range,
             "measured_share": self.share("measured"),
             "learned_share": self.share("learned"),
             "borrowed_share": self.share("borrowed"),
             "warnings": list(self.warnings),
+            "host_note": self.elsewhere or None,
         }
         if kernels:
             found["kernels"] = [asdict(k) for k in self.kernels]

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hwnas.core.environment import Environment
 from hwnas.core.errors import CellError, UsageError
 from hwnas.core.workload import Workload
-from hwnas.measuring.experiment import model_workload
+from hwnas.host.machine import probe_environment
+from hwnas.predicting.asked import MOST_NETWORKS, LiveModule, RecentKernels, declared
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_model import KernelModel
+from hwnas.predicting.kernel_predictions import MOST_FAR, Limits, kernel_predictions, unseen_types, warnings_of
 from hwnas.predicting.listing import list_kernels
 from hwnas.predicting.network_model import NetworkModel, add_up
-from hwnas.predicting.prediction import KernelPrediction, Prediction
+from hwnas.predicting.prediction import Prediction
 
 if TYPE_CHECKING:
     import torch
@@ -25,23 +26,10 @@ if TYPE_CHECKING:
     from hwnas.predicting.latency_table import LatencyTable
     from hwnas.workloads.spaces.space import Space
 
-#: A network with more of its time than this in kernels unlike any in training is out of range,
-_MOST_FAR = 0.05
-#: and one with more than this in operators that were never seen is not predicted at all: it would be a guess.
+#: With more of its time than this in operators that were never seen, a prediction would be a guess.
 _MOST_BORROWED = 0.5
 
-
-@dataclass(frozen=True)
-class Limits:
-    """The best that a host's kernels reached in training.
-
-    Args:
-        macs_per_s: Multiply-adds a second.
-        bytes_per_s: Bytes a second, through whatever caches.
-    """
-
-    macs_per_s: float
-    bytes_per_s: float
+__all__ = ["LatencyPredictor", "Limits"]
 
 
 class LatencyPredictor:
@@ -74,22 +62,28 @@ class LatencyPredictor:
         self.network_model = network_model
         self.limits = limits
         self.networks = networks
-        self._known: dict[str, tuple[KernelFacts, ...]] = {}
+        #: How its host differs from the one that it answers for; empty where it does not.
+        self.elsewhere = ""
+        self._recent = RecentKernels()
 
     @classmethod
-    def load(cls, path: str | Path, *, environment: Environment | None = None) -> LatencyPredictor:
-        """Read a predictor.
+    def load(
+        cls, path: str | Path, *, environment: Environment | None = None, any_host: bool = False
+    ) -> LatencyPredictor:
+        """Read a predictor of this host.
 
         Args:
             path: Folder that :meth:`save` wrote.
-            environment: Refuse one that was made for another; None accepts any.
+            environment: The host that it is to answer for; None for this one.
+            any_host: Take one of another host as well. Its predictions are of that host, and say so: they are
+                out of range, with a warning and without a confidence.
 
         Raises:
             UsageError: It is not there or damaged, has another schema, or was made for another host.
         """
         from hwnas.predicting.predictor_files import load_predictor
 
-        return load_predictor(Path(path), environment)
+        return load_predictor(Path(path), environment or probe_environment(), any_host=any_host)
 
     def save(self, path: str | Path) -> Path:
         """Write the predictor to a folder of its own, as JSON and NumPy arrays; returns the folder.
@@ -122,22 +116,72 @@ class LatencyPredictor:
             OutOfMemory: The network does not fit into memory.
             UsageError: The model or its input cannot be used.
         """
-        workload, blob = declared(model, example_input)
-        facts = tuple(kernels) if kernels is not None else self.kernels(workload, blob)
+        workload, live = declared(model, example_input)
+        facts = tuple(kernels) if kernels is not None else self.kernels(workload, live)
         return self._predict(workload, facts)
 
-    def predict_many(self, models: Iterable[Workload | str]) -> list[Prediction]:
-        """:meth:`predict` for each, in order."""
-        return [self.predict(model) for model in models]
+    def predict_many(
+        self,
+        models: Iterable[Workload | str],
+        *,
+        processes: int = 1,
+        told: Callable[[str], None] = lambda text: None,
+    ) -> list[Prediction]:
+        """:meth:`predict` for each, in order.
+
+        Args:
+            models: Workloads or names.
+            processes: Processes that list kernels which are not known yet.
+            told: Called with how far they are.
+        """
+        workloads = [declared(model, None)[0] for model in models]
+        found: list[Prediction] = []
+        # No more at a time than are kept.
+        for start in range(0, len(workloads), MOST_NETWORKS):
+            part = workloads[start : start + MOST_NETWORKS]
+            self.list_many(part, processes=processes, told=told)
+            found += [self.predict(workload) for workload in part]
+        return found
+
+    def list_many(
+        self, workloads: Iterable[Workload], *, processes: int, told: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """List kernels by several processes, so that :meth:`predict` finds them.
+
+        What cannot be listed is left out: asked for by itself, it gives its reason.
+
+        Args:
+            workloads: The networks, at most 256.
+            processes: With one, nothing is listed beforehand.
+            told: Called with how far they are.
+        """
+        new = {w.key: w for w in workloads if self._recent.get(w.key) is None and w.kind != "module"}
+        if processes < 2 or len(new) < 2:
+            return
+        from hwnas.predicting.listing_many import listed_in_processes
+
+        geometries = self.kernel_model.geometries
+        for workload, kernels in listed_in_processes(
+            list(new.values()), self.backend, self.threads, geometries, processes, told
+        ):
+            if kernels is not None:
+                self.keep_kernels(workload, kernels)
 
     def table(
-        self, space: Space | str, *, batch: int = 1, told: Callable[[str], None] = lambda text: None
+        self,
+        space: Space | str,
+        *,
+        batch: int = 1,
+        whole_networks: int = 20,
+        told: Callable[[str], None] = lambda text: None,
     ) -> LatencyTable:
         """The latencies of a search space's architectures, as a module for a training loop.
 
         Args:
             space: A space, the name of a shipped one, or the path of a file.
             batch: Images in one inference.
+            whole_networks: Architectures that are predicted as a whole: a factor brings the table to them, and
+                :attr:`LatencyTable.deviation` says how far off it is then. 0 saves their time.
             told: Called with what is being done.
 
         Raises:
@@ -149,15 +193,33 @@ class LatencyPredictor:
         from hwnas.predicting.space_table import space_table
         from hwnas.workloads.spaces.space_file import load_space
 
-        return space_table(self, load_space(space) if isinstance(space, str) else space, batch=batch, told=told)
+        found = load_space(space) if isinstance(space, str) else space
+        return space_table(self, found, batch=batch, whole_networks=whole_networks, told=told)
 
-    def kernels(self, workload: Workload, blob: bytes = b"") -> tuple[KernelFacts, ...]:
-        """The kernels of a network, listed once in the life of this predictor."""
-        if workload.key not in self._known:
+    def kernels(self, workload: Workload, live: LiveModule | None = None) -> tuple[KernelFacts, ...]:
+        """The kernels of a network, listed once: those of the networks asked for last are kept.
+
+        Args:
+            workload: The network.
+            live: Its module, where it is one; what :func:`hwnas.predicting.asked.declared` gives.
+
+        Raises:
+            BackendUnavailable: The backend cannot run here, which listing a network's kernels needs.
+            CellError: It cannot compile the network.
+            OutOfMemory: The network does not fit into memory.
+            UsageError: The model or its input cannot be used.
+        """
+        known = self._recent.get(workload.key)
+        if known is None:
+            blob = live.dumped() if live else b""
             geometries = self.kernel_model.geometries
             listed = list_kernels(workload, self.backend, self.threads, blob, geometries)
-            self._known[workload.key] = tuple(KernelFacts.of(k) for k in listed)
-        return self._known[workload.key]
+            known = self.keep_kernels(workload, map(KernelFacts.of, listed))
+        return known
+
+    def keep_kernels(self, workload: Workload, kernels: Iterable[KernelFacts]) -> tuple[KernelFacts, ...]:
+        """Keep what was listed elsewhere, so that :meth:`predict` need not list it; returns it."""
+        return self._recent.keep(workload.key, tuple(kernels))
 
     def kernel_times_s(self, kernels: Sequence[KernelFacts]) -> np.ndarray:
         """Calibrated time of each kernel, shape ``(n,)`` [s]: they add up to a latency."""
@@ -174,21 +236,7 @@ class LatencyPredictor:
         if not total.time_s:
             raise UsageError(f"{workload.label} has no kernel that takes time", "Give a network that computes")
         times_s = self._calibrated(found.times_s)
-        kernels = tuple(
-            KernelPrediction(
-                position=place,
-                type=k.type,
-                shapes=_shapes(k),
-                time_s=float(time_s),
-                source=source,
-                in_range=bool(inside),
-                compute_s=k.macs / self.limits.macs_per_s,
-                memory_s=k.bytes / self.limits.bytes_per_s,
-            )
-            for place, (k, time_s, source, inside) in enumerate(
-                zip(facts, times_s, found.sources, found.in_range, strict=True)
-            )
-        )
+        kernels = kernel_predictions(facts, found, times_s, self.limits)
         low_s, high_s = self.network_model.interval_s(total)
         prediction = Prediction(
             workload=workload,
@@ -198,54 +246,16 @@ class LatencyPredictor:
             latency_s=self.network_model.latency_s(total),
             low_s=low_s,
             high_s=high_s,
-            in_range=total.far <= _MOST_FAR,
-            warnings=tuple(_warnings(facts, found.sources, total.far)),
+            in_range=total.far <= MOST_FAR and not self.elsewhere,
+            warnings=tuple(warnings_of(facts, found.sources, total.far, self.elsewhere)),
             kernels=kernels,
+            elsewhere=self.elsewhere,
         )
         if prediction.share("borrowed") > _MOST_BORROWED:
-            unseen = sorted({k.type for k, s in zip(facts, found.sources, strict=True) if s == "borrowed"})
+            unseen = ", ".join(unseen_types(facts, found.sources))
             raise CellError(
                 f"{prediction.share('borrowed'):.0%} of {workload.label} would be in operators that the "
-                f"predictor has never seen ({', '.join(unseen)}): that would be a guess",
+                f"predictor has never seen ({unseen}): that would be a guess",
                 "Measure the network, and fit again: hwnas measure --model ..., hwnas fit",
             )
         return prediction
-
-
-def declared(model: Workload | str | Any, example_input: torch.Tensor | None) -> tuple[Workload, bytes]:
-    """A model as a workload, with the live module's bytes where it is one.
-
-    Raises:
-        UsageError: The model or its input cannot be used.
-    """
-    if isinstance(model, Workload):
-        if example_input is not None:
-            raise UsageError("a workload has its own input", "Leave out example_input")
-        return model, b""
-    if isinstance(model, str):
-        shape = None if example_input is None else tuple(example_input.shape)
-        return model_workload(model, shape, None, seed=0), b""
-    from hwnas.workloads.live import dump_module, workload_of_module
-
-    if example_input is None:
-        raise UsageError("a module needs example_input", "Pass a float32 tensor, batch first")
-    inputs = (example_input,)
-    return workload_of_module(model, inputs), dump_module(model, inputs)
-
-
-def _shapes(kernel: KernelFacts) -> str:
-    def text(shape: tuple[int, ...]) -> str:
-        return "x".join(map(str, shape)) or "scalar"
-
-    window = f" {kernel.window[0]}x{kernel.window[1]}" if kernel.window != (1, 1) else ""
-    groups = f" groups {kernel.groups}" if kernel.groups > 1 else ""
-    first = text(kernel.inputs[0]) if kernel.inputs else ""
-    return f"{first} -> {text(kernel.output)}{window}{groups}"
-
-
-def _warnings(facts: Sequence[KernelFacts], sources: Sequence[str], far: float) -> Iterable[str]:
-    unseen = sorted({k.type for k, source in zip(facts, sources, strict=True) if source == "borrowed"})
-    if unseen:
-        yield f"never seen in training, and guessed from other kernels: {', '.join(unseen)}"
-    if far > _MOST_FAR:
-        yield f"{far:.0%} of the time is in kernels outside the range of those in training"

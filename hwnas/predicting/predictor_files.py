@@ -19,6 +19,7 @@ from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
 from hwnas.predicting.features import feature_names
 from hwnas.predicting.forest import Forest
+from hwnas.predicting.hosts import difference
 from hwnas.predicting.kernel_model import CategoryModel, KernelModel, Lookup
 from hwnas.predicting.network_model import NetworkModel
 from hwnas.predicting.predictor import LatencyPredictor, Limits
@@ -103,7 +104,7 @@ class _replacing:  # noqa: N801 - reads as a verb
             self._part.unlink(missing_ok=True)
 
 
-def load_predictor(folder: Path, environment: Environment | None) -> LatencyPredictor:
+def load_predictor(folder: Path, here: Environment, *, any_host: bool = False) -> LatencyPredictor:
     """Read a predictor; see :meth:`LatencyPredictor.load`.
 
     Raises:
@@ -129,12 +130,12 @@ def load_predictor(folder: Path, environment: Environment | None) -> LatencyPred
             predictor = _rebuilt(text, arrays)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise _damaged(folder, error) from error
-    if environment is not None and predictor.environment.fingerprint != environment.fingerprint:
+    predictor.elsewhere = difference(predictor.environment, here)
+    if predictor.elsewhere and not any_host:
         raise UsageError(
-            f"the predictor in {folder} was made for another host or other versions: "
-            f"{predictor.environment.cpu_model} ({predictor.environment.fingerprint}), and this is "
-            f"{environment.cpu_model} ({environment.fingerprint})",
-            "Make one here with hwnas fit, or adapt it with hwnas fit --from",
+            f"the predictor in {folder} was {predictor.elsewhere}",
+            "Make one here with hwnas fit, adapt it with hwnas fit --from, or take it as it is: hwnas predict "
+            "--any-host, and any_host=True in Python",
         )
     return predictor
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
@@ -53,6 +54,8 @@ def informative(
     count: int,
     draw: Callable[[np.random.Generator], Workload] = random_workload,
     known: Collection[str] = (),
+    until: float = math.inf,
+    told: Callable[[str], None] = lambda text: None,
 ) -> list[Workload]:
     """The candidates of whose latency the predictors know least; any, without predictors.
 
@@ -62,6 +65,8 @@ def informative(
         count: How many are wanted.
         draw: Draws a candidate.
         known: Keys of workloads that are no candidates.
+        until: Time of :func:`time.monotonic` after which no further candidate than the first is looked at.
+        told: Called with which candidate is looked at.
 
     Raises:
         BackendUnavailable: A backend cannot list kernels here.
@@ -84,5 +89,11 @@ def informative(
             worst = max(worst, math.log(found.high_s / found.low_s))
         return worst
 
-    doubts = {w.key: doubt(w) for w in candidates}
-    return sorted(candidates, key=lambda w: -doubts[w.key])[:count]
+    doubts: dict[str, float] = {}
+    for number, workload in enumerate(candidates, 1):
+        if doubts and time.monotonic() > until:
+            break
+        told(f"candidate {number} of {len(candidates)}")
+        doubts[workload.key] = doubt(workload)
+    looked_at = [w for w in candidates if w.key in doubts]
+    return sorted(looked_at, key=lambda w: -doubts[w.key])[:count]

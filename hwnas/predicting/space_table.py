@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +13,8 @@ from hwnas.core.kernel import Kernel
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.latency_table import Factor, LatencyTable
 from hwnas.predicting.listing import listing_backend, many_kernels
+from hwnas.predicting.part_keys import pieces_of, with_squeezing
+from hwnas.predicting.table_correction import correction
 from hwnas.workloads.build import fill_norms
 from hwnas.workloads.randomness import generator
 from hwnas.workloads.spaces.space import Part, PartModule, Space
@@ -31,17 +33,20 @@ def space_table(
     space: Space,
     *,
     batch: int = 1,
+    whole_networks: int = 20,
     told: Callable[[str], None] = lambda text: None,
 ) -> LatencyTable:
     """Predict every part of a space.
 
     A part is listed by itself: the reorders by which it would be entered and left alone are not in the network
-    and are left out. Parts that are the same module on the same shapes are listed once.
+    and are left out. Parts that are the same module on the same shapes are listed once. Some architectures are
+    then predicted as a whole, and a factor brings the table to them.
 
     Args:
         predictor: Of a backend that this host can list kernels for.
         space: What to tabulate.
         batch: Images in one inference.
+        whole_networks: Architectures that are predicted as a whole; 0 leaves the table as it is.
         told: Called with what is being done.
 
     Raises:
@@ -49,18 +54,60 @@ def space_table(
         CellError: A part cannot be compiled.
     """
     listing = _Listing(predictor, batch)
+    squeezing = with_squeezing(space)
     parts = space.parts()
-    asked = []
+    asked: list[list[_Pieces]] = []
     for number, part in enumerate(parts, 1):
         told(f"part {number} of {len(parts)}: {part.name}, {space.combination_count(part)} combinations")
-        asked.append([listing.ask(space.part_module(part, options)) for options in space.combinations(part)])
-    factors, constant_s = [], 0.0
-    for part, keys in zip(parts, asked, strict=True):
-        seconds = [listing.seconds(key) for key in keys]
-        if not part.choices:
-            constant_s += seconds[0]
-            continue
-        factors.append(_factor(space, part, seconds))
+        modules = [space.part_module(part, options) for options in space.combinations(part)]
+        asked.append([_asked(listing, module, squeezing=squeezing) for module in modules])
+    factors: list[Factor] = []
+    constant_s = 0.0
+    for part, combinations in zip(parts, asked, strict=True):
+        if part.choices:
+            factors += _factors(space, part, combinations, listing)
+        else:
+            constant_s += sum(listing.seconds(place) for place, _ in combinations[0].values())
+    table = _table(predictor, space, factors, constant_s, batch, None)
+    found = correction(predictor, space, table, whole_networks, told) if whole_networks else None
+    if found is None:
+        return table
+    factors = [Factor(f.name, f.choices, found.factor * f.seconds, f.keys) for f in table.factors]
+    return _table(predictor, space, factors, found.factor * constant_s, batch, found.deviation)
+
+
+#: Name of a piece -> where its latency is found, and its key in lookup tables.
+_Pieces = dict[str, tuple[str, str | None]]
+
+
+def _asked(listing: _Listing, part: PartModule | None, *, squeezing: bool) -> _Pieces:
+    if part is None:
+        return {}
+    return {p.name: (listing.ask(p.part), p.key) for p in pieces_of(part, squeezing=squeezing)}
+
+
+def _factors(space: Space, part: Part, combinations: Sequence[_Pieces], listing: _Listing) -> Iterator[Factor]:
+    """One for each piece of a part: nearly always one."""
+    shape = [len(space.choice(name).options) for name in part.choices]
+    for name in dict.fromkeys(name for own in combinations for name in own):
+        seconds = [listing.seconds(own[name][0]) if name in own else 0.0 for own in combinations]
+        keys = [own[name][1] if name in own else None for own in combinations]
+        yield Factor(
+            f"{part.name} {name}".strip(),
+            part.choices,
+            torch.tensor(seconds, dtype=torch.float64).reshape(shape),
+            keys if any(keys) else None,
+        )
+
+
+def _table(
+    predictor: LatencyPredictor,
+    space: Space,
+    factors: Sequence[Factor],
+    constant_s: float,
+    batch: int,
+    deviation: float | None,
+) -> LatencyTable:
     return LatencyTable(
         {choice.name: choice.options for choice in space.choices},
         factors,
@@ -68,12 +115,8 @@ def space_table(
         backend=predictor.backend,
         host=f"{predictor.environment.cpu_model} ({predictor.environment.fingerprint})",
         batch=batch,
+        deviation=deviation,
     )
-
-
-def _factor(space: Space, part: Part, seconds: list[float]) -> Factor:
-    shape = [len(space.choice(name).options) for name in part.choices]
-    return Factor(part.name, part.choices, torch.tensor(seconds, dtype=torch.float64).reshape(shape))
 
 
 class _Listing:
@@ -85,10 +128,8 @@ class _Listing:
         self._waiting: dict[str, PartModule] = {}
         self._known: dict[str, float] = {}
 
-    def ask(self, part: PartModule | None) -> str | None:
-        """A key for :meth:`seconds`, or None where nothing runs."""
-        if part is None:
-            return None
+    def ask(self, part: PartModule) -> str:
+        """A key for :meth:`seconds`."""
         # A module's text says its layers with all that shapes them.
         key = f"{part.module!r} {part.input_shapes}"
         if key not in self._known and key not in self._waiting:
@@ -97,10 +138,8 @@ class _Listing:
                 self._list()
         return key
 
-    def seconds(self, key: str | None) -> float:
-        """Latency of a part that was asked for [s]; 0 where nothing runs."""
-        if key is None:
-            return 0.0
+    def seconds(self, key: str) -> float:
+        """Latency of a part that was asked for [s]."""
         if key in self._waiting:
             self._list()
         return self._known[key]

@@ -38,6 +38,7 @@ def rebuilt(make: Callable[..., Table], data: Mapping[str, Any]) -> Table:
             backend=data["backend"],
             host=data["host"],
             batch=data["batch"],
+            deviation=data.get("deviation"),
         )
     except KeyError as error:
         raise UsageError(f"a latency table without the key {error}", "Save it again") from error

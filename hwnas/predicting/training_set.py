@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION, Measurement, Status
 from hwnas.core.workload import Workload
+from hwnas.predicting.families import design_of
 from hwnas.predicting.host_speed import (
     Pass,
     log_latency,
@@ -87,9 +87,9 @@ class TrainingSet:
 def family_of(workload: Workload) -> str:
     """The family that a network is left out with when the predictor is checked.
 
-    A pattern is a family, and so are networks whose names begin alike: ``resnet18`` and ``resnet50``, but not
-    ``resnext50_32x4d``. Random chains of layers and random architectures of a space are drawn one by one: each
-    is a family of its own.
+    A pattern is a family, and so are the variants of one design (:mod:`hwnas.predicting.families`):
+    ``resnet18`` and ``resnet50``, but not ``resnext50_32x4d``. Random chains of layers and random
+    architectures of a space are drawn one by one: each is a family of its own.
     """
     if workload.kind in ("layers", "space"):
         # Neither batch nor seed makes it another one.
@@ -98,11 +98,7 @@ def family_of(workload: Workload) -> str:
         return f"{workload.kind}:{workload.name}"
     if workload.kind == "factory":
         return workload.name
-    name = workload.name.lower().removeprefix("legacy_").removeprefix("tf_")
-    # torchvision's mobilenet_v2 and regnet_y_400mf are timm's mobilenetv2_100 and regnety_004.
-    name = re.sub(r"^regnet_?[xyz]", "regnet", re.sub(r"_?v\d.*", "", name) or name)
-    match = re.match(r"[a-z]+(?:_[a-z]{3,})*", name)
-    return match[0] if match else name
+    return design_of(workload.name)
 
 
 def read_training_set(

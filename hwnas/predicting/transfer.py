@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from hwnas.core.environment import Environment
 from hwnas.core.errors import BackendUnavailable, CellError, UsageError
 from hwnas.core.workload import Workload
-from hwnas.predicting.fitting import fit_predictor
 from hwnas.predicting.kernel_model import CategoryModel, KernelModel, Lookup, lookups
 from hwnas.predicting.kernel_times import attributed_times
 from hwnas.predicting.network_model import NetworkModel, add_up, fit_network_model
 from hwnas.predicting.predictor import LatencyPredictor, Limits
-from hwnas.predicting.training_set import FEWEST_NETWORKS, MeasuredNetwork, TrainingSet
+from hwnas.predicting.training_set import MeasuredNetwork
 
 #: Prior of a category's own factor: as if it had so many seconds of evidence for the factor of all kernels,
 #: in parts of all time measured.
@@ -178,59 +177,3 @@ def choose_samples(
         chosen.append(int(np.argmax(nearest)))
         nearest = np.minimum(nearest, np.abs(places - places[chosen[-1]]).sum(axis=1))
     return [known[i] for i in chosen]
-
-
-@dataclass(frozen=True)
-class Gain:
-    """How an adapted predictor does against one that was trained on the same samples alone.
-
-    Args:
-        networks: Networks of this host that neither has seen.
-        adapted: Mean absolute relative error of the adapted one.
-        scratch: Of the other; None where the samples are too few to train on.
-        source: Of the other host's predictor as it was.
-    """
-
-    networks: int
-    adapted: float
-    scratch: float | None
-    source: float
-
-
-def gain(
-    source: LatencyPredictor,
-    training: TrainingSet,
-    samples: Sequence[str],
-    environment: Environment,
-    *,
-    trees: int = 100,
-) -> Gain | None:
-    """Compare on the networks of a training set that are no samples; None where there are none.
-
-    Args:
-        source: The other host's predictor.
-        training: Measured on this host.
-        samples: Keys of the workloads that both may learn from.
-        environment: This host's.
-        trees: In each forest of what is learned from scratch.
-
-    Raises:
-        UsageError: No kernel has a time.
-    """
-    used = [n for n in training.networks if n.workload.key in samples]
-    rest = [n for n in training.networks if n.workload.key not in samples]
-    if not rest or not used:
-        return None
-    scratch = None
-    if len(used) >= FEWEST_NETWORKS:
-        learned = fit_predictor(replace(training, networks=tuple(used)), environment, trees=trees)
-        scratch = _error(learned.predictor, rest)
-    return Gain(len(rest), _error(adapt(source, used, environment), rest), scratch, _error(source, rest))
-
-
-def _error(predictor: LatencyPredictor, networks: Sequence[MeasuredNetwork]) -> float:
-    errors = []
-    for network in networks:
-        total = add_up(predictor.kernel_model.predict(network.kernels), [k.category for k in network.kernels])
-        errors.append(abs(predictor.network_model.latency_s(total) / network.latency_s - 1.0))
-    return float(np.mean(errors))

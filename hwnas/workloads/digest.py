@@ -24,7 +24,7 @@ def network_digest(module: nn.Module, *, weights: bool = False) -> str:
     """
     digest = hashlib.sha256()
     classes = {type(m) for m in module.modules() if not type(m).__module__.startswith("torch.")}
-    for text in (repr(module), *sorted(_source(cls) for cls in classes)):
+    for text in (repr(module), *sorted(class_source(cls) for cls in classes)):
         # Functions print with their address.
         digest.update(re.sub(r" at 0x[0-9a-f]+", "", text).encode())
     for name, tensor in sorted(module.state_dict().items()):
@@ -36,7 +36,8 @@ def network_digest(module: nn.Module, *, weights: bool = False) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
-def _source(cls: type[nn.Module]) -> str:
+def class_source(cls: type[nn.Module]) -> str:
+    """What a module's class is: its name with its source, or its byte code where it was typed at a prompt."""
     name = f"{cls.__module__}.{cls.__qualname__}"
     try:
         return name + inspect.getsource(cls)

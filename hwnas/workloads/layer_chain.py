@@ -13,7 +13,11 @@ and run one after the other:
 ``m3s2``, ``a3s2``    maximum and average pooling: window, stride
 ``p``, ``p7``         pooled to 1x1 or 7x7 and flattened
 ``l10``               linear layer
-``+``, ``&``          the input of the step before is added to its result, or concatenated with it
+``u2``, ``U2``        enlarged twice: nearest pixels, or bilinear
+``q4``, ``Q4``        attention between pixels with 4 heads: as products and a softmax, or as one operator
+``v``, ``w4``         gated linear unit, which halves the channels; running sums over 4 groups of channels
+``i3``                channels scaled by a convolution over the means of 3 neighbours
+``+``, ``&``, ``*``   the input of the step before is added to its result, concatenated or multiplied with it
 ====================  ========================================================================================
 """
 
@@ -27,7 +31,16 @@ from torch import nn
 
 from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
-from hwnas.workloads.chain_layers import Concatenated, Perceptron, WithResidual
+from hwnas.workloads.chain_layers import (
+    Attention,
+    ChannelConvolution,
+    Concatenated,
+    Gated,
+    GatedLinearUnit,
+    Perceptron,
+    SplitSums,
+    WithResidual,
+)
 from hwnas.workloads.networks.shufflenet_v1 import ChannelShuffle
 from hwnas.workloads.randomness import seeded
 from hwnas.workloads.spaces.mbconv_block import SqueezeExcitation
@@ -37,10 +50,10 @@ _CONVOLUTION = re.compile(
 )
 _POOLING = re.compile(r"(?P<kind>[ma])(?P<k>\d+)s(?P<s>\d+)")
 #: Layers with one number, which may be left out where there is a usual one.
-_NUMBERED = re.compile(r"(?P<kind>[lpexy])(?P<number>\d*)")
+_NUMBERED = re.compile(r"(?P<kind>[lpexyuUqQwi])(?P<number>\d*)")
 
 #: What is done to the step before it.
-_JOINS: dict[str, Callable[[nn.Module], nn.Module]] = {"+": WithResidual, "&": Concatenated}
+_JOINS: dict[str, Callable[[nn.Module], nn.Module]] = {"+": WithResidual, "&": Concatenated, "*": Gated}
 
 #: Letter -> activation.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -93,7 +106,7 @@ def initialised_chain(workload: Workload) -> nn.Sequential:
     module = chain_module(workload).to_empty(device="cpu")
     with seeded(workload.seed):
         for layer in module.modules():
-            if isinstance(layer, (nn.Conv2d, nn.BatchNorm2d, nn.LayerNorm, nn.Linear)):
+            if isinstance(layer, (nn.Conv2d, nn.Conv1d, nn.BatchNorm2d, nn.LayerNorm, nn.Linear)):
                 layer.reset_parameters()
     return module
 
@@ -143,6 +156,10 @@ class _Chain:
             return nn.BatchNorm2d(self._channels)
         if token in ACTIVATIONS:
             return ACTIVATIONS[token]()
+        if token == "v":
+            self._check(token, self._channels % 2 == 0, f"{self._channels} channels cannot be halved")
+            self._channels //= 2
+            return GatedLinearUnit()
         raise UsageError(
             f"cannot read the layer {token!r} of the chain {self._text!r}",
             "Write layers such as c64k3s2,n,r|m3s2|p|l10",
@@ -175,8 +192,16 @@ class _Chain:
             return SqueezeExcitation(channels, given)
         if kind == "y":
             return Perceptron(channels, given)
-        self._check(token, channels % given == 0, f"The groups must divide {channels} channels")
-        return ChannelShuffle(given)
+        if kind in "uU":
+            mode = "nearest" if kind == "u" else "bilinear"
+            return nn.Upsample(scale_factor=float(given), mode=mode)
+        if kind == "i":
+            self._check(token, given % 2 == 1, "Give an odd number of neighbours")
+            return ChannelConvolution(given)
+        self._check(token, channels % given == 0, f"The groups or heads must divide {channels} channels")
+        if kind in "qQ":
+            return Attention(channels, given, fused=kind == "Q")
+        return SplitSums(given) if kind == "w" else ChannelShuffle(given)
 
     def _check(self, token: str, fits: bool, remedy: str) -> None:
         if not fits:

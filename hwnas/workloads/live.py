@@ -12,14 +12,18 @@ from hwnas.core.errors import UsageError
 from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 from hwnas.core.workload import Workload
 from hwnas.workloads.digest import network_digest
+from hwnas.workloads.structure import structure_digest
 
 
-def workload_of_module(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Workload:
+def workload_of_module(
+    module: nn.Module, inputs: tuple[torch.Tensor, ...], *, weights: bool = True
+) -> Workload:
     """Declare a live module; equal code, architecture and weights give equal keys.
 
     Args:
         module: Any network with one input.
         inputs: One float32 tensor, batch first.
+        weights: Whether modules of other weights are others; without them it is quick.
 
     Raises:
         UsageError: Not a module, or not exactly one float32 tensor with a batch.
@@ -34,7 +38,9 @@ def workload_of_module(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> W
         raise UsageError(
             "the example input has no batch dimension", "Give one such as torch.randn(1, 3, 224, 224)"
         )
-    params = {"digest": network_digest(module, weights=True)}
+    params = (
+        {"digest": network_digest(module, weights=True)} if weights else {"structure": structure_digest(module)}
+    )
     return Workload("module", type(module).__name__, tuple(inputs[0].shape), params)
 
 

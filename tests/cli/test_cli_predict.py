@@ -10,14 +10,17 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from command_line import Run, runner
 
 from hwnas.cli import adapted
+from hwnas.core.workload import Workload
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.settings import Settings
 from hwnas.predicting.fitting import fit_predictor
-from hwnas.predicting.measuring_more import measure_workloads
+from hwnas.predicting.locating import own_folder
+from hwnas.predicting.measuring_more import measure_more, measure_workloads
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.training_set import read_training_set
 from hwnas.store import LatencyStore
@@ -94,7 +97,7 @@ def test_another_hosts_predictor_is_adapted(
     assert "adapted from A processor of somebody else" in out
     assert "with 3 networks of this host; kept in mine" in out
     assert re.search(r"Mean error on the 9 other networks of this host in the database: \d", out)
-    assert "learned from the same samples alone: too few samples" in out
+    assert re.search(r"learned from the same samples alone: \d", out)
     mine = LatencyPredictor.load("mine", environment=probe_environment())
     assert mine.networks == 3
     with LatencyStore.open(database, read_only=True) as store:
@@ -102,6 +105,61 @@ def test_another_hosts_predictor_is_adapted(
     code, out, _ = run("predict", "zoo:squeezenet1_1", "--input", "1x3x64x64", "--predictor", "mine", "--json")
     assert code == 0
     assert json.loads(out)["host_note"] is None
+
+
+def test_another_hosts_predictor_is_refused_or_says_so(run: Run, predictor: Path, tmp_path: Path) -> None:
+    elsewhere = LatencyPredictor.load(predictor)
+    elsewhere.environment = replace(elsewhere.environment, cpu_model="A processor of somebody else")
+    theirs = elsewhere.save(tmp_path / "theirs")
+    model = ("zoo:squeezenet1_1", "--input", "1x3x64x64", "--predictor", theirs)
+    code, out, err = run("predict", *model)
+    assert (code, out) == (2, "")
+    assert "A processor of somebody else" in err
+    assert "--any-host" in err
+    assert len(err.strip().splitlines()) == 1
+    code, out, _ = run("predict", *model, "--any-host")
+    assert code == 0
+    assert "on ANOTHER HOST" in out
+    assert "OUT OF range" in out
+    assert "warning: the predictor was made on another host, A processor of somebody else" in out
+    code, out, _ = run("predict", *model, "--any-host", "--json")
+    found = json.loads(out)
+    assert (found["in_range"], found["confidence"]) == (False, None)
+    assert "A processor of somebody else" in found["host_note"]
+
+
+def test_a_better_predictor_is_not_replaced_by_an_adapted_one(
+    run: Run, predictor: Path, tmp_path: Path
+) -> None:
+    database = tmp_path / "new.sqlite"
+    code, _, err = run("fit", "--from", predictor, "--samples", "3", "--out", predictor, "--db", database)
+    assert code == 2
+    assert "learned from 9 networks, and one of 3 would replace it. Keep the new one elsewhere" in err
+    assert len(err.strip().splitlines()) == 1
+    assert not database.exists()
+
+
+def test_measuring_ends_with_its_time_and_says_how_much_is_left(
+    run: Run, measured_chains: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw(rng: np.random.Generator) -> Workload:
+        width = 8 * int(rng.integers(1, 60))
+        return chain_workload(f"c{width}k3,n,r|c{2 * width}k1,n", 3, 16)
+
+    quick = Settings(passes=1, max_passes=1, budget_s=0.05, min_rounds=2, warmup_s=0.02, warmup_cap_s=0.05)
+    measuring = partial(measure_more, settings=quick, at_once=200, draw=draw)
+    monkeypatch.setattr("hwnas.cli.fit.measure_more", measuring)
+    database = tmp_path / "latency.sqlite"
+    shutil.copy(measured_chains, database)
+    code, out, err = run("fit", "--measure", "3s", "--backend", OPENVINO, "--trees", "5", "--db", database)
+    assert (code, err) == (0, "")
+    assert "choosing what to measure next ..." in out
+    assert re.search(r"\[cell \d+\] .* \(about .* of 3 s left\)", out)
+    measured = re.search(r"Measured (\d+) cells more", out)
+    assert measured is not None
+    assert 1 <= int(measured[1]) < 100
+    own = own_folder(probe_environment(), OPENVINO, 1)
+    assert len(LatencyPredictor.load(own).kernel_model.everything.forest.roots) == 5
 
 
 def test_a_backend_that_cannot_list_is_refused(run: Run, measured_chains: Path) -> None:
@@ -127,6 +185,8 @@ def test_one_folder_holds_one_backend(run: Run, tmp_path: Path) -> None:
         (("predict", "zoo:squeezenet1_1", "--backend", "nonsense"), "unknown backend"),
         (("predict", "zoo:squeezenet1_1", "--input", "1xNaN"), "--input"),
         (("fit", "--db", "missing.sqlite"), "missing.sqlite"),
+        (("predict", "zoo:squeezenet1_1", "--any-host"), "--any-host goes with --predictor"),
+        (("fit", "--from", "nowhere", "--trees", "3"), "Leave out --backend, --threads, --measure, --trees"),
         (("fit", "--samples", "3"), "--samples goes with --from"),
         (("fit", "--from", "nowhere", "--samples", "3"), "no predictor in nowhere"),
         (("fit", "--from", "nowhere", "--threads", "1"), "Leave out --backend, --threads"),

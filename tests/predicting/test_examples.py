@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
+import random
 import sys
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import pytest
 import torch
 
 from hwnas.predicting.prediction import Prediction
 from hwnas.predicting.predictor import LatencyPredictor
+from hwnas.workloads.spaces.space_file import load_space
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Networks as small as these gain nothing from threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def example(name: str) -> ModuleType:
@@ -47,6 +62,62 @@ def test_a_pruned_network_computes_what_is_left_of_it() -> None:
         smaller = module.without(network, 1, 8).eval()
         torch.testing.assert_close(smaller(x), network(x))
     assert smaller.widths == (8, 8, 16)
+
+
+BLOCKS = """\
+kind: mbconv
+input: 1x8x8
+classes: 10
+stem: 8
+stages:
+  - {stride: 1, width: [8], depth: [1, 2], kernel: [3, 7], expansion: [1, 6]}
+"""
+
+
+def test_what_is_chosen_gets_faster_as_the_weight_of_latency_grows(
+    chain_predictor: LatencyPredictor, tmp_path: Path
+) -> None:
+    (tmp_path / "blocks.yaml").write_text(BLOCKS)
+    space = load_space(str(tmp_path / "blocks.yaml"))
+    options = {"epochs": 6, "images": 192, "whole_networks": 0}
+    table, found = example("latency_loss").run(chain_predictor, (0.0, 1.0, 30.0), space, **options)
+    fastest_s, slowest_s = table.fastest()[1], table.slowest()[1]
+    chosen, worth = [one.latency_s for one in found], slowest_s - fastest_s
+    # Two kernels may differ by less than so few steps can tell.
+    assert all(later <= earlier + 0.02 * worth for earlier, later in itertools.pairwise(chosen))
+    assert chosen[-1] < chosen[0] - 0.2 * worth
+    # A weight that leaves nothing else to care for finds the fastest, as near as so few steps bring it.
+    assert chosen[-1] <= fastest_s + 0.2 * worth
+    assert found[-1].expected_s < found[0].expected_s
+    assert all(one.accuracy > 0.15 for one in found)
+    assert all(table.latency(one.architecture) == one.latency_s for one in found)
+
+
+def test_the_loop_in_the_manual_is_the_examples() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "latency_table.md").read_text(encoding="utf-8")
+    shown = page.split("```python\n")[1].partition("```")[0]
+    own = (root / "examples" / "latency_loss.py").read_text(encoding="utf-8")
+    assert textwrap.indent(shown, " " * 8) in own
+
+
+def test_a_supernet_at_one_hot_is_the_network_that_was_chosen() -> None:
+    module = example("latency_loss")
+    space = load_space(str(module.SPACE))
+    torch.manual_seed(0)
+    supernet = module.Supernet(space).eval()
+    architecture = space.sample(random.Random(3))
+    one_hot = {
+        c.name: torch.tensor([float(o == architecture[c.name]) for o in c.options]) for c in space.choices
+    }
+    x = torch.randn(2, *space.input_shape)
+    with torch.no_grad():
+        expected = x
+        for part, mixture in zip(space.parts(), supernet.parts, strict=True):
+            combinations = list(space.combinations(part))
+            chosen = combinations.index({name: architecture[name] for name in part.choices})
+            expected = mixture.forms[chosen](expected)
+        torch.testing.assert_close(supernet(x, one_hot), expected)
 
 
 def test_networks_are_ranked_by_predicted_latency(chain_predictor: LatencyPredictor) -> None:

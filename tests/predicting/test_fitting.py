@@ -18,10 +18,8 @@ from hwnas.predicting.fitting import Accuracy, Fitted, fit_predictor, grouped_by
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_model import fit_kernel_model, lookups
 from hwnas.predicting.kernel_times import attributed_times
-from hwnas.predicting.locating import find_predictor, own_folder, predictor_name
 from hwnas.predicting.network_model import Sum, fit_network_model
 from hwnas.predicting.predictor import LatencyPredictor
-from hwnas.predicting.training_set import family_of
 
 HERE = Environment("A processor", "x86_64", 2, 2**34)
 NEW = Workload("torchvision", "new", (1, 3, 56, 56))
@@ -123,30 +121,6 @@ def test_networks_without_kernels_that_take_time_are_refused() -> None:
         fit_network_model([Sum(0.0, 0, 1.0, 1.0)], [1.0])
 
 
-def test_the_hosts_own_predictor_goes_before_a_shipped_one(
-    fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr("hwnas.predicting.locating.data_folder", lambda name: tmp_path / name)
-    backend = fitted.predictor.backend
-    with pytest.raises(UsageError, match="hwnas fit"):
-        find_predictor(HERE, backend, 1)
-    shipped = tmp_path / "latency_db" / "a-host" / "predictors" / predictor_name(backend, 1)
-    fitted.predictor.save(shipped)
-    damaged = tmp_path / "latency_db" / "b-host" / "predictors" / predictor_name(backend, 1)
-    fitted.predictor.save(damaged)
-    (damaged / "predictor.json").write_text("{}")
-    # Begun and never finished.
-    own = own_folder(HERE, backend, 1)
-    own.mkdir(parents=True)
-    (own / "forests.npz").write_bytes(b"")
-    elsewhere = replace(HERE, cpu_model="Another")
-    assert find_predictor(HERE, backend, 1)[1] == ""
-    assert "another host, A processor" in find_predictor(elsewhere, backend, 1)[1]
-    fitted.predictor.save(own)
-    assert find_predictor(HERE, backend, 1)[1] == ""
-
-
 def test_forests_of_another_predictor_are_refused(fitted: Fitted, tmp_path: Path) -> None:
     """As a kill between the two files leaves them."""
     folder = fitted.predictor.save(tmp_path / "predictor")
@@ -168,13 +142,6 @@ def test_it_is_the_same_after_the_disk(fitted: Fitted, tmp_path: Path) -> None:
     kernels = facts(convolution(64, 128, 28), pooling(128, 7))
     assert again.predict(NEW, kernels=kernels) == fitted.predictor.predict(NEW, kernels=kernels)
     assert sorted(p.name for p in folder.iterdir()) == ["forests.npz", "predictor.json"]
-
-
-def test_one_of_another_host_is_refused(fitted: Fitted, tmp_path: Path) -> None:
-    folder = fitted.predictor.save(tmp_path / "predictor")
-    with pytest.raises(UsageError, match=r"A processor .* Another"):
-        LatencyPredictor.load(folder, environment=replace(HERE, cpu_model="Another"))
-    assert LatencyPredictor.load(folder).environment == HERE
 
 
 @pytest.mark.parametrize(
@@ -227,23 +194,6 @@ def test_families_stay_together() -> None:
     }
     assert all(len(found) == 1 for found in by_family.values())
     assert set(groups) == {0, 1, 2, 3}
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("resnet18", "resnet152", True),
-        ("resnet50", "resnext50_32x4d", False),
-        ("wide_resnet50_2", "resnet50", False),
-        ("mobilenet_v2", "mobilenet_v3_small", True),
-        ("efficientnet_b0", "efficientnet_b7", True),
-        ("mobilenet_v2", "mobilenetv2_100", True),
-        ("regnet_y_400mf", "regnety_016", True),
-    ],
-)
-def test_families_are_told_by_names(one: str, other: str, same: bool) -> None:
-    first, second = (family_of(Workload("torchvision", n, (1, 3, 224, 224))) for n in (one, other))
-    assert (first == second) is same
 
 
 def test_calibration_brings_predictions_to_what_was_measured() -> None:

@@ -17,6 +17,7 @@ from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.listing import list_kernels
 from hwnas.workloads.build import load_program
 from hwnas.workloads.counting import count
+from hwnas.workloads.layer_chain import chain_workload
 from hwnas.workloads.patterns import pattern_workload
 
 _WORKLOADS = [
@@ -24,6 +25,7 @@ _WORKLOADS = [
     pattern_workload("grouped", depth=2, width=32, resolution=14),
     Workload("torchvision", "squeezenet1_1", (1, 3, 64, 64)),
     Workload("zoo", "shufflenet_v1", (1, 3, 64, 64)),
+    chain_workload("c16k3,n,r|u2|U2|q4|+|Q4|+|c32k1,n,v|w4|i3|c16k1,t|*|p|l10", 3, 8),
 ]
 
 

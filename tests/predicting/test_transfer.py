@@ -14,7 +14,8 @@ from hwnas.predicting.fitting import fit_predictor
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.training_set import MeasuredNetwork, TrainingSet
-from hwnas.predicting.transfer import adapt, choose_samples, gain
+from hwnas.predicting.transfer import adapt, choose_samples
+from hwnas.predicting.transfer_gain import gain
 
 THERE = Environment("A processor", "x86_64", 2, 2**34)
 HERE = Environment("A slower processor", "x86_64", 2, 2**34)
@@ -45,12 +46,32 @@ def test_a_few_samples_bring_it_near(source: LatencyPredictor, here: TrainingSet
     assert found.networks == len(here.networks) - len(samples)
     assert found.adapted < 0.1
     assert found.source > 0.5
-    # The law is simple enough to be learned from ten networks; of five it is not tried.
+    # The law is simple enough to be learned from few networks.
     assert found.scratch is not None
-    few = gain(source, here, samples[:5], HERE, trees=10)
+    assert not found.left_out
+    few = gain(source, here, samples[:3], HERE, trees=10)
     assert few is not None
-    assert few.scratch is None
-    assert few.adapted < 0.15
+    assert few.scratch is not None
+    assert max(few.adapted, few.scratch) < 0.15
+
+
+def test_where_nothing_else_was_measured_each_sample_is_left_out(
+    source: LatencyPredictor, here: TrainingSet
+) -> None:
+    samples = here.networks[::8]
+    alone = replace(here, networks=samples)
+    told: list[str] = []
+    found = gain(source, alone, [n.workload.key for n in samples], HERE, trees=5, told=told.append)
+    assert found is not None
+    assert found.left_out
+    assert found.networks == len(told) == len(samples) == 6
+    assert found.adapted < 0.2 < found.source
+    assert found.scratch is not None
+    # A sample that an adapted predictor has seen is looked up: its error would be next to nothing.
+    seen = adapt(source, samples, HERE).predict(samples[0].workload, kernels=samples[0].kernels)
+    assert abs(seen.latency_s / samples[0].latency_s - 1) < found.adapted
+    assert gain(source, alone, [samples[0].workload.key], HERE, trees=5) is not None
+    assert gain(source, replace(here, networks=samples[:1]), [samples[0].workload.key], HERE) is None
 
 
 def test_it_belongs_to_this_host_and_looks_up_what_was_measured_here(
@@ -74,7 +95,7 @@ def test_samples_differ_in_where_their_time_goes(
 ) -> None:
     kernels = {n.workload.key: n.kernels for n in here.networks}
 
-    def listed(self: LatencyPredictor, workload: Workload, blob: bytes = b"") -> tuple[KernelFacts, ...]:
+    def listed(self: LatencyPredictor, workload: Workload, live: None = None) -> tuple[KernelFacts, ...]:
         return kernels[workload.key]
 
     monkeypatch.setattr(LatencyPredictor, "kernels", listed)

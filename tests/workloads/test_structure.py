@@ -1,0 +1,85 @@
+"""A network's structure is all but its weights and its mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from hwnas.workloads.structure import structure_digest
+
+
+@dataclass
+class Options:
+    """What a network may keep of its options."""
+
+    depth: int
+
+
+class Net(nn.Module):
+    """Attributes of several kinds, some of which decide what runs."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, width, 3)
+        self.second = nn.BatchNorm2d(width)
+        self.kernels = [3, 5]
+        self.activation: Callable[[torch.Tensor], torch.Tensor] = torch.relu
+        self.options = Options(2)
+        self.register_buffer("mask", torch.ones(width), persistent=False)
+
+
+def test_neither_weights_nor_mode_nor_gradients_change_it() -> None:
+    net = Net()
+    before = structure_digest(net)
+    with torch.no_grad():
+        net.first.weight.mul_(2.0)
+    net.first.weight.grad = torch.ones_like(net.first.weight)
+    net.second.running_mean = torch.ones(8)
+    assert structure_digest(net.eval()) == structure_digest(net.train()) == before
+    assert structure_digest(Net()) == before
+
+
+def _set(name: str, value: object) -> Callable[[Net], object]:
+    return lambda net: setattr(net, name, value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set("kernels", [3, 7]),
+        _set("activation", torch.sigmoid),
+        _set("options", Options(3)),
+        _set("mask", torch.ones(4)),
+        _set("second", nn.Identity()),
+        _set("first", nn.Conv2d(3, 8, 3, bias=False)),
+        _set("first", nn.Conv2d(3, 8, 3, stride=2)),
+        lambda net: net.half(),
+    ],
+)
+def test_what_shapes_kernels_changes_it(change: Callable[[Net], object]) -> None:
+    net = Net()
+    before = structure_digest(net)
+    change(net)
+    assert structure_digest(net) != before
+
+
+def test_a_layer_that_runs_twice_is_not_one_that_runs_once() -> None:
+    layer = nn.Conv2d(3, 3, 3)
+    assert structure_digest(nn.Sequential(layer, layer)) != structure_digest(nn.Sequential(layer))
+    other = nn.Sequential(layer, nn.Conv2d(3, 3, 3))
+    assert structure_digest(nn.Sequential(layer, layer)) == structure_digest(other)
+
+
+def test_classes_of_one_name_differ_by_their_code() -> None:
+    def made(code: str) -> nn.Module:
+        names = {"nn": nn, "__name__": "prompt"}
+        exec(f"class Typed(nn.Module):\n    def forward(self, x): return {code}", names)
+        module: nn.Module = names["Typed"]()  # type: ignore[operator]
+        return module
+
+    assert structure_digest(made("x + 1")) != structure_digest(made("x + 2"))
+    assert structure_digest(made("x + 1")) == structure_digest(made("x + 1"))
