@@ -26,7 +26,7 @@ class Sum:
     Args:
         time_s: Sum of their times [s].
         looked_up_s: That of kernels which were measured themselves [s].
-        count: Kernels that take time.
+        learned: Kernels that take time and were not measured.
         spread: Standard deviation of the logarithm of the sum, were errors of kernels of one category the same
             and of different categories independent.
         far: Share of the time in kernels that are out of range.
@@ -34,7 +34,7 @@ class Sum:
 
     time_s: float
     looked_up_s: float
-    count: int
+    learned: int
     spread: float
     far: float
 
@@ -55,7 +55,8 @@ def add_up(times: KernelTimes, categories: Sequence[str]) -> Sum:
     spread = float(np.sqrt(sum(v**2 for v in shared.values()))) / total
     far = float(times.times_s[~times.in_range].sum()) / total
     looked_up = np.array([source == "measured" for source in times.sources])
-    return Sum(total, float(times.times_s[looked_up].sum()), int((times.times_s > 0).sum()), spread, far)
+    learned = int(((times.times_s > 0) & ~looked_up).sum())
+    return Sum(total, float(times.times_s[looked_up].sum()), learned, spread, far)
 
 
 @dataclass(frozen=True)
@@ -64,26 +65,20 @@ class NetworkModel:
 
     Args:
         factor: Latency per sum of kernels' times that were learned.
-        looked_up_factor: Likewise of those that were measured.
         per_kernel_s: What each kernel adds [s].
         floor: Smallest standard deviation of a latency's logarithm.
         quantile: Half width of an interval in standard deviations, from networks that were left out.
     """
 
     factor: float
-    looked_up_factor: float
     per_kernel_s: float
     floor: float
     quantile: float
 
     def latency_s(self, total: Sum) -> float:
         """Latency [s]."""
-        learned_s = total.time_s - total.looked_up_s
-        return (
-            self.factor * learned_s
-            + self.looked_up_factor * total.looked_up_s
-            + self.per_kernel_s * total.count
-        )
+        learned_s = self.factor * (total.time_s - total.looked_up_s) + self.per_kernel_s * total.learned
+        return total.looked_up_s + learned_s
 
     def interval_s(self, total: Sum) -> tuple[float, float]:
         """Its interval of the confidence :data:`CONFIDENCE` [s]."""
@@ -115,9 +110,9 @@ def fit_network_model(sums: Sequence[Sum], latencies_s: Sequence[float]) -> Netw
         raise UsageError("none of these networks has kernels that take time", "Measure others")
     sums = [s for s, _ in known]
     latency = np.array([value for _, value in known])
-    parts = np.array([[s.time_s - s.looked_up_s, s.looked_up_s, s.count] for s in sums])
-    factors = _calibration(parts / latency[:, None])
-    raw = NetworkModel(*factors, floor=0.0, quantile=1.0)
+    parts = np.array([[s.time_s - s.looked_up_s, s.learned, s.looked_up_s] for s in sums])
+    factor, per_kernel_s = _calibration(parts / latency[:, None])
+    raw = NetworkModel(factor, per_kernel_s, floor=0.0, quantile=1.0)
     errors = np.abs(np.log(latency / np.array([raw.latency_s(s) for s in sums])))
     spreads = np.array([s.spread for s in sums])
     # What the kernels' own spreads leave unexplained, in the middle.
@@ -125,29 +120,28 @@ def fit_network_model(sums: Sequence[Sum], latencies_s: Sequence[float]) -> Netw
     scores = np.sort(errors / np.hypot(floor, spreads))
     rank = int(np.ceil((len(scores) + 1) * CONFIDENCE))
     quantile = float(scores[min(rank, len(scores)) - 1])
-    return NetworkModel(*factors, floor=floor, quantile=max(quantile, 0.5))
+    return NetworkModel(factor, per_kernel_s, floor, max(quantile, 0.5))
 
 
-def _calibration(parts: np.ndarray) -> tuple[float, float, float]:
-    """Two factors and seconds a kernel that bring logarithms of sums to those of latencies, few far ones aside.
+def _calibration(parts: np.ndarray) -> tuple[float, float]:
+    """Factor and seconds a kernel that bring logarithms of sums to those of latencies, few far ones aside.
+
+    Both are of kernels that were learned: what was measured is as it was measured.
 
     Args:
-        parts: Sums of learned times and of looked-up ones over the latency, and kernels over the latency [1/s],
-            shape ``(n, 3)``.
+        parts: Sums of learned times, numbers of learned kernels [1/s], and sums of measured times, each over the
+            latency; shape ``(n, 3)``.
     """
-    scale = np.array([1.0, 1.0, float(np.mean(parts[:, 2])) or 1.0])
+    learned, counts, looked_up = parts.T
+    scale = float(np.mean(counts)) or 1.0
     prior = np.sqrt(_PRIOR_NETWORKS)
 
     def errors(given: np.ndarray) -> np.ndarray:
-        logs = np.log(np.maximum(parts / scale @ given, 1e-9))
-        return np.concatenate([logs, prior * np.array([*np.log(given[:2]), given[2]])])
+        factor, each = given
+        logs = np.log(np.maximum(factor * learned + each * counts / scale + looked_up, 1e-9))
+        return np.concatenate([logs, [prior * np.log(factor), prior * each]])
 
     found = least_squares(
-        errors,
-        [1.0, 1.0, 0.01],
-        bounds=([0.1, 0.1, 0.0], [10.0, 10.0, 10.0]),
-        loss="soft_l1",
-        f_scale=_USUAL_ERROR,
+        errors, [1.0, 0.01], bounds=([0.1, 0.0], [10.0, 10.0]), loss="soft_l1", f_scale=_USUAL_ERROR
     )
-    factor, looked_up, each = (float(value) for value in found.x / scale)
-    return factor, looked_up, each
+    return float(found.x[0]), float(found.x[1] / scale)
