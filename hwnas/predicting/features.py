@@ -76,14 +76,14 @@ def range_slack(columns: int) -> np.ndarray:
         columns: Of the feature matrix, misses included.
 
     Returns:
-        Shape ``(columns,)``: sizes may be half as large again, windows, strides and dilations no other than
-        those seen, and what follows from sizes is free.
+        Shape ``(columns,)``: sizes may be half as large again, batches, windows, strides and dilations are
+        within those seen, and what follows from sizes is free.
     """
     slack = np.full(columns, np.inf)
     for place, name in enumerate(FEATURES):
         if (name.startswith("log_") and name != "log_intensity") or name == "window_work":
             slack[place] = math.log(_REACH)
-        elif name in ("window_height", "window_width", "stride", "dilation"):
+        elif name in ("batch", "window_height", "window_width", "stride", "dilation"):
             slack[place] = 0.0
     return slack
 

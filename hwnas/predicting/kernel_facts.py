@@ -23,6 +23,8 @@ _INSTRUCTION_SETS = re.compile(r"_(sse41|sse42|avx2|avx512|avx|amx|sve|asimd|neo
 #: PyTorch's operators that put tensors one behind the other.
 _JOINING = ("cat", "concat")
 _MATRIX_PRODUCT, _POOLING = "matrix product", "pooling"
+#: OpenVINO calls both poolings one type; the operators that run in the kernel tell them apart.
+_POOLED_BY = re.compile(r"/(MaxPool|AvgPool)(?:_\d+)?$")
 
 #: Types that differ in that their result goes where their input was, and so in nothing that takes time.
 _IN_PLACE = "_"
@@ -46,8 +48,8 @@ class KernelFacts:
     """One kernel, as far as its latency depends on it.
 
     Args:
-        type: The runtime's operator type, without the mark of in-place variants, and with the dimensions of
-            convolutions and poolings that are not of images.
+        type: The runtime's operator type, without the mark of in-place variants, with the dimensions of
+            convolutions and poolings that are not of images, and ``MaxPool`` or ``AvgPool`` where it tells.
         kind: What it is for; see :func:`hwnas.cache_misses.operators.operator_kind`.
         route: Which implementation runs: the runtime's name of the primitive, or ``onednn`` and ``native``
             where only that is known without running it.
@@ -93,6 +95,8 @@ class KernelFacts:
             inputs = (*inputs[1:], inputs[0])
         kind = operator_kind(kernel.type)
         type_ = kernel.type.strip(_IN_PLACE)
+        if kind == _POOLING:
+            type_ = next((m[1] for m in map(_POOLED_BY.search, kernel.fused) if m), type_)
         dimensions, groups = 2, int(given.get("groups", 1))
         if kind == CONVOLUTION or (kind == _POOLING and "pool" in type_.lower()):
             dimensions = dimensions_of(type_, inputs)

@@ -25,14 +25,16 @@ class Sum:
 
     Args:
         time_s: Sum of their times [s].
-        count: Kernels that take time.
+        looked_up_s: That of kernels which were measured themselves [s].
+        learned: Kernels that take time and were not measured.
         spread: Standard deviation of the logarithm of the sum, were errors of kernels of one category the same
             and of different categories independent.
         far: Share of the time in kernels that are out of range.
     """
 
     time_s: float
-    count: int
+    looked_up_s: float
+    learned: int
     spread: float
     far: float
 
@@ -46,13 +48,15 @@ def add_up(times: KernelTimes, categories: Sequence[str]) -> Sum:
     """
     total = float(times.times_s.sum())
     if total <= 0:
-        return Sum(0.0, 0, 1.0, 1.0)
+        return Sum(0.0, 0.0, 0, 1.0, 1.0)
     shared: dict[str, float] = {}
     for category, time_s, spread in zip(categories, times.times_s, times.spreads, strict=True):
         shared[category] = shared.get(category, 0.0) + float(time_s * spread)
     spread = float(np.sqrt(sum(v**2 for v in shared.values()))) / total
     far = float(times.times_s[~times.in_range].sum()) / total
-    return Sum(total, int((times.times_s > 0).sum()), spread, far)
+    looked_up = np.array([source == "measured" for source in times.sources])
+    learned = int(((times.times_s > 0) & ~looked_up).sum())
+    return Sum(total, float(times.times_s[looked_up].sum()), learned, spread, far)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class NetworkModel:
     """Calibration on whole networks.
 
     Args:
-        factor: Latency per predicted sum of kernels.
+        factor: Latency per sum of kernels' times that were learned.
         per_kernel_s: What each kernel adds [s].
         floor: Smallest standard deviation of a latency's logarithm.
         quantile: Half width of an interval in standard deviations, from networks that were left out.
@@ -73,7 +77,8 @@ class NetworkModel:
 
     def latency_s(self, total: Sum) -> float:
         """Latency [s]."""
-        return self.factor * total.time_s + self.per_kernel_s * total.count
+        learned_s = self.factor * (total.time_s - total.looked_up_s) + self.per_kernel_s * total.learned
+        return total.looked_up_s + learned_s
 
     def interval_s(self, total: Sum) -> tuple[float, float]:
         """Its interval of the confidence :data:`CONFIDENCE` [s]."""
@@ -105,10 +110,9 @@ def fit_network_model(sums: Sequence[Sum], latencies_s: Sequence[float]) -> Netw
         raise UsageError("none of these networks has kernels that take time", "Measure others")
     sums = [s for s, _ in known]
     latency = np.array([value for _, value in known])
-    time_s = np.array([s.time_s for s in sums])
-    counts = np.array([s.count for s in sums], dtype=float)
-    factor, per_kernel_s = _calibration(time_s / latency, counts / latency)
-    raw = NetworkModel(factor, per_kernel_s, 0.0, 1.0)
+    parts = np.array([[s.time_s - s.looked_up_s, s.learned, s.looked_up_s] for s in sums])
+    factor, per_kernel_s = _calibration(parts / latency[:, None])
+    raw = NetworkModel(factor, per_kernel_s, floor=0.0, quantile=1.0)
     errors = np.abs(np.log(latency / np.array([raw.latency_s(s) for s in sums])))
     spreads = np.array([s.spread for s in sums])
     # What the kernels' own spreads leave unexplained, in the middle.
@@ -119,19 +123,22 @@ def fit_network_model(sums: Sequence[Sum], latencies_s: Sequence[float]) -> Netw
     return NetworkModel(factor, per_kernel_s, floor, max(quantile, 0.5))
 
 
-def _calibration(time: np.ndarray, count: np.ndarray) -> tuple[float, float]:
+def _calibration(parts: np.ndarray) -> tuple[float, float]:
     """Factor and seconds a kernel that bring logarithms of sums to those of latencies, few far ones aside.
 
+    Both are of kernels that were learned: what was measured is as it was measured.
+
     Args:
-        time: Sum of the kernels' times over the latency, shape ``(n,)``.
-        count: Kernels over the latency, shape ``(n,)`` [1/s].
+        parts: Sums of learned times, numbers of learned kernels [1/s], and sums of measured times, each over the
+            latency; shape ``(n, 3)``.
     """
-    scale = float(np.mean(count)) or 1.0
+    learned, counts, looked_up = parts.T
+    scale = float(np.mean(counts)) or 1.0
     prior = np.sqrt(_PRIOR_NETWORKS)
 
     def errors(given: np.ndarray) -> np.ndarray:
         factor, each = given
-        logs = np.log(np.maximum(factor * time + each * count / scale, 1e-9))
+        logs = np.log(np.maximum(factor * learned + each * counts / scale + looked_up, 1e-9))
         return np.concatenate([logs, [prior * np.log(factor), prior * each]])
 
     found = least_squares(
