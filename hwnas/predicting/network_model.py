@@ -54,7 +54,7 @@ def add_up(times: KernelTimes, categories: Sequence[str]) -> Sum:
         shared[category] = shared.get(category, 0.0) + float(time_s * spread)
     spread = float(np.sqrt(sum(v**2 for v in shared.values()))) / total
     far = float(times.times_s[~times.in_range].sum()) / total
-    looked_up = np.array([source == "measured" for source in times.sources])
+    looked_up = np.array([source == "measured" for source in times.sources], dtype=bool)
     learned = int(((times.times_s > 0) & ~looked_up).sum())
     return Sum(total, float(times.times_s[looked_up].sum()), learned, spread, far)
 
@@ -65,7 +65,7 @@ class NetworkModel:
 
     Args:
         factor: Latency per sum of kernels' times that were learned.
-        per_kernel_s: What each kernel adds [s].
+        per_kernel_s: What each learned kernel adds [s].
         floor: Smallest standard deviation of a latency's logarithm.
         quantile: Half width of an interval in standard deviations, from networks that were left out.
     """
@@ -79,6 +79,12 @@ class NetworkModel:
         """Latency [s]."""
         learned_s = self.factor * (total.time_s - total.looked_up_s) + self.per_kernel_s * total.learned
         return total.looked_up_s + learned_s
+
+    def kernel_times_s(self, times: KernelTimes) -> np.ndarray:
+        """Each kernel's part of the latency, shape ``(n,)`` [s]; what was measured is as it was measured."""
+        measured = np.array([source == "measured" for source in times.sources], dtype=bool)
+        learned_s = self.factor * times.times_s + self.per_kernel_s * (times.times_s > 0)
+        return np.where(measured, times.times_s, learned_s)
 
     def interval_s(self, total: Sum) -> tuple[float, float]:
         """Its interval of the confidence :data:`CONFIDENCE` [s]."""
@@ -129,8 +135,8 @@ def _calibration(parts: np.ndarray) -> tuple[float, float]:
     Both are of kernels that were learned: what was measured is as it was measured.
 
     Args:
-        parts: Sums of learned times, numbers of learned kernels [1/s], and sums of measured times, each over the
-            latency; shape ``(n, 3)``.
+        parts: Sums of learned times, numbers of learned kernels [1/s], and sums of measured times, each over
+            the latency; shape ``(n, 3)``.
     """
     learned, counts, looked_up = parts.T
     scale = float(np.mean(counts)) or 1.0

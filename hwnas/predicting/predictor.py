@@ -224,18 +224,14 @@ class LatencyPredictor:
     def kernel_times_s(self, kernels: Sequence[KernelFacts]) -> np.ndarray:
         """Calibrated time of each kernel, shape ``(n,)`` [s]: they add up to a latency."""
         found = self.kernel_model.predict(kernels)
-        return self._calibrated(found.times_s)
-
-    def _calibrated(self, times_s: np.ndarray) -> np.ndarray:
-        model = self.network_model
-        return np.asarray(model.factor * times_s + model.per_kernel_s * (times_s > 0))
+        return self.network_model.kernel_times_s(found)
 
     def _predict(self, workload: Workload, facts: tuple[KernelFacts, ...]) -> Prediction:
         found = self.kernel_model.predict(facts)
         total = add_up(found, [k.category for k in facts])
         if not total.time_s:
             raise UsageError(f"{workload.label} has no kernel that takes time", "Give a network that computes")
-        times_s = self._calibrated(found.times_s)
+        times_s = self.network_model.kernel_times_s(found)
         kernels = kernel_predictions(facts, found, times_s, self.limits)
         low_s, high_s = self.network_model.interval_s(total)
         prediction = Prediction(

@@ -25,7 +25,7 @@ from hwnas.predicting.network_model import NetworkModel
 from hwnas.predicting.predictor import LatencyPredictor, Limits
 
 #: Raised when older predictors must not be read any more.
-SCHEMA = 3
+SCHEMA = 4
 #: Whose presence makes a folder a predictor.
 PREDICTOR_FILE = "predictor.json"
 _ARRAYS = "forests.npz"

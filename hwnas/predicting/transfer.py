@@ -67,7 +67,7 @@ def adapt(
         backend=source.backend,
         threads=source.threads,
         environment=environment,
-        kernel_model=replace(kernel_model, table=_measured(networks, times, network_model)),
+        kernel_model=replace(kernel_model, table=_measured(networks, times)),
         network_model=network_model,
         limits=Limits(source.limits.macs_per_s * scale, source.limits.bytes_per_s * scale),
         networks=len(networks),
@@ -109,17 +109,11 @@ def _scaled(model: KernelModel, common: float, own: Mapping[str, float]) -> Kern
     )
 
 
-def _measured(
-    networks: Sequence[MeasuredNetwork], times: Sequence[np.ndarray], model: NetworkModel
-) -> dict[str, Lookup]:
-    """What was measured here, before the calibration that it will go through."""
+def _measured(networks: Sequence[MeasuredNetwork], times: Sequence[np.ndarray]) -> dict[str, Lookup]:
+    """What was measured here."""
     kernels = [k for n in networks for k in n.kernels]
     owners = [i for i, n in enumerate(networks) for _ in n.kernels]
-    found = lookups(kernels, np.concatenate(times), owners)
-    return {
-        key: replace(one, time_s=max(0.1 * one.time_s, one.time_s - model.per_kernel_s) / model.factor)
-        for key, one in found.items()
-    }
+    return lookups(kernels, np.concatenate(times), owners)
 
 
 def choose_samples(

@@ -60,6 +60,37 @@ def test_a_kernel_that_was_measured_is_looked_up(fitted: Fitted) -> None:
     found = fitted.predictor.predict(NEW, kernels=known)
     assert {k.source for k in found.kernels} == {"measured", "free"}
     assert found.share("measured") == pytest.approx(1.0)
+    # As it was measured: what is learned on other networks does not calibrate it.
+    table = fitted.predictor.kernel_model.table
+    times_s = [table[k.key].time_s for k in known if k.key in table]
+    assert found.latency_s == pytest.approx(sum(times_s), rel=1e-9)
+    assert fitted.predictor.network_model.factor != 1.0
+
+
+def test_a_network_like_no_other_is_answered_with_its_own_latency() -> None:
+    training = training_set(noise=0.05)
+    first = training.networks[0]
+    kernels = tuple(replace(k, padding=(9, 9)) for k in first.kernels)
+    own = replace(first, kernels=kernels, latency_s=2 * first.latency_s)
+    networks = (own, *training.networks[1:])
+    found = fit_predictor(replace(training, networks=networks), HERE, trees=5).predictor
+    assert found.predict(NEW, kernels=kernels).latency_s == pytest.approx(own.latency_s, rel=1e-6)
+
+
+def test_kernels_too_short_to_be_seen_are_learned_to_be_short() -> None:
+    kernels = facts(*(convolution(16, 16 * n, 14) for n in range(1, 40)))
+    times_s = np.array([1e-6 * n if n > 10 else 0.0 for n in range(1, 40)])
+    model = fit_kernel_model(kernels, times_s, trees=20)
+    assert model.table[kernels[0].key].time_s < 1e-6
+    unseen = model.predict(facts(convolution(16, 24, 14))).times_s[0]
+    assert 0 < unseen < 1e-6
+
+
+def test_batches_never_seen_are_out_of_range(fitted: Fitted) -> None:
+    (one,) = facts(convolution(64, 128, 14))
+    eight = replace(one, inputs=((8, *one.inputs[0][1:]), *one.inputs[1:]), output=(8, *one.output[1:]))
+    assert fitted.predictor.predict(NEW, kernels=[one]).in_range
+    assert not fitted.predictor.predict(NEW, kernels=[eight]).in_range
 
 
 def test_a_kernel_larger_than_any_in_training_is_out_of_range_and_still_grows_with_its_work(
@@ -118,7 +149,7 @@ def test_networks_without_kernels_that_take_time_are_refused() -> None:
     with pytest.raises(UsageError, match="no kernel"):
         fit_kernel_model(facts(view(), view()), np.zeros(2))
     with pytest.raises(UsageError, match="take time"):
-        fit_network_model([Sum(0.0, 0, 1.0, 1.0)], [1.0])
+        fit_network_model([Sum(0.0, 0.0, 0, 1.0, 1.0)], [1.0])
 
 
 def test_forests_of_another_predictor_are_refused(fitted: Fitted, tmp_path: Path) -> None:
@@ -198,7 +229,7 @@ def test_families_stay_together() -> None:
 
 def test_calibration_brings_predictions_to_what_was_measured() -> None:
     rng = np.random.default_rng(0)
-    sums = [Sum(t, 50, 0.02, 0.0) for t in rng.uniform(1e-3, 1e-2, 60)]
+    sums = [Sum(t, 0.0, 50, 0.02, 0.0) for t in rng.uniform(1e-3, 1e-2, 60)]
     latencies = [1.1 * s.time_s * math.exp(rng.normal(0, 0.03)) for s in sums]
     model = fit_network_model(sums, latencies)
     ratios = [model.latency_s(s) / latency for s, latency in zip(sums, latencies, strict=True)]
@@ -212,7 +243,7 @@ def test_calibration_brings_predictions_to_what_was_measured() -> None:
 
 def test_few_far_ones_do_not_move_the_calibration() -> None:
     rng = np.random.default_rng(0)
-    sums = [Sum(t, 50, 0.02, 0.0) for t in rng.uniform(1e-3, 1e-2, 60)]
+    sums = [Sum(t, 0.0, 50, 0.02, 0.0) for t in rng.uniform(1e-3, 1e-2, 60)]
     latencies = [1.1 * s.time_s * math.exp(rng.normal(0, 0.03)) for s in sums]
     disturbed = [latency * (4.0 if place < 4 else 1.0) for place, latency in enumerate(latencies)]
     before, after = (fit_network_model(sums, found).latency_s(sums[-1]) for found in (latencies, disturbed))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from made_up_kernels import convolution, pooling
 
@@ -144,6 +146,16 @@ def test_matrix_products_of_pytorch(
 def torch_kernel(type_: str, shapes: list[list[int]], **attributes: object) -> KernelFacts:
     given = {"input_shapes": shapes, **attributes}
     return KernelFacts.of(Kernel(0, f"aten::{type_}", type_, f"aten::{type_}", "f32", attributes=given))
+
+
+def test_poolings_of_openvino_differ_by_what_runs_in_them() -> None:
+    kinds = [
+        KernelFacts.of(replace(pooling(8, 7), type="Pooling", fused=(f"net/aten.pool/{name}",)))
+        for name in ("MaxPool", "AvgPool_12", "Other")
+    ]
+    assert [k.type for k in kinds] == ["MaxPool", "AvgPool", "Pooling"]
+    assert {k.kind for k in kinds} == {"pooling"}
+    assert len({k.key for k in kinds}) == 3
 
 
 def test_poolings_of_pytorch_differ_by_their_windows() -> None:
