@@ -15,7 +15,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from hwnas import LatencyPredictor
+from hwnas import HwnasError, LatencyPredictor
 from hwnas.core.workload import Scalar
 from hwnas.host.machine import probe_environment
 from hwnas.predicting.latency_table import LatencyTable
@@ -198,4 +198,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HwnasError as error:
+        raise SystemExit(str(error)) from None

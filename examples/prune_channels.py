@@ -13,7 +13,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from hwnas import LatencyPredictor
+from hwnas import HwnasError, LatencyPredictor
 from hwnas.host.machine import probe_environment
 from hwnas.predicting.locating import find_predictor
 
@@ -165,4 +165,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HwnasError as error:
+        raise SystemExit(str(error)) from None

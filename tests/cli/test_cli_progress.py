@@ -1,6 +1,8 @@
 """What a running campaign prints, whatever is in the text."""
 
 import io
+import re
+import time
 
 import pytest
 from rich.console import Console
@@ -8,7 +10,7 @@ from rich.console import Console
 from hwnas.cli.progress import LineWatcher, TerminalWatcher
 from hwnas.core.measurement import Status
 from hwnas.core.workload import Workload
-from hwnas.measuring.events import Progress
+from hwnas.measuring.events import Progress, TimedWatcher
 from hwnas.testing.examples import example_measurement
 
 ODD = "[/x] on [cpu] :cat: [bold]"
@@ -30,3 +32,25 @@ def test_brackets_in_names_and_reasons_are_no_markup(watcher, terminal):
     assert f"reason {ODD}" in text
     assert f"notice {ODD}" in text
     assert text.count(ODD) >= 3  # and the name of the workload
+
+
+@pytest.mark.parametrize(("watcher", "terminal"), [(TerminalWatcher, True), (LineWatcher, False)])
+def test_where_time_ends_it_progress_is_of_time(watcher, terminal):
+    """Plan after plan: how many cells there will be, nobody knows."""
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=terminal, color_system=None, width=200)
+    workload = Workload("factory", "net", (1, 3, 8, 8))
+    with watcher(console) as shown:
+        shown.doing("choosing: candidate 1 of 4")
+        shown.doing("choosing: candidate 2 of 4")
+        timed = TimedWatcher(shown, time.monotonic() - 600, 1800.0, done=7)
+        timed.progress(Progress(2, 3, 1.0, None, workload, 0, 1, "timing"))
+        timed.finished([example_measurement("u", workload=workload)])
+        timed.notice("it is busy")
+    text = screen.getvalue()
+    assert re.search(r"about (19|20) min \d\d s of 30 min 00 s left", text)
+    assert "it is busy" in text
+    assert ("9 cells" if terminal else "[cell 10]") in text
+    assert "/10" not in text
+    if not terminal:
+        assert text.count("choosing ...") == 1
