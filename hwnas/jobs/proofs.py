@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwnas.core.errors import UsageError
@@ -16,13 +16,29 @@ from hwnas.searching.trial import Trial
 _FILE = "finalists.json"
 
 
-def write_proofs(folder: SearchFolder, host: str, finalists: Iterable[Finalist]) -> None:
+@dataclass(frozen=True)
+class Choice:
+    """What finalists were chosen from; a search that goes on without other trials chooses no others.
+
+    Args:
+        complete: Trials that were evaluated to their end.
+        finalists: How many were asked for.
+        measured: How many were measured of these trials.
+    """
+
+    complete: int
+    finalists: int
+    measured: int = 0
+
+
+def write_proofs(folder: SearchFolder, host: str, finalists: Iterable[Finalist], choice: Choice) -> None:
     """Keep the proofs of finalists.
 
     Args:
         folder: Of the search.
         host: Fingerprint of the environment.
         finalists: All of them.
+        choice: What they were chosen from.
 
     Raises:
         UsageError: The file cannot be written.
@@ -34,7 +50,26 @@ def write_proofs(folder: SearchFolder, host: str, finalists: Iterable[Finalist])
         }
         for finalist in finalists
     }
-    folder.write(_FILE, {"host": host, "finalists": told})
+    folder.write(_FILE, {"host": host, "choice": asdict(choice), "finalists": told})
+
+
+def read_choice(folder: SearchFolder, host: str) -> Choice | None:
+    """What the finalists of an earlier run were chosen from; None where none was measured on this host.
+
+    Args:
+        folder: Of the search.
+        host: Fingerprint of the environment.
+
+    Raises:
+        UsageError: The file is damaged.
+    """
+    if not (folder.path / _FILE).exists():
+        return None
+    told = folder.read(_FILE)
+    try:
+        return Choice(**told["choice"]) if told["host"] == host else None
+    except (LookupError, TypeError) as error:
+        raise _damaged(folder, error) from error
 
 
 def read_proofs(folder: SearchFolder, host: str, trials: Iterable[Trial], make: Any) -> list[Finalist]:
@@ -67,9 +102,13 @@ def read_proofs(folder: SearchFolder, host: str, trials: Iterable[Trial], make: 
             if text in by_text
         ]
     except (LookupError, TypeError) as error:
-        raise UsageError(
-            f"{folder.path / _FILE} is damaged: {error!r}", "Remove it: the finalists are measured again"
-        ) from error
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: SearchFolder, error: Exception) -> UsageError:
+    return UsageError(
+        f"{folder.path / _FILE} is damaged: {error!r}", "Remove it: the finalists are measured again"
+    )
 
 
 def _proof_record(proof: LatencyProof) -> dict[str, Any]:

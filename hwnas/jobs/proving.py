@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwnas.core.workload import Workload
 from hwnas.jobs.feasibility import Feasibility
@@ -11,7 +11,7 @@ from hwnas.jobs.finalists import Finalist, most_accurate, next_in_line, prove, s
 from hwnas.jobs.folder import Declared, SearchFolder
 from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.listener import JobListener
-from hwnas.jobs.proofs import read_proofs, write_proofs
+from hwnas.jobs.proofs import Choice, read_choice, read_proofs, write_proofs
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.searching.limit import Limit
@@ -58,14 +58,21 @@ class Proving:
         """
         options = self.declared.options
         found = read_proofs(self.folder, self._host, result.complete, self.workload_of)
-        new = self._first(result, found) or self._further(result, found)
-        while new:
+        choice = Choice(len(result.complete), options.finalists)
+        before = read_choice(self.folder, self._host)
+        new: list[Trial] = []
+        if before is not None and replace(before, measured=0) == choice:
+            choice = before
+        else:
+            new = self._first(result, found)
+        while new := new or self._further(result, found, _ROUNDS * options.finalists - choice.measured):
             self.listener.phase(f"measuring {len(new)} finalists")
             trials = [(trial, self.workload_of(trial)) for trial in new]
             found += prove(self.timer, trials, options.backends, options.max_latency_s)
-            write_proofs(self.folder, self._host, found)
+            choice = replace(choice, measured=choice.measured + len(new))
+            write_proofs(self.folder, self._host, found, choice)
             self._learn(found)
-            new = self._further(result, found)
+            new = []
         return found
 
     @property
@@ -73,7 +80,7 @@ class Proving:
         return self.timer.environment.fingerprint
 
     def _first(self, result: SearchResult, known: Sequence[Finalist]) -> list[Trial]:
-        """The best of the search that were not measured yet: a search that goes on has other ones."""
+        """The best of the search that were not measured yet: a search that went on has other ones."""
         options = self.declared.options
         if options.limited:
             chosen = most_accurate(result, self.limits, known)[: options.finalists]
@@ -82,13 +89,11 @@ class Proving:
         measured = {finalist.trial.text for finalist in known}
         return [trial for trial in chosen if trial.text not in measured]
 
-    def _further(self, result: SearchResult, known: Sequence[Finalist]) -> list[Trial]:
+    def _further(self, result: SearchResult, known: Sequence[Finalist], most: int) -> list[Trial]:
         """The next ones, as long as no finalist is surely within the limits."""
         if any(finalist.verdict in (None, Feasibility.FEASIBLE) for finalist in known):
             return []
-        count = self.declared.options.finalists
-        left = max(0, _ROUNDS * count - len(known))
-        return next_in_line(result, self.limits, known)[: min(count, left)]
+        return next_in_line(result, self.limits, known)[: max(0, min(self.declared.options.finalists, most))]
 
     def _learn(self, finalists: Sequence[Finalist]) -> None:
         """The models take over what was measured: a trial that only seemed to be within a limit is no more."""

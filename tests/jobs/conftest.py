@@ -42,10 +42,11 @@ def jobs_db(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def made_up_latencies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is measured or predicted, and no page is drawn."""
+    """Nothing is measured or predicted, no page is drawn, and nobody asks which choices mattered."""
     monkeypatch.setattr(HostTimer, "close", made_up_times)
     monkeypatch.setattr(latency_models, "find_predictor", no_predictor)
     monkeypatch.setattr("hwnas.report.search.page.write_search_page", lambda *_: [])
+    monkeypatch.setattr("hwnas.jobs.search_job.choice_importance", lambda *_: {})
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ def test_the_choice_that_decides_is_drawn_first(
         space=str(space_file),
         max_latency_s={"openvino:cpu:fp32": 1.0},
         accuracy="own_accuracy:told",
+        sampler="random",
         trials=12,
         measurements=3,
         finalists=1,

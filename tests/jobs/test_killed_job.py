@@ -41,6 +41,7 @@ def test_what_was_proved_of_finalists_is_kept(
         space=str(space_file),
         max_latency_s={BACKEND: 1.0},
         accuracy=table_of(space_file, tmp_path),
+        sampler="random",
         trials=4,
         measurements=3,
         finalists=3,
@@ -72,6 +73,7 @@ def test_half_an_export_is_written_again(
     options = SearchOptions(
         space=str(space_file),
         max_latency_s={BACKEND: 1.0},
+        sampler="random",
         trials=2,
         epochs=1,
         measurements=2,

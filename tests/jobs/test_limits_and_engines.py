@@ -22,7 +22,7 @@ OPENVINO, TORCH = "openvino:cpu:fp32", "torch:cpu:fp32"
 
 
 def options_for(space_file: Path, folder: Path, **options: Any) -> SearchOptions:
-    usual = {"trials": 3, "measurements": 3, "finalists": 1, "final_seeds": 1}
+    usual = {"sampler": "random", "trials": 3, "measurements": 3, "finalists": 1, "final_seeds": 1}
     return SearchOptions(space=str(space_file), accuracy=table_of(space_file, folder), **{**usual, **options})
 
 

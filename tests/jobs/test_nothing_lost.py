@@ -31,6 +31,7 @@ def options_for(space_file: Path) -> SearchOptions:
         space=str(space_file),
         max_latency_s={BACKEND: 1.0},
         accuracy="own_accuracy:told",
+        sampler="random",
         trials=4,
         measurements=3,
         finalists=1,
