@@ -66,7 +66,8 @@ _NOT_FOR_NETADAPT = (
 @click.option(
     "--data",
     metavar="NAME[:FOLDER]",
-    help="Images: digits, fashion-mnist:FOLDER, cifar10:FOLDER or folder:FOLDER.  [default: digits]",
+    help="Images: digits, fashion-mnist:FOLDER, cifar10:FOLDER or folder:FOLDER.  [default: digits; with "
+    "--start DIR those of its network]",
 )
 @click.option(
     "--image-size",

@@ -26,8 +26,9 @@ class SearchOptions:
         confidence: A network is trained where every limit holds so surely.
         threads: Threads of every backend.
         batch: Images in one inference.
-        data: Name of the images, as :func:`hwnas.training.datasets.load_data` takes it; None for digits where
-            networks are trained, and for none where another evaluator tells accuracies.
+        data: Name of the images, as :func:`hwnas.training.datasets.load_data` takes it; None for those of the
+            network where the search starts from a folder, else for digits where networks are trained, and for
+            none where another evaluator tells accuracies.
         image_size: Of the images of a folder; None for the usual size.
         accuracy: Name of an evaluator, as :func:`hwnas.training.evaluators.find_evaluator` takes it.
         epochs: Of a training; None for what suits the data.
