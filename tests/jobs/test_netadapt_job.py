@@ -138,6 +138,7 @@ def test_a_network_is_shrunk_until_the_measurement_holds(
     page = (tmp_path / "out" / "index.html").read_text()
     assert f"shrunk in {record['winner']['steps']} step" in page
     assert "several seeds" not in page
+    assert f"<h1>{record['accuracy']['mean']:.2%} accurate in" in page
     assert "told no times of kernels" not in page
 
     heard = Hearing()
