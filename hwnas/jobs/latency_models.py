@@ -109,7 +109,8 @@ def _table(
     if path.exists():
         return LatencyTable.load(path)
     listener.phase(f"predicting the parts of {space.name} for {predictor.backend}")
-    table = predictor.table(space, batch=batch, told=listener.phase)
+    # The search compares the table with whole networks, predicted and measured, as they come.
+    table = predictor.table(space, batch=batch, whole_networks=0, told=listener.phase)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part-{name}")
     table.save(part)

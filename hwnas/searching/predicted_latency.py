@@ -93,7 +93,7 @@ class PredictedLatency(CostModel):
 
     @cached_property
     def _table(self) -> TableLatency:
-        table = self._given or self._predictor.table(self._space, batch=self._batch)
+        table = self._given or self._predictor.table(self._space, batch=self._batch, whole_networks=0)
         return TableLatency(self._space, table)
 
     def screen(self, codes: np.ndarray) -> Estimate:
