@@ -123,7 +123,7 @@ def findings(cases: Iterable[Case]) -> Findings:
 
     def select(baseline: str = TORCH) -> Selection:
         cells = tuple(cell for case in known for cell in case.cells(baseline))
-        return Selection(cells, example_environment(), baseline, (), 0, True)
+        return Selection(cells, example_environment(), baseline, (), 0, True, "a made-up database")
 
     return Findings(Evidence(select))
 
