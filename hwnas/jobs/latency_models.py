@@ -13,7 +13,7 @@ from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.listener import JobListener
 from hwnas.jobs.options import SearchOptions
 from hwnas.predicting.latency_table import LatencyTable
-from hwnas.predicting.locating import find_predictor, predictor_name
+from hwnas.predicting.locating import NoPredictor, find_predictor, predictor_name
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.predictor_digest import predictor_digest
 from hwnas.searching.cost_model import CostModel
@@ -109,7 +109,7 @@ def _table(
     if path.exists():
         return LatencyTable.load(path)
     listener.phase(f"predicting the parts of {space.name} for {predictor.backend}")
-    # The search compares the table with whole networks, predicted and measured, as they come.
+    # The search compares the table with whole networks, those that are predicted and measured to begin with.
     table = predictor.table(space, batch=batch, whole_networks=0, told=listener.phase)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part-{name}")
@@ -126,7 +126,7 @@ def _predictor(
         return named
     try:
         predictor, note = find_predictor(timer.environment, backend, options.threads)
-    except UsageError as error:
+    except NoPredictor as error:
         told(f"{error.message}, so latencies are learned from measurements alone")
         return None
     told(f"{backend}: the predictor was {note}" if note else f"{backend}: this host's predictor")

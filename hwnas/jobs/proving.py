@@ -58,6 +58,9 @@ class Proving:
         """
         options = self.declared.options
         found = read_proofs(self.folder, self._host, result.complete, self.workload_of)
+        if found:
+            # An earlier run may have ended between measuring them and learning from them.
+            self._learn(found)
         choice = Choice(len(result.complete), options.finalists)
         before = read_choice(self.folder, self._host)
         new: list[Trial] = []

@@ -22,8 +22,6 @@ _FOLDS = 4
 _UNKNOWN_SPREAD = 0.3
 #: Below this a time is no more than noise of the profiler [s].
 _SMALLEST_S = 1e-7
-#: A kernel that the profiler has not seen, of a kind that it sees elsewhere: OpenVINO tells whole microseconds.
-_UNSEEN_S = 0.3e-6
 
 
 @dataclass(frozen=True)
@@ -191,11 +189,6 @@ def fit_kernel_model(
         if not kernel.constant:
             longest[kernel.category] = max(longest[kernel.category], float(time_s))
     free = frozenset(category for category, time_s in longest.items() if time_s < _SMALLEST_S)
-    unseen = [
-        time_s < _SMALLEST_S and not kernel.constant and kernel.category not in free
-        for kernel, time_s in zip(kernels, times_s, strict=True)
-    ]
-    times_s = np.where(unseen, _UNSEEN_S, times_s)
     table = lookups(kernels, times_s, owners if owners is not None else range(len(kernels)))
     if not table:
         raise UsageError("no kernel of these networks has a time", "Measure them again: hwnas measure --fresh")

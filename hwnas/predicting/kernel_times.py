@@ -9,8 +9,9 @@ from scipy.optimize import nnls
 
 from hwnas.predicting.training_set import MeasuredNetwork
 
-#: A kernel that the runtime's profiler did not see: OpenVINO tells no time below one microsecond.
-UNSEEN_S = 0.0
+#: A kernel that the runtime's profiler did not see, of a category that it sees elsewhere: OpenVINO tells whole
+#: microseconds.
+UNSEEN_S = 0.3e-6
 
 
 def attributed_times(networks: Sequence[MeasuredNetwork]) -> tuple[list[np.ndarray], float]:
@@ -19,7 +20,8 @@ def attributed_times(networks: Sequence[MeasuredNetwork]) -> tuple[list[np.ndarr
     Times in place were taken once, at whatever speed the host had then, and with a profiler that writes
     something down for each kernel. What the profiler adds to a kernel is the same for all of them and is found
     by non-negative least squares over the networks, ``latency = a * sum - b * kernels``, in relative errors;
-    the rest is scaled, network by network, to the latency that was corrected for drift.
+    the rest is scaled, network by network, to the latency that was corrected for drift. A kernel that was too
+    short to be seen, of a category that is seen in some network, takes :data:`UNSEEN_S` before it is scaled.
 
     Args:
         networks: ``n`` of them.
@@ -31,11 +33,16 @@ def attributed_times(networks: Sequence[MeasuredNetwork]) -> tuple[list[np.ndarr
     counts = np.array([sum(t is not None for t in n.times_s) for n in networks], dtype=float)
     latencies = np.array([n.latency_s for n in networks])
     overhead = _overhead(sums, counts, latencies)
+    visible = {k.category for n in networks for k, t in zip(n.kernels, n.times_s, strict=True) if t}
     found = []
     for network in networks:
-        times = np.array([UNSEEN_S if t is None else t for t in network.times_s])
         # No kernel costs less than nothing, and a tenth of what was seen is certainly its own.
-        own = np.where(times > 0, np.maximum(times - overhead, 0.1 * times), 0.0)
+        own = np.array(
+            [
+                max(t - overhead, 0.1 * t) if t else UNSEEN_S * (k.category in visible and not k.constant)
+                for k, t in zip(network.kernels, network.times_s, strict=True)
+            ]
+        )
         total = own.sum()
         found.append(own * (network.latency_s / total) if total > 0 else own)
     return found, overhead

@@ -16,6 +16,10 @@ from hwnas.predicting.predictor_files import PREDICTOR_FILE
 _FOLDER = "predictors"
 
 
+class NoPredictor(UsageError):
+    """There is none for this host."""
+
+
 def predictor_name(backend: str, threads: int) -> str:
     """Name of a predictor's folder, such as ``openvino-cpu-fp32-t1``."""
     return f"{backend.replace(':', '-').replace('/', '-')}-t{threads}"
@@ -35,7 +39,8 @@ def find_predictor(environment: Environment, backend: str, threads: int) -> tupl
         another host's say so themselves.
 
     Raises:
-        UsageError: There is neither, or one cannot be read.
+        NoPredictor: There is neither.
+        UsageError: One cannot be read.
     """
     own = own_folder(environment, backend, threads)
     if is_file(own / PREDICTOR_FILE):
@@ -44,7 +49,7 @@ def find_predictor(environment: Environment, backend: str, threads: int) -> tupl
     suitable = [p for p in shipped if alike(p.environment, environment)]
     if not suitable:
         others = "".join(f"; one ships for {_processor(p.environment)}, of another kind" for p in shipped[:1])
-        raise UsageError(
+        raise NoPredictor(
             f"there is no predictor of {backend} at {threads} thread(s) for this host, "
             f"{_processor(environment)}{others}",
             f"Make one: hwnas measure, then hwnas fit --backend {backend} --threads {threads}",

@@ -18,6 +18,7 @@ from hwnas.predicting.table_correction import correction
 from hwnas.workloads.build import fill_norms
 from hwnas.workloads.randomness import generator
 from hwnas.workloads.spaces.space import Part, PartModule, Space
+from hwnas.workloads.structure import structure_digest
 
 if TYPE_CHECKING:
     from hwnas.predicting.predictor import LatencyPredictor
@@ -130,8 +131,7 @@ class _Listing:
 
     def ask(self, part: PartModule) -> str:
         """A key for :meth:`seconds`."""
-        # A module's text says its layers with all that shapes them.
-        key = f"{part.module!r} {part.input_shapes}"
+        key = f"{structure_digest(part.module)} {part.input_shapes}"
         if key not in self._known and key not in self._waiting:
             self._waiting[key] = part
             if len(self._waiting) == _AT_ONCE:

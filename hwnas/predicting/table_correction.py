@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hwnas.backends.protocol import Program
-from hwnas.core.errors import BackendUnavailable, CellError
+from hwnas.core.errors import CELL_FAILURES, BackendUnavailable
+from hwnas.core.kernel import Kernel
 from hwnas.core.workload import Scalar, Workload
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.latency_table import LatencyTable
@@ -72,8 +73,9 @@ def correction(
         part = drawn[start : start + _AT_ONCE]
         workloads = [space_workload(space, architecture, batch=table.batch) for architecture in part]
         for architecture, latency_s in zip(part, _latencies_s(predictor, workloads), strict=True):
-            if latency_s is not None:
-                ratios.append(math.log(latency_s / table.latency(architecture)))
+            sum_s = table.latency(architecture)
+            if latency_s is not None and sum_s > 0:
+                ratios.append(math.log(latency_s / sum_s))
     if not ratios:
         return None
     middle = float(np.median(ratios))
@@ -95,22 +97,27 @@ def _drawn(space: Space, networks: int) -> list[dict[str, Scalar]]:
 
 def _latencies_s(predictor: LatencyPredictor, workloads: list[Workload]) -> list[float | None]:
     """Of whole networks, converted together; None where one cannot be predicted."""
-    programs = []
-    for workload in workloads:
-        loaded = load_untrained(workload)
-        programs.append(Program(loaded.inputs, loaded.module))
-    runtime = listing_backend(predictor.backend)
-    found: list[float | None] = []
-    try:
-        listed = many_kernels(runtime, programs, predictor.threads, predictor.kernel_model.geometries)
-    except BackendUnavailable:
-        raise
-    except CellError:
+    listed = _listed(predictor, workloads)
+    if listed is None and len(workloads) > 1:
         # One that cannot be compiled costs those that are compiled with it.
-        return [None] * len(workloads)
-    for workload, kernels in zip(workloads, listed, strict=True):
+        return [latency_s for workload in workloads for latency_s in _latencies_s(predictor, [workload])]
+    found: list[float | None] = []
+    for workload, kernels in zip(workloads, listed or [None], strict=True):
         try:
-            found.append(predictor.predict(workload, kernels=[KernelFacts.of(k) for k in kernels]).latency_s)
-        except CellError:
+            facts = None if kernels is None else [KernelFacts.of(k) for k in kernels]
+            found.append(None if facts is None else predictor.predict(workload, kernels=facts).latency_s)
+        except CELL_FAILURES:
             found.append(None)
     return found
+
+
+def _listed(predictor: LatencyPredictor, workloads: list[Workload]) -> Sequence[Sequence[Kernel]] | None:
+    """Their kernels; None where one of them has none to show."""
+    try:
+        programs = [Program(loaded.inputs, loaded.module) for loaded in map(load_untrained, workloads)]
+        runtime = listing_backend(predictor.backend)
+        return many_kernels(runtime, programs, predictor.threads, predictor.kernel_model.geometries)
+    except BackendUnavailable:
+        raise
+    except CELL_FAILURES:
+        return None

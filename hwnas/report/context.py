@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
@@ -12,6 +12,7 @@ from hwnas.core.measurement import Status
 from hwnas.measuring.busy import MOST_PREEMPTIONS_PER_S
 from hwnas.measuring.statistics import MARGIN
 from hwnas.report.cells import IS_BASELINE, NOISY, Cell, Selection
+from hwnas.report.weak_proofs import in_general
 
 #: Reasons that a figure spells out below its panels.
 _MOST_NOTES = 5
@@ -169,8 +170,8 @@ def _agreement(measured: Sequence[Cell]) -> str:
         references = dict.fromkeys(a.reference for a in proofs if a.max_relative_error is not None)
         errors = " and ".join(f"{e:.1e} where {t:g} is allowed" for t, e in sorted(largest.items()))
         parts.append(f"agree with the reference ({', '.join(references)}), largest relative error {errors}")
-    weak = [a.reason for a in proofs if a.max_relative_error is not None and a.reason]
-    parts += [f"in {plural(len(weak), 'cell')} {weak[0]}"] if weak else []
+    weak = Counter(in_general(a.reason) for a in proofs if a.max_relative_error is not None and a.reason)
+    parts += [f"in {plural(count, 'cell')} {reason}" for reason, count in weak.items()]
     unproved = len(measured) - sum(a.max_relative_error is not None for a in proofs)
     parts += [f"not compared with a reference in {plural(unproved, 'cell')}"] if unproved else []
     return "; ".join(parts)

@@ -79,6 +79,8 @@ class LearnedLatency(CostModel):
         self._error, self._prior, self._seed = error, prior, seed
         self._measured: dict[str, float] = {}
         self._foretold: dict[str, Estimate] = {}
+        #: Of those to begin with: asked for once.
+        self._unmeasurable: set[str] = set()
         self._model: EncodedPredictor | None = None
 
     def prepare(self) -> None:
@@ -179,7 +181,7 @@ class LearnedLatency(CostModel):
         return np.asarray(np.exp(factor + (1 + slope) * np.log(prior)))
 
     def _measure_first(self) -> None:
-        if len(self._measured) >= self._first:
+        if len(self._measured) + len(self._unmeasurable) >= self._first:
             return
         rng = np.random.default_rng(self._seed)
         small = self._codes.combinations <= _WALKED
@@ -187,20 +189,38 @@ class LearnedLatency(CostModel):
         telling = [
             self._codes.decode(pool[p]) for p in most_telling(self._encoding, pool, self._first, self._seed)
         ]
-        new = [architecture for architecture in telling if self._text(architecture) not in self._measured]
-        before = None if self._prior is None or not new else self._prior.screen(self._codes.encode(new))
-        for place, (architecture, latency_s) in enumerate(zip(new, self._measure(new), strict=True)):
+        known = {*self._measured, *self._unmeasurable}
+        new = [architecture for architecture in telling if self._text(architecture) not in known]
+        before = {self._text(architecture): self._before(architecture) for architecture in new}
+        for text, latency_s in zip(before, self._latencies(new), strict=True):
+            told = before[text]
             if latency_s is None:
+                self._unmeasurable.add(text)
                 continue
-            text = self._text(architecture)
             self._measured[text] = latency_s
-            if before is not None:
-                self._foretold[text] = before[place : place + 1]
+            if told is not None:
+                self._foretold[text] = told
         if len(self._measured) < 2:
             raise CellError(
                 f"{self.name} of {len(self._measured)} of {len(new)} networks could be measured",
                 "hwnas devices says what this host can measure with",
             )
+
+    def _before(self, architecture: Architecture) -> Estimate | None:
+        """What the prior says of a network that is about to be measured."""
+        try:
+            return None if self._prior is None else self._prior.estimate(architecture)
+        except CellError:
+            return None
+
+    def _latencies(self, architectures: Sequence[Architecture]) -> Sequence[float | None]:
+        try:
+            return self._measure(architectures)
+        except CellError:
+            if len(self._measured) < 2:
+                raise
+            # None of the last few, which an earlier run may have found as well.
+            return [None] * len(architectures)
 
 
 def _power_law(prior: np.ndarray | None, latencies_s: np.ndarray) -> tuple[float, float]:

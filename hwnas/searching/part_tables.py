@@ -61,10 +61,11 @@ class PartTables:
         return np.array(values).reshape([*shape, self._width])
 
     def _of_module(self, module: PartModule | None) -> tuple[float, ...]:
+        from hwnas.workloads.structure import structure_digest
+
         if module is None:
             return (0.0,) * self._width
-        # A module's text says its layers with all that shapes them.
-        key = f"{module.module!r} {module.input_shapes}"
+        key = f"{structure_digest(module.module)} {module.input_shapes}"
         if key not in self._known:
             self._known[key] = tuple(self._costs(module))
         return self._known[key]

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import is_dataclass
 from enum import Enum
+from functools import partial
 from numbers import Number
+from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 
-from hwnas.workloads.digest import class_source
+from hwnas.workloads.digest import class_source, function_text
 
 _DIGITS = 16
 #: What every module has; its mode and its hooks are no structure.
 _OF_ALL_MODULES = frozenset(vars(nn.Module()))
 #: Values whose text says all of them.
 _PLAIN = frozenset({type(None), bool, int, float, str, torch.dtype, torch.device})
-#: Deeper than that, containers are told by their type.
-_DEEPEST = 4
+#: Deeper than that, what is no plain value is told by its identity.
+_DEEPEST = 6
+#: Whole numbers beyond so many are data, and no choice.
+_MOST_VALUES = 4096
+#: Buffers that a training counts with.
+_COUNTERS = frozenset({"num_batches_tracked"})
 
 _sources: WeakKeyDictionary[type[nn.Module], str] = WeakKeyDictionary()
 
@@ -29,9 +34,11 @@ _sources: WeakKeyDictionary[type[nn.Module], str] = WeakKeyDictionary()
 def structure_digest(module: nn.Module) -> str:
     """16 hexadecimal digits over what shapes a network's kernels.
 
-    Covers the class of every module with its source, its attributes (numbers, texts, functions by name, and
-    containers and data classes of these), and names, shapes and types of parameters and buffers. Neither the
-    values of tensors nor the mode, training or evaluation, change it. An attribute that changes does.
+    Covers the classes of every module with their sources, its attributes (numbers, texts, functions, and
+    containers and objects of these; any other object by its identity), and names, shapes and types of
+    parameters and buffers, with the values of those that are whole numbers or truth values. Neither other
+    tensors' values nor the mode, training or evaluation, change it. An attribute that changes does. A network
+    that chooses by the values of its weights what it runs is one network for all of them.
 
     Args:
         module: The network.
@@ -44,9 +51,17 @@ def structure_digest(module: nn.Module) -> str:
 
 def _class(kind: type[nn.Module]) -> str:
     if kind not in _sources:
-        own = not kind.__module__.startswith("torch.")
-        _sources[kind] = class_source(kind) if own else f"{kind.__module__}.{kind.__qualname__}"
+        # A module's own classes, up to torch's that they are made from.
+        _sources[kind] = "\n".join(
+            f"{cls.__module__}.{cls.__qualname__}" if _is_torchs(cls) else class_source(cls)
+            for cls in kind.__mro__
+            if cls not in (nn.Module, object)
+        )
     return _sources[kind]
+
+
+def _is_torchs(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] in ("torch", "typing", "abc")
 
 
 def _attributes(part: nn.Module) -> list[str]:
@@ -57,7 +72,16 @@ def _tensors(part: nn.Module) -> list[str]:
     # Not state_dict(): it leaves out buffers that are not kept, which shape kernels all the same. And not
     # named_parameters(), which takes most of the time of all this.
     own = (*part._parameters.items(), *part._buffers.items())
-    return [f"{name}:{_plain(tensor)}" for name, tensor in own]
+    return [f"{name}:{_plain(tensor)}{_values(name, tensor)}" for name, tensor in own]
+
+
+def _values(name: str, tensor: torch.Tensor | None) -> str:
+    """Of a tensor that may say what runs."""
+    if tensor is None or name in _COUNTERS or tensor.is_floating_point() or tensor.is_complex():
+        return ""
+    if tensor.is_meta or tensor.numel() > _MOST_VALUES:
+        return ""
+    return str(tensor.tolist())
 
 
 def _plain(value: Any, depth: int = 0) -> str:
@@ -66,11 +90,13 @@ def _plain(value: Any, depth: int = 0) -> str:
         return repr(value)
     if isinstance(value, torch.Tensor):
         return f"{tuple(value.shape)}{value.dtype}"
-    if isinstance(value, Number | str | Enum):
-        return str(value)
+    if isinstance(value, Number | str | bytes | Enum | range | slice):
+        return repr(value)
+    if isinstance(value, FunctionType):
+        return function_text(value)
     if depth < _DEEPEST:
-        if is_dataclass(value) and not isinstance(value, type):
-            value = {"": type(value).__qualname__, **vars(value)}
+        if isinstance(value, partial):
+            value = {"": "partial", "of": value.func, "args": value.args, "keywords": value.keywords}
         if isinstance(value, tuple | list):
             return f"[{','.join(_plain(v, depth + 1) for v in value)}]"
         if isinstance(value, set | frozenset):
@@ -78,5 +104,10 @@ def _plain(value: Any, depth: int = 0) -> str:
         if isinstance(value, Mapping):
             pairs = (f"{_plain(k, depth + 1)}:{_plain(v, depth + 1)}" for k, v in value.items())
             return f"{{{','.join(pairs)}}}"
-    named = value if hasattr(value, "__qualname__") else type(value)
-    return f"{getattr(named, '__module__', '')}.{named.__qualname__}"
+        told = hasattr(value, "__dict__") and not isinstance(value, nn.Module)
+        if told and not hasattr(value, "__qualname__"):
+            return f"{type(value).__qualname__}{_plain(vars(value), depth + 1)}"
+    if hasattr(value, "__qualname__"):
+        return f"{getattr(value, '__module__', '')}.{value.__qualname__}"
+    # Nobody knows what it says: the same object says the same.
+    return f"{type(value).__qualname__}@{id(value)}"

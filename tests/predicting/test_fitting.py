@@ -17,7 +17,7 @@ from hwnas.core.workload import Workload
 from hwnas.predicting.fitting import Accuracy, Fitted, fit_predictor, grouped_by_family
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_model import fit_kernel_model, lookups
-from hwnas.predicting.kernel_times import attributed_times
+from hwnas.predicting.kernel_times import UNSEEN_S, attributed_times
 from hwnas.predicting.network_model import Sum, fit_network_model
 from hwnas.predicting.predictor import LatencyPredictor
 
@@ -71,17 +71,25 @@ def test_a_network_like_no_other_is_answered_with_its_own_latency() -> None:
     training = training_set(noise=0.05)
     first = training.networks[0]
     kernels = tuple(replace(k, padding=(9, 9)) for k in first.kernels)
-    own = replace(first, kernels=kernels, latency_s=2 * first.latency_s)
+    # One of them is too short to be seen.
+    times_s = (None, *first.times_s[1:])
+    own = replace(first, kernels=kernels, times_s=times_s, latency_s=2 * first.latency_s)
     networks = (own, *training.networks[1:])
     found = fit_predictor(replace(training, networks=networks), HERE, trees=5).predictor
     assert found.predict(NEW, kernels=kernels).latency_s == pytest.approx(own.latency_s, rel=1e-6)
 
 
 def test_kernels_too_short_to_be_seen_are_learned_to_be_short() -> None:
-    kernels = facts(*(convolution(16, 16 * n, 14) for n in range(1, 40)))
-    times_s = np.array([1e-6 * n if n > 10 else 0.0 for n in range(1, 40)])
+    kernels = facts(*(convolution(16, 16 * n, 14) for n in range(1, 40)), view())
+    seen = [1e-6 * n if n > 10 else None for n in range(1, 40)]
+    first = training_set().networks[0]
+    latency_s = sum(t for t in seen if t) + 10 * UNSEEN_S
+    own = replace(first, kernels=kernels, times_s=(*seen, None), latency_s=latency_s)
+    (times_s,), _ = attributed_times([own])
+    assert times_s.sum() == pytest.approx(latency_s)
+    assert times_s[-1] == 0
     model = fit_kernel_model(kernels, times_s, trees=20)
-    assert model.table[kernels[0].key].time_s < 1e-6
+    assert model.table[kernels[0].key].time_s == pytest.approx(UNSEEN_S)
     unseen = model.predict(facts(convolution(16, 24, 14))).times_s[0]
     assert 0 < unseen < 1e-6
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -29,6 +31,8 @@ class Net(nn.Module):
         self.kernels = [3, 5]
         self.activation: Callable[[torch.Tensor], torch.Tensor] = torch.relu
         self.options = Options(2)
+        self.config: object = None
+        self.register_buffer("chosen", torch.tensor(1))
         self.register_buffer("mask", torch.ones(width), persistent=False)
 
 
@@ -58,6 +62,11 @@ def _set(name: str, value: object) -> Callable[[Net], object]:
         _set("first", nn.Conv2d(3, 8, 3, bias=False)),
         _set("first", nn.Conv2d(3, 8, 3, stride=2)),
         lambda net: net.half(),
+        _set("activation", lambda x: x),
+        _set("config", SimpleNamespace(depth=2)),
+        _set("config", partial(torch.pow, exponent=2)),
+        _set("config", {"a": {"b": {"c": {"d": [1]}}}}),
+        lambda net: net.chosen.fill_(2),
     ],
 )
 def test_what_shapes_kernels_changes_it(change: Callable[[Net], object]) -> None:
@@ -65,6 +74,46 @@ def test_what_shapes_kernels_changes_it(change: Callable[[Net], object]) -> None
     before = structure_digest(net)
     change(net)
     assert structure_digest(net) != before
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (SimpleNamespace(depth=2), SimpleNamespace(depth=3)),
+        (partial(torch.pow, exponent=2), partial(torch.pow, exponent=3)),
+        (lambda x: x + 1, lambda x: x + 2),
+        (range(3), range(4)),
+        ({"a": {"b": {"c": {"d": [1]}}}}, {"a": {"b": {"c": {"d": [2]}}}}),
+    ],
+)
+def test_attributes_of_one_type_differ_by_what_they_say(one: object, other: object) -> None:
+    nets = Net(), Net(), Net()
+    nets[0].config, nets[1].config, nets[2].config = one, other, one
+    first, second, third = map(structure_digest, nets)
+    assert first != second
+    assert first == third
+
+
+def test_what_a_class_is_made_from_belongs_to_it() -> None:
+    def made(code: str) -> nn.Module:
+        names = {"nn": nn, "__name__": "prompt"}
+        step = f"def step(self, x): return {code}"
+        forward = "def forward(self, x): return self.step(x)"
+        exec(f"class Base(nn.Module):\n    {step}\n    {forward}\nclass Typed(Base): pass", names)
+        module: nn.Module = names["Typed"]()  # type: ignore[operator]
+        return module
+
+    assert structure_digest(made("x + 1")) != structure_digest(made("x + 2"))
+    assert structure_digest(made("x + 1")) == structure_digest(made("x + 1"))
+
+
+def test_a_training_changes_nothing() -> None:
+    net = Net()
+    before = structure_digest(net)
+    net.train()
+    net.second(net.first(torch.zeros(2, 3, 8, 8)))
+    assert int(net.second.num_batches_tracked) == 1
+    assert structure_digest(net) == before
 
 
 def test_a_layer_that_runs_twice_is_not_one_that_runs_once() -> None:

@@ -10,6 +10,7 @@ from hwnas.report.cells import Cell
 from hwnas.report.context import plural
 from hwnas.report.network_rows import short_names
 from hwnas.report.order import backends_in_order, network_names, title
+from hwnas.report.weak_proofs import in_general
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def agreement_remarks(cells: Sequence[Cell]) -> list[tuple[str, str]]:
         if a is not None and a.max_relative_error is None:
             reason = f"not compared: {reason or 'no reason was recorded'}"
         if reason:
-            found.setdefault(names[cell.workload.key], []).append(reason)
+            found.setdefault(names[cell.workload.key], []).append(in_general(reason))
     return [(f"{name}, {plural(len(own), 'cell')}", _told(own)) for name, own in found.items()]
 
 
