@@ -140,6 +140,25 @@ def test_of_equal_studies_the_undisturbed_one_counts() -> None:
     assert "1 thread; 2 passes, 0 of 72 cells noisy or preempted" in found["average-speedup"].note
 
 
+def test_of_studies_as_large_at_one_batch_the_one_with_more_batches_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A quick study for cache misses does not judge speedups, however undisturbed it was."""
+    monkeypatch.setattr("claim_worlds.BATCHES", (1, 8, 32))
+    noisy = [replace(c, preemptions=50.0) for c in RIGHT.over_depth()]
+    quick = []
+    for case in noisy:
+        if case.workload.batch == 1:
+            depth = case.workload.params["depth"]
+            larger = pattern_workload(case.workload.name, depth=depth, width=64, resolution=112)
+            quick.append(replace(case, workload=larger, passes=1, preemptions=0.0).times_as_long(10.0))
+    found = findings([*quick, *noisy])
+    for name in ("depthwise-bottleneck-550", "speedup-grows-with-depth", "average-speedup"):
+        assert found[name].verdict is ClaimVerdict.HOLDS, name
+        assert found[name].note.startswith("56x56"), name
+    assert found["fewer-misses"].note.startswith("112x112")
+
+
 def test_a_cache_that_holds_everything_tells_nothing() -> None:
     silent = [
         replace(c, counts={arm: dict.fromkeys(found, 0.0) for arm, found in c.counts.items()})

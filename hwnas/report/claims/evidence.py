@@ -70,11 +70,14 @@ class Evidence:
     ) -> PatternSweep:
         """The study of all six patterns with the most networks; of equal ones the best, then the most threads.
 
+        All batches count for that, also where rules look at the smallest alone: a study of several goes before
+        one that is as large at one batch.
+
         Args:
             axis: Over what.
             arms: On which each network was measured.
             baseline: That speedups refer to.
-            one_batch: Whether only the smallest batch counts, with all its values.
+            one_batch: Whether the sweep is cut to its smallest batch, with all values of that.
 
         Raises:
             MissingEvidence: There is none of at least three values.
@@ -85,7 +88,7 @@ class Evidence:
             raise MissingEvidence(
                 f"no study of all six patterns over {axis} on {where}; run hwnas measure {axis}{holes}"
             )
-        return max(found, key=lambda s: (s.size, *quality_rank(s.cells), s.threads))
+        return max(found, key=lambda s: (s.networks, s.size, *quality_rank(s.cells), s.threads))
 
     def with_misses(self, axis: Axis, arms: Sequence[str] = _BOTH) -> PatternSweep:
         """The study whose misses are known: on the study's own cache, of the largest images.

@@ -41,9 +41,11 @@ class PatternSweep:
             for c in sweep.cells
             if c.backend in arms and _is_the_studys(c.workload)
         }
-        grid = (smallest_batch if one_batch else largest_grid)(
-            {b: self._complete_at(b) for b in {batch for _, _, batch, _ in self._cells}}
-        )
+        complete = {b: self._complete_at(b) for b in {batch for _, _, batch, _ in self._cells}}
+        whole = largest_grid(complete)
+        grid = smallest_batch(complete) if one_batch else whole
+        #: Networks of the largest grid over all batches, also where one batch alone is wanted.
+        self.networks = len(STUDIED_PATTERNS) * len(whole[0]) * len(whole[1])
         #: Values of the axis, and batches, ascending.
         self.values, self.batches = grid
         #: Sizes that were seen and take no part, each with its first reason.
