@@ -140,6 +140,31 @@ def test_of_equal_studies_the_undisturbed_one_counts() -> None:
     assert "1 thread; 2 passes, 0 of 72 cells noisy or preempted" in found["average-speedup"].note
 
 
+_NAMED = ("depthwise-bottleneck-550", "depthwise-bottleneck-520", "fifty-like-ten")
+
+
+def test_claims_that_name_depths_are_not_judged_at_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claim_worlds.DEPTHS", (10, 20, 30))
+    shallow = findings(RIGHT.cases)
+    for name in _NAMED:
+        assert shallow[name].verdict is ClaimVerdict.NOT_MEASURED, name
+        assert "of depth 50 and batch 1" in shallow[name].note, name
+    assert shallow["depthwise-bottleneck-most"].verdict is ClaimVerdict.HOLDS
+    monkeypatch.setattr("claim_worlds.DEPTHS", (20, 30, 50))
+    deep = findings(RIGHT.cases)
+    assert "nothing was measured for depthwise_separable of depth 10" in deep["fifty-like-ten"].note
+    assert deep["depthwise-bottleneck-550"].verdict is ClaimVerdict.HOLDS
+
+
+def test_another_patterns_hole_costs_no_claim_on_one_pattern_at_a_depth(deep) -> None:
+    found = findings(altered(deep, lambda c: c.without(TORCH), name="standard", depth=50, batch=1))
+    for name in _NAMED:
+        assert found[name].verdict is ClaimVerdict.HOLDS, name
+        assert "left out: depth 50 (standard of depth 50" in found[name].note
+    assert "depthwise bottleneck at depth 50" in found["depthwise-bottleneck-550"].note
+    assert "depth 30" in found["depthwise-bottleneck-most"].note
+
+
 def test_of_studies_as_large_at_one_batch_the_one_with_more_batches_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -171,6 +171,15 @@ def test_a_gap_must_be_there_and_grow() -> None:
     assert {p.verdict for p in shrinking["gap-grows-with-depth"].parts if ", depth 50" in p.name} == {HOLDS}
 
 
+@pytest.mark.parametrize(("gain", "verdict"), [(5.0, HOLDS), (8.0, NOT), (3.0, NOT)])
+def test_fifty_layers_that_take_much_less_than_ten_do_not_take_as_long(
+    gain: float, verdict: ClaimVerdict
+) -> None:
+    found = findings(replace(RIGHT, speedup=_like(RIGHT.speedup, depthwise_separable=gain)).cases)
+    assert found["fifty-like-ten"].verdict is verdict
+    assert found["fifty-like-ten"].value.value == pytest.approx(5.0 / gain)
+
+
 def test_the_gain_of_networks_must_follow_that_of_their_pattern() -> None:
     networks = _like(RIGHT.networks, resnext50_32x4d=(20.0, 6.0), resnext101_32x8d=(20.0, 6.0))
     found = findings(replace(RIGHT, networks=networks).cases)["gain-follows-pattern"]

@@ -138,6 +138,14 @@ class PatternSweep:
         """
         return [self.cell(pattern, backend, value, batch) for value in self.values]
 
+    def speedup_at(self, pattern: str, value: int) -> Value:
+        """Of the accelerated arm at one value and the smallest batch, whatever other patterns lack there.
+
+        Raises:
+            MissingEvidence: There is none.
+        """
+        return speedup(self.cell(pattern, ACCELERATED, value))
+
     def speedups(self, pattern: str, batch: int | None = None, backend: str = ACCELERATED) -> list[Value]:
         """Of an arm over all values.
 
