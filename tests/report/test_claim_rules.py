@@ -171,6 +171,42 @@ def test_a_gap_must_be_there_and_grow() -> None:
     assert {p.verdict for p in shrinking["gap-grows-with-depth"].parts if ", depth 50" in p.name} == {HOLDS}
 
 
+@pytest.mark.parametrize(
+    ("arm", "factor", "refuted"),
+    [
+        (OPENVINO, 2.0, {"accelerated-constant-over-batch", "speedup-grows-with-batch"}),
+        (OPENVINO, 0.5, {"accelerated-constant-over-batch"}),
+        (TORCH, 0.4, {"native-slows-with-batch", "speedup-grows-with-batch"}),
+    ],
+)
+def test_batches_between_the_smallest_and_the_largest_count(
+    monkeypatch: pytest.MonkeyPatch, arm: str, factor: float, refuted: set[str]
+) -> None:
+    monkeypatch.setattr("claim_worlds.BATCHES", (1, 8, 32))
+    every = {"accelerated-constant-over-batch", "native-slows-with-batch", "speedup-grows-with-batch"}
+    straight = findings(RIGHT.cases)
+    assert {straight[name].verdict for name in every} == {HOLDS}
+    found = findings(altered(RIGHT.cases, lambda c: c.times_as_long(factor, arm), name="grouped", batch=8))
+    assert {name for name in every if found[name].verdict is not HOLDS} == refuted
+    for name in refuted:
+        assert found[name].verdict is NOT
+        assert "grouped, batch 8" in found[name].here
+        assert len(found[name].parts) == 12
+
+
+def test_the_time_at_batches_that_the_study_names_is_not_judged_at_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("claim_worlds.BATCHES", (1, 8))
+    found = findings(RIGHT.cases)
+    assert found["native-slows-with-batch"].verdict is HOLDS
+    assert found["native-standard-300-to-500"].verdict is ClaimVerdict.NOT_MEASURED
+    assert "batch 32 was not measured" in found["native-standard-300-to-500"].note
+    monkeypatch.setattr("claim_worlds.BATCHES", (1, 32, 64))
+    larger = findings(altered(RIGHT.cases, lambda c: c.times_as_long(9.0, TORCH), name="standard", batch=64))
+    assert larger["native-standard-300-to-500"].verdict is HOLDS
+
+
 @pytest.mark.parametrize(("gain", "verdict"), [(5.0, HOLDS), (8.0, NOT), (3.0, NOT)])
 def test_fifty_layers_that_take_much_less_than_ten_do_not_take_as_long(
     gain: float, verdict: ClaimVerdict
