@@ -89,6 +89,33 @@ def test_a_refused_cell_of_the_smallest_batch_costs_its_depth(deep) -> None:
         assert "left out: depth 20 (standard of depth 20 and batch 1" in found[name].note
 
 
+def test_a_missing_comparison_costs_no_claim_but_its_size(deep) -> None:
+    def apart(case):
+        return replace(case, alone=(OPENVINO,))
+
+    before, found = findings(deep), findings(altered(deep, apart, name="grouped", depth=20, batch=1))
+    assert _holding(found) == _holding(before)
+    reason = "on openvino:cpu:fp32: no speedup (not measured side by side with torch:cpu:fp32)"
+    for name in ("average-speedup", "speedup-grows-with-depth"):
+        assert f"left out: depth 20 (grouped of depth 20 and batch 1 {reason})" in found[name].note
+    # What was counted needs no comparison.
+    assert "left out" not in found["fewer-misses"].note
+    without = findings(altered(deep, apart, name="depthwise_bottleneck", depth=50, batch=1))
+    assert without["depthwise-bottleneck-550"].verdict is ClaimVerdict.NOT_MEASURED
+    assert "side by side" in without["depthwise-bottleneck-550"].note
+    assert without["depthwise-bottleneck-most"].verdict is ClaimVerdict.HOLDS
+
+
+def test_a_study_without_speedups_does_not_go_before_one_that_has_them(deep) -> None:
+    apart = [replace(c, alone=(OPENVINO,), threads=2) for c in deep if c.workload.params.get("depth") != 50]
+    smaller = [c for c in RIGHT.over_depth() if c.workload.batch == 1]
+    for cases in ([*apart, *smaller], [*smaller, *apart]):
+        found = findings(cases)["depthwise-bottleneck-most"]
+        assert found.verdict is ClaimVerdict.HOLDS
+        assert "1 thread;" in found.note
+    assert "side by side" in findings(apart)["depthwise-bottleneck-most"].note
+
+
 def test_a_batch_that_failed_at_most_depths_is_dropped(deep) -> None:
     cases = deep
     for depth in (20, 30, 50):

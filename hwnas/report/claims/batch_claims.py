@@ -15,8 +15,6 @@ from hwnas.report.claims.values import Value, latency
 from hwnas.report.claims.wording import spoken
 
 _PLACE = "section 2.1"
-
-
 #: Time of an image in standard convolutions, natively [s]: batch -> what the study tells of it.
 _TOLD = {1: 300e-3, 32: 500e-3}
 
@@ -67,7 +65,7 @@ def _native_standard_number(evidence: Evidence) -> Finding:
     small, large = _TOLD
     for batch in (small, large):
         if batch not in sweep.batches:
-            raise MissingEvidence(f"batch {batch} was not measured at all these depths; {sweep.note()}")
+            raise MissingEvidence(f"no batch {batch} at all these depths; {sweep.note()}")
     found = _per_image_growth(NATIVE)(sweep, "standard", small, large)
     part = Part("standard", found, near(_TOLD[large] / _TOLD[small]), Unit.TIMES)
     return judged([part], sweep.note(f"batch {large} against {small}"))

@@ -94,7 +94,7 @@ def _separable_similar(evidence: Evidence) -> Finding:
     sweep, patterns = counts.sweep, ("depthwise_separable", _DEPTHWISE_BOTTLENECK)
     found = [counts.of(p) for p in patterns]
     separable, bottleneck = (r.known(spoken(p)) for r, p in zip(found, patterns, strict=True))
-    own, other = (sweep.speedups(p)[-1] for p in patterns)
+    own, other = (sweep.speedup_at(p, sweep.values[-1]) for p in patterns)
     parts = [
         Part(
             "reduction of misses over depthwise bottleneck's",
