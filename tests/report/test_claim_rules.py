@@ -92,6 +92,30 @@ def test_over_width_misses_must_improve_by_less(over_width: float, verdict: Clai
     assert found["fewer-misses-over-width"].verdict is (HOLDS if over_width > 1 else NOT)
 
 
+def _renamed(case: Case, *kinds: tuple[str, str | None]) -> Case:
+    """The counts on the study's cache as those of others, and no other counts."""
+    counts = {
+        arm: {kind: found[PAPER_CACHE] for kind in kinds if PAPER_CACHE in found}
+        for arm, found in case.counts.items()
+    }
+    return replace(case, counts=counts)
+
+
+def test_misses_over_depth_and_width_are_compared_on_one_cache() -> None:
+    other = ("model", "1048576,16,64")
+    over_depth, over_width = list(RIGHT.over_depth()), [_renamed(c, other) for c in RIGHT.over_width()]
+    apart = findings([*over_depth, *over_width])
+    less = apart["fewer-misses-less-over-width"]
+    assert less.verdict is ClaimVerdict.NOT_MEASURED
+    assert "4194304" in less.note
+    assert "1048576" in less.note
+    assert apart["fewer-misses"].verdict is apart["fewer-misses-over-width"].verdict is HOLDS
+    both = findings([*(_renamed(c, other, PAPER_CACHE) for c in over_depth), *over_width])
+    assert both["fewer-misses-less-over-width"].verdict is HOLDS
+    assert "4194304" not in both["fewer-misses-less-over-width"].note
+    assert "4194304" in both["fewer-misses"].note
+
+
 def _counting(native: float, accelerated: float):
     def change(case: Case) -> Case:
         arms = {TORCH: native, OPENVINO: accelerated}

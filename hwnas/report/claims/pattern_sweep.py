@@ -45,7 +45,7 @@ class PatternSweep:
             for c in sweep.cells
             if c.backend in arms and _is_the_studys(c.workload)
         }
-        self._compared = frozenset(arms) - {baseline} if baseline in arms else frozenset()
+        self._compared = frozenset(a for a in arms if baseline in arms and a != baseline)
         complete = self._complete()
         if self._compared and len(largest_grid(complete)[0]) < FEWEST:
             self._compared = frozenset()
