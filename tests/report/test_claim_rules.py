@@ -155,6 +155,14 @@ def test_networks_that_miss_nothing_on_either_side_are_counted_in_the_note() -> 
     assert "1 network without misses on either backend left out" in found["fewer-misses"].note
 
 
+def test_where_nothing_misses_accelerated_that_is_a_number_too() -> None:
+    found = findings([_counting(10.0, 0.0)(c) for c in RIGHT.cases])["fewer-misses"]
+    assert (found.verdict, found.value.value) == (HOLDS, 0)
+    assert found.value.counted
+    assert [p.name for p in found.parts] == ["networks that miss more accelerated"]
+    assert found.here == "no misses accelerated"
+
+
 def test_where_only_acceleration_misses_means_do_not_exist() -> None:
     found = findings(replace(RIGHT, misses_over_width=0.0).cases)
     assert found["fewer-misses-less-over-width"].verdict is ClaimVerdict.NOT_MEASURED

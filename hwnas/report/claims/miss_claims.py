@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hwnas.report.claims.bounds import NEAR, ClaimVerdict, above, near
+from hwnas.report.claims.bounds import NEAR, ClaimVerdict, above, below, near
 from hwnas.report.claims.combining import ratio
 from hwnas.report.claims.evidence import PAPER_CACHE, Evidence
 from hwnas.report.claims.finding import Claim, Finding, Part, Unit, judged
@@ -12,6 +12,7 @@ from hwnas.report.claims.misses import MissKind, Reduction, counted_by, miss_kin
 from hwnas.report.claims.missing import MissingEvidence
 from hwnas.report.claims.pattern_sweep import PatternSweep
 from hwnas.report.claims.studied import DEEP, STUDIED_PATTERNS
+from hwnas.report.claims.values import Value
 from hwnas.report.claims.wording import spoken
 
 _FIGURE = "section 2.2, figure 3"
@@ -53,7 +54,8 @@ def _fewer(choose: Callable[[Evidence], PatternSweep]) -> Callable[[Evidence], F
         counts = _Counts(choose(evidence))
         parts, note = counts.all.parts(), counts.note(counts.all)
         if not parts:
-            return Finding(ClaimVerdict.HOLDS, here="no misses accelerated", note=note)
+            none = Part("networks that miss more accelerated", Value.exact(0), below(1))
+            return judged([none], note, here="no misses accelerated")
         finding = judged(parts, note)
         if finding.verdict is not ClaimVerdict.HOLDS:
             return finding
