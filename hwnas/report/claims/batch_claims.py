@@ -93,7 +93,8 @@ BATCH_CLAIMS = (
         "An image takes standard convolutions 300 ms natively at batch 1 and 500 ms at batch 32.",
         _PLACE,
         "1.67x",
-        f"The ratio of both times, mean over depth, is within a factor of {NEAR} of the study's value with the whole interval.",
+        f"The ratio of both times, mean over depth, is within a factor of {NEAR} of the study's value with the "
+        "whole interval.",
         _native_standard_number,
     ),
     Claim(

@@ -70,8 +70,8 @@ class Evidence:
     ) -> PatternSweep:
         """The study of all six patterns with the most networks; of equal ones the best, then the most threads.
 
-        Studies without the speedups that are wanted come last. All batches count for that, also where rules look at the smallest alone: a study of several goes before
-        one that is as large at one batch.
+        Studies without the speedups that are wanted come last. The networks of all batches count, also where
+        rules look at the smallest batch alone: a study of several goes before one that is as large at one.
 
         Args:
             axis: Over what.

@@ -80,8 +80,11 @@ class PatternSweep:
         what = f"{pattern} of {self.axis} {value} and batch {batch} on {arm}"
         if cell is None:
             return f"nothing was measured for {what}"
-        status, why = (cell.status, cell.reason) if cell.estimate is None else ("no speedup", cell.no_comparison)
-        return f"{what}: {status} ({shorten(why, _REASON_CHARACTERS, placeholder=' ...')})"
+        if cell.estimate is None:
+            lost, why = str(cell.status), cell.reason
+        else:
+            lost, why = "no speedup", cell.no_comparison
+        return f"{what}: {lost} ({shorten(why, _REASON_CHARACTERS, placeholder=' ...')})"
 
     def _left_out(self, grid: Grid, one_batch: bool) -> Iterator[str]:
         values, batches = grid
