@@ -36,6 +36,7 @@ class Case:
         passes: Of every arm.
         preemptions: A second.
         half_width: Of every interval, relative.
+        alone: Backends that ran in no round with another.
     """
 
     workload: Workload
@@ -45,6 +46,7 @@ class Case:
     passes: int = 2
     preemptions: float = 0.0
     half_width: float = 0.01
+    alone: tuple[str, ...] = ()
 
     def without(self, backend: str, status: Status = Status.REFUSED, reason: str = "9 GiB") -> Case:
         """One arm has no latency."""
@@ -75,7 +77,9 @@ class Case:
                 campaign_uid="study",
                 cache_misses=tuple(Counter(LLC_MISSES, n, *kind, self.threads) for kind, n in counts.items()),
             )
-            if isinstance(base, float) and backend != baseline:
+            if {backend, baseline} & set(self.alone):
+                cell = replace(cell, no_comparison=f"not measured side by side with {baseline}")
+            elif isinstance(base, float) and backend != baseline:
                 s = base / time
                 compared = Comparison(s, s * low, s * high, judge(s, s * low, s * high))
                 cell = replace(cell, comparison=compared, baseline=baseline, paired_passes=passes)

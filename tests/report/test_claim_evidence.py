@@ -89,6 +89,33 @@ def test_a_refused_cell_of_the_smallest_batch_costs_its_depth(deep) -> None:
         assert "left out: depth 20 (standard of depth 20 and batch 1" in found[name].note
 
 
+def test_a_missing_comparison_costs_no_claim_but_its_size(deep) -> None:
+    def apart(case):
+        return replace(case, alone=(OPENVINO,))
+
+    before, found = findings(deep), findings(altered(deep, apart, name="grouped", depth=20, batch=1))
+    assert _holding(found) == _holding(before)
+    reason = "on openvino:cpu:fp32: no speedup (not measured side by side with torch:cpu:fp32)"
+    for name in ("average-speedup", "speedup-grows-with-depth"):
+        assert f"left out: depth 20 (grouped of depth 20 and batch 1 {reason})" in found[name].note
+    # What was counted needs no comparison.
+    assert "left out" not in found["fewer-misses"].note
+    without = findings(altered(deep, apart, name="depthwise_bottleneck", depth=50, batch=1))
+    assert without["depthwise-bottleneck-550"].verdict is ClaimVerdict.NOT_MEASURED
+    assert "side by side" in without["depthwise-bottleneck-550"].note
+    assert without["depthwise-bottleneck-most"].verdict is ClaimVerdict.HOLDS
+
+
+def test_a_study_without_speedups_does_not_go_before_one_that_has_them(deep) -> None:
+    apart = [replace(c, alone=(OPENVINO,), threads=2) for c in deep if c.workload.params.get("depth") != 50]
+    smaller = [c for c in RIGHT.over_depth() if c.workload.batch == 1]
+    for cases in ([*apart, *smaller], [*smaller, *apart]):
+        found = findings(cases)["depthwise-bottleneck-most"]
+        assert found.verdict is ClaimVerdict.HOLDS
+        assert "1 thread;" in found.note
+    assert "side by side" in findings(apart)["depthwise-bottleneck-most"].note
+
+
 def test_a_batch_that_failed_at_most_depths_is_dropped(deep) -> None:
     cases = deep
     for depth in (20, 30, 50):
@@ -138,6 +165,50 @@ def test_of_equal_studies_the_undisturbed_one_counts() -> None:
     found = findings([*RIGHT.cases, *disturbed])
     assert found["average-speedup"].verdict is ClaimVerdict.HOLDS
     assert "1 thread; 2 passes, 0 of 72 cells noisy or preempted" in found["average-speedup"].note
+
+
+_NAMED = ("depthwise-bottleneck-550", "depthwise-bottleneck-520", "fifty-like-ten")
+
+
+def test_claims_that_name_depths_are_not_judged_at_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claim_worlds.DEPTHS", (10, 20, 30))
+    shallow = findings(RIGHT.cases)
+    for name in _NAMED:
+        assert shallow[name].verdict is ClaimVerdict.NOT_MEASURED, name
+        assert "of depth 50 and batch 1" in shallow[name].note, name
+    assert shallow["depthwise-bottleneck-most"].verdict is ClaimVerdict.HOLDS
+    monkeypatch.setattr("claim_worlds.DEPTHS", (20, 30, 50))
+    deep = findings(RIGHT.cases)
+    assert "nothing was measured for depthwise_separable of depth 10" in deep["fifty-like-ten"].note
+    assert deep["depthwise-bottleneck-550"].verdict is ClaimVerdict.HOLDS
+
+
+def test_another_patterns_hole_costs_no_claim_on_one_pattern_at_a_depth(deep) -> None:
+    found = findings(altered(deep, lambda c: c.without(TORCH), name="standard", depth=50, batch=1))
+    for name in _NAMED:
+        assert found[name].verdict is ClaimVerdict.HOLDS, name
+        assert "left out: depth 50 (standard of depth 50" in found[name].note
+    assert "depthwise bottleneck at depth 50" in found["depthwise-bottleneck-550"].note
+    assert "depth 30" in found["depthwise-bottleneck-most"].note
+
+
+def test_of_studies_as_large_at_one_batch_the_one_with_more_batches_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A quick study for cache misses does not judge speedups, however undisturbed it was."""
+    monkeypatch.setattr("claim_worlds.BATCHES", (1, 8, 32))
+    noisy = [replace(c, preemptions=50.0) for c in RIGHT.over_depth()]
+    quick = []
+    for case in noisy:
+        if case.workload.batch == 1:
+            depth = case.workload.params["depth"]
+            larger = pattern_workload(case.workload.name, depth=depth, width=64, resolution=112)
+            quick.append(replace(case, workload=larger, passes=1, preemptions=0.0).times_as_long(10.0))
+    found = findings([*quick, *noisy])
+    for name in ("depthwise-bottleneck-550", "speedup-grows-with-depth", "average-speedup"):
+        assert found[name].verdict is ClaimVerdict.HOLDS, name
+        assert found[name].note.startswith("56x56"), name
+    assert found["fewer-misses"].note.startswith("112x112")
 
 
 def test_a_cache_that_holds_everything_tells_nothing() -> None:

@@ -92,6 +92,30 @@ def test_over_width_misses_must_improve_by_less(over_width: float, verdict: Clai
     assert found["fewer-misses-over-width"].verdict is (HOLDS if over_width > 1 else NOT)
 
 
+def _renamed(case: Case, *kinds: tuple[str, str | None]) -> Case:
+    """The counts on the study's cache as those of others, and no other counts."""
+    counts = {
+        arm: {kind: found[PAPER_CACHE] for kind in kinds if PAPER_CACHE in found}
+        for arm, found in case.counts.items()
+    }
+    return replace(case, counts=counts)
+
+
+def test_misses_over_depth_and_width_are_compared_on_one_cache() -> None:
+    other = ("model", "1048576,16,64")
+    over_depth, over_width = list(RIGHT.over_depth()), [_renamed(c, other) for c in RIGHT.over_width()]
+    apart = findings([*over_depth, *over_width])
+    less = apart["fewer-misses-less-over-width"]
+    assert less.verdict is ClaimVerdict.NOT_MEASURED
+    assert "4194304" in less.note
+    assert "1048576" in less.note
+    assert apart["fewer-misses"].verdict is apart["fewer-misses-over-width"].verdict is HOLDS
+    both = findings([*(_renamed(c, other, PAPER_CACHE) for c in over_depth), *over_width])
+    assert both["fewer-misses-less-over-width"].verdict is HOLDS
+    assert "4194304" not in both["fewer-misses-less-over-width"].note
+    assert "4194304" in both["fewer-misses"].note
+
+
 def _counting(native: float, accelerated: float):
     def change(case: Case) -> Case:
         arms = {TORCH: native, OPENVINO: accelerated}
@@ -129,6 +153,14 @@ def test_networks_that_miss_nothing_on_either_side_are_counted_in_the_note() -> 
     found = findings(altered(RIGHT.cases, _counting(0.0, 0.0), name="grouped", depth=DEPTHS[0], batch=1))
     assert found["fewer-misses"].verdict is HOLDS
     assert "1 network without misses on either backend left out" in found["fewer-misses"].note
+
+
+def test_where_nothing_misses_accelerated_that_is_a_number_too() -> None:
+    found = findings([_counting(10.0, 0.0)(c) for c in RIGHT.cases])["fewer-misses"]
+    assert (found.verdict, found.value.value) == (HOLDS, 0)
+    assert found.value.counted
+    assert [p.name for p in found.parts] == ["networks that miss more accelerated"]
+    assert found.here == "no misses accelerated"
 
 
 def test_where_only_acceleration_misses_means_do_not_exist() -> None:
@@ -169,6 +201,51 @@ def test_a_gap_must_be_there_and_grow() -> None:
     shrinking = findings(replace(RIGHT, depth_exponent=-1.2, speedup=less).cases)
     assert shrinking["gap-grows-with-depth"].verdict is NOT
     assert {p.verdict for p in shrinking["gap-grows-with-depth"].parts if ", depth 50" in p.name} == {HOLDS}
+
+
+@pytest.mark.parametrize(
+    ("arm", "factor", "refuted"),
+    [
+        (OPENVINO, 2.0, {"accelerated-constant-over-batch", "speedup-grows-with-batch"}),
+        (OPENVINO, 0.5, {"accelerated-constant-over-batch"}),
+        (TORCH, 0.4, {"native-slows-with-batch", "speedup-grows-with-batch"}),
+    ],
+)
+def test_batches_between_the_smallest_and_the_largest_count(
+    monkeypatch: pytest.MonkeyPatch, arm: str, factor: float, refuted: set[str]
+) -> None:
+    monkeypatch.setattr("claim_worlds.BATCHES", (1, 8, 32))
+    every = {"accelerated-constant-over-batch", "native-slows-with-batch", "speedup-grows-with-batch"}
+    straight = findings(RIGHT.cases)
+    assert {straight[name].verdict for name in every} == {HOLDS}
+    found = findings(altered(RIGHT.cases, lambda c: c.times_as_long(factor, arm), name="grouped", batch=8))
+    assert {name for name in every if found[name].verdict is not HOLDS} == refuted
+    for name in refuted:
+        assert found[name].verdict is NOT
+        assert "grouped, batch 8" in found[name].here
+        assert len(found[name].parts) == 12
+
+
+def test_the_time_at_batches_that_the_study_names_is_not_judged_at_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("claim_worlds.BATCHES", (1, 8))
+    found = findings(RIGHT.cases)
+    assert found["native-slows-with-batch"].verdict is HOLDS
+    assert found["native-standard-300-to-500"].verdict is ClaimVerdict.NOT_MEASURED
+    assert "no batch 32" in found["native-standard-300-to-500"].note
+    monkeypatch.setattr("claim_worlds.BATCHES", (1, 32, 64))
+    larger = findings(altered(RIGHT.cases, lambda c: c.times_as_long(9.0, TORCH), name="standard", batch=64))
+    assert larger["native-standard-300-to-500"].verdict is HOLDS
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(5.0, HOLDS), (8.0, NOT), (3.0, NOT)])
+def test_fifty_layers_that_take_much_less_than_ten_do_not_take_as_long(
+    gain: float, verdict: ClaimVerdict
+) -> None:
+    found = findings(replace(RIGHT, speedup=_like(RIGHT.speedup, depthwise_separable=gain)).cases)
+    assert found["fifty-like-ten"].verdict is verdict
+    assert found["fifty-like-ten"].value.value == pytest.approx(5.0 / gain)
 
 
 def test_the_gain_of_networks_must_follow_that_of_their_pattern() -> None:

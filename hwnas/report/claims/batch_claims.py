@@ -15,48 +15,60 @@ from hwnas.report.claims.values import Value, latency
 from hwnas.report.claims.wording import spoken
 
 _PLACE = "section 2.1"
+#: Time of an image in standard convolutions, natively [s]: batch -> what the study tells of it.
+_TOLD = {1: 300e-3, 32: 500e-3}
 
 
-def _batches(sweep: PatternSweep) -> tuple[int, int]:
-    if len(sweep.batches) < 2:
+def _batches(sweep: PatternSweep) -> tuple[int, list[int]]:
+    """The smallest batch, and those that are compared with it."""
+    small, *larger = sweep.batches
+    if not larger:
         raise MissingEvidence(f"only one batch was measured; {sweep.note()}")
-    return sweep.batches[0], sweep.batches[-1]
+    return small, larger
 
 
-def _speedup_growth(sweep: PatternSweep, pattern: str) -> Value:
-    """Mean speedup of the largest batch over that of the smallest, over all depths."""
-    small, large = (sweep.speedups(pattern, b) for b in _batches(sweep))
-    return mean_ratio(large, small)
+def _speedup_growth(sweep: PatternSweep, pattern: str, small: int, large: int) -> Value:
+    """Mean speedup of a batch over that of a smaller one, over all depths."""
+    return mean_ratio(sweep.speedups(pattern, large), sweep.speedups(pattern, small))
 
 
-def _per_image_growth(sweep: PatternSweep, pattern: str, backend: str) -> Value:
-    """Time of an image in the largest batch over that in the smallest, over all depths."""
-    small, large = ([latency(c) for c in sweep.line(pattern, backend, b)] for b in _batches(sweep))
-    return mean_ratio(large, small)
+def _per_image_growth(backend: str) -> Callable[[PatternSweep, str, int, int], Value]:
+    """Time of an image in a batch over that in a smaller one, over all depths."""
 
+    def growth(sweep: PatternSweep, pattern: str, small: int, large: int) -> Value:
+        before, after = ([latency(c) for c in sweep.line(pattern, backend, b)] for b in (small, large))
+        return mean_ratio(after, before)
 
-def _note(sweep: PatternSweep) -> str:
-    small, large = _batches(sweep)
-    return sweep.note(f"batch {large} against {small}")
+    return growth
 
 
 def _for_each_pattern(
-    number: Callable[[PatternSweep, str], Value], bounds: Bounds
+    number: Callable[[PatternSweep, str, int, int], Value], bounds: Bounds
 ) -> Callable[[Evidence], Finding]:
-    """A rule on a number of each pattern."""
+    """A rule on a number of each pattern at each batch but the smallest, which it is compared with."""
 
     def rule(evidence: Evidence) -> Finding:
         sweep = evidence.depth_and_batch
-        parts = [Part(spoken(p), number(sweep, p), bounds, Unit.TIMES) for p in STUDIED_PATTERNS]
-        return judged(parts, _note(sweep))
+        small, larger = _batches(sweep)
+        parts = [
+            Part(f"{spoken(p)}, batch {b}", number(sweep, p, small, b), bounds, Unit.TIMES)
+            for p in STUDIED_PATTERNS
+            for b in larger
+        ]
+        return judged(parts, sweep.note(f"each against batch {small}"))
 
     return rule
 
 
 def _native_standard_number(evidence: Evidence) -> Finding:
     sweep = evidence.depth_and_batch
-    found = _per_image_growth(sweep, "standard", NATIVE)
-    return judged([Part("standard", found, near(500 / 300), Unit.TIMES)], _note(sweep))
+    small, large = _TOLD
+    for batch in (small, large):
+        if batch not in sweep.batches:
+            raise MissingEvidence(f"no batch {batch} at all these depths; {sweep.note()}")
+    found = _per_image_growth(NATIVE)(sweep, "standard", small, large)
+    part = Part("standard", found, near(_TOLD[large] / _TOLD[small]), Unit.TIMES)
+    return judged([part], sweep.note(f"batch {large} against {small}"))
 
 
 BATCH_CLAIMS = (
@@ -65,7 +77,7 @@ BATCH_CLAIMS = (
         "The gain from acceleration generally increases with the batch.",
         _PLACE,
         "grows",
-        "For every pattern the mean speedup of the largest batch over that of the smallest lies above 1.",
+        "For every pattern the mean speedup of each larger batch over that of the smallest lies above 1.",
         _for_each_pattern(_speedup_growth, above(1.0)),
     ),
     Claim(
@@ -73,15 +85,16 @@ BATCH_CLAIMS = (
         "The native framework takes longer for an image as the batch grows.",
         _PLACE,
         "grows",
-        "For every pattern the time of an image in the largest batch over that in the smallest lies above 1.",
-        _for_each_pattern(lambda sweep, p: _per_image_growth(sweep, p, NATIVE), above(1.0)),
+        "For every pattern the time of an image in each larger batch over that in the smallest lies above 1.",
+        _for_each_pattern(_per_image_growth(NATIVE), above(1.0)),
     ),
     Claim(
         "native-standard-300-to-500",
         "An image takes standard convolutions 300 ms natively at batch 1 and 500 ms at batch 32.",
         _PLACE,
         "1.67x",
-        f"The ratio of both times is within a factor of {NEAR} of the study's value with the whole interval.",
+        f"The ratio of both times, mean over depth, is within a factor of {NEAR} of the study's value with the "
+        "whole interval.",
         _native_standard_number,
     ),
     Claim(
@@ -89,7 +102,8 @@ BATCH_CLAIMS = (
         "Accelerated networks take a similar time for an image at every batch.",
         _PLACE,
         "1x",
-        f"For every pattern the ratio of the largest to the smallest batch is within a factor of {NEAR} of 1.",
-        _for_each_pattern(lambda sweep, p: _per_image_growth(sweep, p, ACCELERATED), near(1.0)),
+        "For every pattern the time of an image in each larger batch over that in the smallest is within a "
+        f"factor of {NEAR} of 1.",
+        _for_each_pattern(_per_image_growth(ACCELERATED), near(1.0)),
     ),
 )

@@ -70,11 +70,14 @@ class Evidence:
     ) -> PatternSweep:
         """The study of all six patterns with the most networks; of equal ones the best, then the most threads.
 
+        Studies without the speedups that are wanted come last. The networks of all batches count, also where
+        rules look at the smallest batch alone: a study of several goes before one that is as large at one.
+
         Args:
             axis: Over what.
             arms: On which each network was measured.
-            baseline: That speedups refer to.
-            one_batch: Whether only the smallest batch counts, with all its values.
+            baseline: That speedups refer to; where it is none of the arms, latencies are enough.
+            one_batch: Whether the sweep is cut to its smallest batch, with all values of that.
 
         Raises:
             MissingEvidence: There is none of at least three values.
@@ -85,7 +88,7 @@ class Evidence:
             raise MissingEvidence(
                 f"no study of all six patterns over {axis} on {where}; run hwnas measure {axis}{holes}"
             )
-        return max(found, key=lambda s: (s.size, *quality_rank(s.cells), s.threads))
+        return max(found, key=lambda s: (s.compared, s.networks, s.size, *quality_rank(s.cells), s.threads))
 
     def with_misses(self, axis: Axis, arms: Sequence[str] = _BOTH) -> PatternSweep:
         """The study whose misses are known: on the study's own cache, of the largest images.
@@ -97,7 +100,8 @@ class Evidence:
         Raises:
             MissingEvidence: There is none of at least three values.
         """
-        sweeps, holes = self._sweeps(axis, arms, NATIVE, one_batch=True)
+        # A network whose misses were counted takes part, also where no round measured it side by side.
+        sweeps, holes = self._sweeps(axis, arms, None, one_batch=True)
         found = [s for s in sweeps if miss_kinds(s)]
         if not found:
             where = " and ".join(arms)
@@ -114,11 +118,11 @@ class Evidence:
         return max(found, key=rank)
 
     def _sweeps(
-        self, axis: Axis, arms: Sequence[str], baseline: str, *, one_batch: bool
+        self, axis: Axis, arms: Sequence[str], baseline: str | None, *, one_batch: bool
     ) -> tuple[list[PatternSweep], str]:
         """Studies of at least three values; and what the others lack, as the end of a message."""
-        cells = self.selection(baseline).cells
-        sweeps = [PatternSweep(s, arms, one_batch=one_batch) for s in find_sweeps(cells, axis)]
+        cells = self.selection(baseline or NATIVE).cells
+        sweeps = [PatternSweep(s, arms, baseline, one_batch=one_batch) for s in find_sweeps(cells, axis)]
         holes = [hole for s in sweeps for hole in s.left_out[:1]]
         return [s for s in sweeps if len(s.values) >= FEWEST], f"; missing: {holes[0]}" if holes else ""
 

@@ -8,7 +8,7 @@ from textwrap import shorten
 
 from hwnas.core.workload import Workload
 from hwnas.report.cells import Cell
-from hwnas.report.claims.grid import Grid, largest_grid, smallest_batch
+from hwnas.report.claims.grid import FEWEST, Grid, largest_grid, smallest_batch
 from hwnas.report.claims.missing import MissingEvidence
 from hwnas.report.claims.quality import quality
 from hwnas.report.claims.studied import ACCELERATED, NATIVE, STUDIED_PATTERNS
@@ -23,16 +23,20 @@ _REASON_CHARACTERS = 160
 
 
 class PatternSweep:
-    """The values and batches at which all six patterns have a latency on every arm; other cells take no part.
+    """The values and batches at which all six patterns were measured on every arm; other cells take no part.
+
+    Measured is what has a latency, and a speedup on all arms but the baseline. Where too few have one to make a
+    study, as where the arms never ran side by side, latencies are enough.
 
     Args:
         sweep: Cells of patterns; those with another kernel or other groups than the study's are left out.
         arms: Full ids.
+        baseline: That speedups refer to; None, or none of the arms, where latencies are all that counts.
         one_batch: Whether only the smallest batch is wanted, with all its values.
     """
 
     def __init__(
-        self, sweep: Sweep, arms: Sequence[str] = (NATIVE, ACCELERATED), *, one_batch: bool = False
+        self, sweep: Sweep, arms: Sequence[str], baseline: str | None = None, *, one_batch: bool = False
     ) -> None:
         self.axis, self.image, self.fixed, self.threads = sweep.axis, sweep.image, sweep.fixed, sweep.threads
         self._each = tuple(itertools.product(STUDIED_PATTERNS, arms))
@@ -41,23 +45,33 @@ class PatternSweep:
             for c in sweep.cells
             if c.backend in arms and _is_the_studys(c.workload)
         }
-        grid = (smallest_batch if one_batch else largest_grid)(
-            {b: self._complete_at(b) for b in {batch for _, _, batch, _ in self._cells}}
-        )
+        self._compared = frozenset(a for a in arms if baseline in arms and a != baseline)
+        complete = self._complete()
+        if self._compared and len(largest_grid(complete)[0]) < FEWEST:
+            self._compared = frozenset()
+            complete = self._complete()
+        whole = largest_grid(complete)
+        grid = smallest_batch(complete) if one_batch else whole
+        #: Networks of the largest grid over all batches, also where one batch alone is wanted.
+        self.networks = len(STUDIED_PATTERNS) * len(whole[0]) * len(whole[1])
         #: Values of the axis, and batches, ascending.
         self.values, self.batches = grid
         #: Sizes that were seen and take no part, each with its first reason.
         self.left_out = list(self._left_out(grid, one_batch))
 
-    def _complete_at(self, batch: int) -> frozenset[int]:
-        values = {value for _, _, b, value in self._cells if b == batch}
-        return frozenset(v for v in values if self._hole(batch, v) is None)
+    def _complete(self) -> dict[int, frozenset[int]]:
+        """Batch -> the values at which nothing is missing."""
+        places = {(b, v) for _, _, b, v in self._cells}
+        return {
+            batch: frozenset(v for b, v in places if b == batch and self._hole(b, v) is None)
+            for batch in {b for b, _ in places}
+        }
 
     def _hole(self, batch: int, value: int) -> str | None:
         """Why a size has no complete measurement; None where it has one."""
         for pattern, arm in self._each:
             cell = self._cells.get((pattern, arm, batch, value))
-            if cell is None or cell.estimate is None:
+            if cell is None or cell.estimate is None or (arm in self._compared and cell.comparison is None):
                 return self._lacking(pattern, arm, batch, value)
         return None
 
@@ -66,8 +80,11 @@ class PatternSweep:
         what = f"{pattern} of {self.axis} {value} and batch {batch} on {arm}"
         if cell is None:
             return f"nothing was measured for {what}"
-        reason = shorten(cell.reason, _REASON_CHARACTERS, placeholder=" ...")
-        return f"{what}: {cell.status} ({reason})"
+        if cell.estimate is None:
+            lost, why = str(cell.status), cell.reason
+        else:
+            lost, why = "no speedup", cell.no_comparison
+        return f"{what}: {lost} ({shorten(why, _REASON_CHARACTERS, placeholder=' ...')})"
 
     def _left_out(self, grid: Grid, one_batch: bool) -> Iterator[str]:
         values, batches = grid
@@ -80,6 +97,11 @@ class PatternSweep:
         for batch in () if one_batch else (b for b in seen_batches if b not in kept_batches):
             reasons = (self._hole(batch, v) for v in values)
             yield f"batch {batch} ({next(filter(None, reasons), '')})"
+
+    @property
+    def compared(self) -> bool:
+        """Whether speedups were asked for and are there."""
+        return bool(self._compared)
 
     @property
     def size(self) -> int:
@@ -135,6 +157,14 @@ class PatternSweep:
             MissingEvidence: One has no latency.
         """
         return [self.cell(pattern, backend, value, batch) for value in self.values]
+
+    def speedup_at(self, pattern: str, value: int) -> Value:
+        """Of the accelerated arm at one value and the smallest batch, whatever other patterns lack there.
+
+        Raises:
+            MissingEvidence: There is none.
+        """
+        return speedup(self.cell(pattern, ACCELERATED, value))
 
     def speedups(self, pattern: str, batch: int | None = None, backend: str = ACCELERATED) -> list[Value]:
         """Of an arm over all values.

@@ -15,6 +15,9 @@ DEPTHWISE = ("depthwise_separable", "depthwise_bottleneck")
 STEEP = ("standard", "factorized", "bottleneck")
 FLAT = (*DEPTHWISE, "grouped")
 
+#: The numbers of layers that the study names, which are also the ends of its figures over depth.
+SHALLOW, DEEP = 10, 50
+
 NATIVE = "torch:cpu:fp32"
 ACCELERATED = "openvino:cpu:fp32"
 GPU = "openvino:gpu:fp16"
