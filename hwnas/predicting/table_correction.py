@@ -101,11 +101,13 @@ def _latencies_s(predictor: LatencyPredictor, workloads: list[Workload]) -> list
     if listed is None and len(workloads) > 1:
         # One that cannot be compiled costs those that are compiled with it.
         return [latency_s for workload in workloads for latency_s in _latencies_s(predictor, [workload])]
+    if listed is None:
+        return [None] * len(workloads)
     found: list[float | None] = []
-    for workload, kernels in zip(workloads, listed or [None], strict=True):
+    for workload, kernels in zip(workloads, listed, strict=True):
         try:
-            facts = None if kernels is None else [KernelFacts.of(k) for k in kernels]
-            found.append(None if facts is None else predictor.predict(workload, kernels=facts).latency_s)
+            facts = [KernelFacts.of(k) for k in kernels]
+            found.append(predictor.predict(workload, kernels=facts).latency_s)
         except CELL_FAILURES:
             found.append(None)
     return found
