@@ -11,7 +11,7 @@ from hwnas.report.cells import Cell
 from hwnas.report.claims.grid import FEWEST, Grid, largest_grid, smallest_batch
 from hwnas.report.claims.missing import MissingEvidence
 from hwnas.report.claims.quality import quality
-from hwnas.report.claims.studied import ACCELERATED, NATIVE, STUDIED_PATTERNS
+from hwnas.report.claims.studied import ACCELERATED, STUDIED_PATTERNS
 from hwnas.report.claims.values import Value, speedup
 from hwnas.report.claims.wording import listed
 from hwnas.report.context import plural
