@@ -112,7 +112,7 @@ def test_a_study_without_speedups_does_not_go_before_one_that_has_them(deep) -> 
     for cases in ([*apart, *smaller], [*smaller, *apart]):
         found = findings(cases)["depthwise-bottleneck-most"]
         assert found.verdict is ClaimVerdict.HOLDS
-        assert "1 thread;" in found.note
+        assert "1 thread, depth 50;" in found.note
     assert "side by side" in findings(apart)["depthwise-bottleneck-most"].note
 
 
