@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
 from hwnas.jobs.host_timer import Timed
 from hwnas.jobs.listener import JobListener
 from hwnas.jobs.options import SearchOptions
 from hwnas.measuring.statistics import Estimate
+from hwnas.predicting.locating import NoPredictor
 from hwnas.searching.codes import Codes
 from hwnas.searching.trial import Trial
 from hwnas.workloads.spaces.space_file import load_space
@@ -75,7 +75,7 @@ def made_up_times(
 
 def no_predictor(*_: Any) -> Any:
     """In place of ``find_predictor``: a table of predictions takes seconds."""
-    raise UsageError("there is no predictor", "Make one")
+    raise NoPredictor("there is no predictor", "Make one")
 
 
 def table_of(space_file: Path, folder: Path) -> str:
