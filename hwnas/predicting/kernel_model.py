@@ -236,7 +236,7 @@ def lookups(kernels: Sequence[KernelFacts], times_s: np.ndarray, owners: Sequenc
 
     Args:
         kernels: ``n`` of them.
-        times_s: Their times, shape ``(n,)`` [s]; those too short to be seen are left out.
+        times_s: Their times, shape ``(n,)`` [s]; those that take none are left out.
         owners: Number of the network of each, shape ``(n,)``.
     """
     found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))

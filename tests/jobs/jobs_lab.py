@@ -78,6 +78,12 @@ def no_predictor(*_: Any) -> Any:
     raise NoPredictor("there is no predictor", "Make one")
 
 
+def options_for(space_file: Path, folder: Path, **options: Any) -> SearchOptions:
+    """A short search whose accuracies come from a table."""
+    usual = {"sampler": "random", "trials": 3, "measurements": 3, "finalists": 1, "final_seeds": 1}
+    return SearchOptions(space=str(space_file), accuracy=table_of(space_file, folder), **{**usual, **options})
+
+
 def table_of(space_file: Path, folder: Path) -> str:
     """An accuracy of its own for every network of a space; gives the name of the evaluator that reads it."""
     space = load_space(str(space_file))

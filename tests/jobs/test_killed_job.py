@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobs_lab import made_up_times, table_of
+from jobs_lab import made_up_times, options_for
 
 from hwnas.core.workload import Workload
 from hwnas.exporting.rebuilding import rebuilt
@@ -37,15 +37,8 @@ def test_what_was_proved_of_finalists_is_kept(
         return made_up_times(self, workloads, backends)
 
     monkeypatch.setattr(HostTimer, "close", close)
-    options = SearchOptions(
-        space=str(space_file),
-        max_latency_s={BACKEND: 1.0},
-        accuracy=table_of(space_file, tmp_path),
-        sampler="random",
-        trials=4,
-        measurements=3,
-        finalists=3,
-        final_seeds=2,
+    options = options_for(
+        space_file, tmp_path, max_latency_s={BACKEND: 1.0}, trials=4, finalists=3, final_seeds=2
     )
     real, trained = search_job.trained_with_seeds, []
 

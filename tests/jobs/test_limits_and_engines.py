@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobs_lab import made_up_times, table_of
+from jobs_lab import made_up_times, options_for
 
 from hwnas.core.workload import Workload
 from hwnas.jobs.host_timer import HostTimer, Timed
-from hwnas.jobs.options import SearchOptions
 from hwnas.jobs.search_job import search
 from hwnas.measuring.statistics import Estimate
 from hwnas.searching.codes import codes_of
@@ -19,11 +18,6 @@ from hwnas.searching.counted_cost import CountedCost
 from hwnas.workloads.spaces.space_file import load_space
 
 OPENVINO, TORCH = "openvino:cpu:fp32", "torch:cpu:fp32"
-
-
-def options_for(space_file: Path, folder: Path, **options: Any) -> SearchOptions:
-    usual = {"sampler": "random", "trials": 3, "measurements": 3, "finalists": 1, "final_seeds": 1}
-    return SearchOptions(space=str(space_file), accuracy=table_of(space_file, folder), **{**usual, **options})
 
 
 @pytest.mark.parametrize("slow", [False, True])
@@ -84,7 +78,7 @@ def test_memory_is_limited(space_file: Path, tmp_path: Path, jobs_db: str, made_
 
 
 def test_nni_suggests(space_file: Path, tmp_path: Path, jobs_db: str, made_up_latencies: None) -> None:
-    pytest.importorskip("nni")
+    pytest.importorskip("nni", reason="NNI is not installed; pip install 'hwnas[nni]'")
     options = options_for(space_file, tmp_path, engine="nni", sampler="random", max_latency_s={OPENVINO: 1.0})
     record = search(options, tmp_path / "out", db=jobs_db)
     assert (record["search"]["engine"], record["search"]["sampler"]) == ("nni", "random")

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobs_lab import made_up_times, table_of
+from jobs_lab import made_up_times, options_for
 
 from hwnas.core.workload import Workload
 from hwnas.jobs.host_timer import HostTimer, Timed
-from hwnas.jobs.options import SearchOptions
 from hwnas.jobs.search_job import search
 from hwnas.measuring.statistics import Estimate
 
@@ -47,16 +46,7 @@ def test_where_the_first_are_not_feasible_the_next_are_measured(
         return found
 
     monkeypatch.setattr(HostTimer, "close", close)
-    options = SearchOptions(
-        space=str(space_file),
-        max_latency_s={BACKEND: LIMIT_S},
-        accuracy=table_of(space_file, tmp_path),
-        sampler="random",
-        trials=7,
-        measurements=3,
-        finalists=3,
-        final_seeds=1,
-    )
+    options = options_for(space_file, tmp_path, max_latency_s={BACKEND: LIMIT_S}, trials=7, finalists=3)
     record = search(options, tmp_path / "out", db=jobs_db)
     assert [f["verdict"] for f in record["finalists"]] == [verdict] * 3 + ["FEASIBLE"] * 3
     assert record["verdict"] == "FEASIBLE"
@@ -90,16 +80,7 @@ def test_it_ends_after_some(
         return {(workload, backend): slow for workload in workloads for backend in backends}
 
     monkeypatch.setattr(HostTimer, "close", close)
-    options = SearchOptions(
-        space=str(space_file),
-        max_latency_s={BACKEND: LIMIT_S},
-        accuracy=table_of(space_file, tmp_path),
-        sampler="random",
-        trials=5,
-        measurements=3,
-        finalists=1,
-        final_seeds=1,
-    )
+    options = options_for(space_file, tmp_path, max_latency_s={BACKEND: LIMIT_S}, trials=5)
     assert search(options, tmp_path / "out", db=jobs_db)["verdict"] == "NOT"
     assert asked == [1, 1, 1]
     assert search(options, tmp_path / "out", resume=True)["verdict"] == "NOT"
