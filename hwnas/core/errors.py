@@ -17,7 +17,7 @@ HwnasError
     └── WorkerDied                       the worker process crashed
 ```
 
-Only `hwnas.cli` catches these; it prints one line and exits with code 2.
+Only `hwnas.cli` turns these into messages: one line, and exit code 2.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -55,13 +55,13 @@ class CostModel(ABC):
         """How many networks may still be measured to decide what an estimate leaves open."""
         return 0
 
-    def measure(self, architecture: Architecture) -> None:
-        """Measure a network that cannot be decided otherwise, and learn from it.
+    def measure(self, architectures: Sequence[Architecture]) -> None:
+        """Measure networks that cannot be decided otherwise, and learn from them.
 
-        Called only where :attr:`measurements_left` is positive.
+        Called with no more than :attr:`measurements_left`.
 
         Raises:
-            CellError: The network cannot be measured.
+            CellError: None of them can be measured.
         """
         raise NotImplementedError
 

@@ -118,19 +118,21 @@ class LearnedLatency(CostModel):
         """
         return self._foretold.get(self._text(architecture))
 
-    def measure(self, architecture: Architecture) -> None:
-        """Measure a network, and learn from it.
+    def measure(self, architectures: Sequence[Architecture]) -> None:
+        """Measure networks, and learn from them.
 
         Raises:
-            CellError: It cannot be measured.
+            CellError: None of them can be measured.
         """
-        text, before = self._text(architecture), self.estimate(architecture)
-        (latency_s,) = self._measure([architecture])
-        if latency_s is None:
-            raise CellError(f"{self.name} of {text} cannot be measured")
-        self._measured[text] = latency_s
-        self._foretold[text] = before
-        self._model = None
+        before = {self._text(architecture): self.estimate(architecture) for architecture in architectures}
+        found = self._measure(architectures)
+        for text, latency_s in zip(before, found, strict=True):
+            if latency_s is not None:
+                self._measured[text] = latency_s
+                self._foretold[text] = before[text]
+                self._model = None
+        if all(latency_s is None for latency_s in found):
+            raise CellError(f"{self.name} of {', '.join(before)} cannot be measured")
 
     def estimate(self, architecture: Architecture) -> Estimate:
         """Of length 1; what was measured is known but for its error."""

@@ -111,7 +111,7 @@ def judge(architecture: Architecture, costs: Iterable[CostModel], limits: Sequen
     if Verdict.BEYOND not in verdicts:
         for limit, verdict in zip(limits, verdicts, strict=True):
             if verdict is Verdict.UNCLEAR and limit.cost.measurements_left > 0:
-                limit.cost.measure(architecture)
+                limit.cost.measure([architecture])
                 estimates[limit.cost.name] = limit.cost.estimate(architecture)
                 if limit.violation(estimates[limit.cost.name]) > 0:
                     break

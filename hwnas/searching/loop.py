@@ -17,6 +17,7 @@ from hwnas.core.workload import Scalar
 from hwnas.searching.codes import codes_of
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.evaluation_time import Stopwatch
+from hwnas.searching.front_measuring import FrontMeasuring
 from hwnas.searching.limit import Judgement, Limit, judge
 from hwnas.searching.listener import Listener
 from hwnas.searching.optuna_space import architecture_of, distributions
@@ -92,6 +93,7 @@ class Loop:
         #: Time of earlier evaluations, by the compact text of their network [s].
         self._spent_s: dict[str, float] = {}
         self._tried: set[Row] = set()
+        self._front = FrontMeasuring(task.traded)
         self._evaluations = 0
         self._drawn = 0
         self._unjudged = 0
@@ -190,6 +192,11 @@ class Loop:
             self._tried_out(trial)
         return self._last[text]
 
+    def finish(self) -> None:
+        """Measure what is left of the front, where costs are kept small."""
+        self._front.finish(self._complete.values())
+        self._keep_measured()
+
     def _text(self, architecture: Architecture) -> str:
         return self._task.space.compact(self._task.space.canonical(architecture))
 
@@ -276,6 +283,8 @@ class Loop:
             give_back(self._study, trial)
             raise
         self._end(trial, OptunaState.COMPLETE, found.value, judgement, seconds=clock.seconds)
+        self._front.follow(self._complete.values())
+        self._keep_measured()
         return None
 
     def _end(

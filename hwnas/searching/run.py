@@ -122,6 +122,7 @@ def run_search(
         ended = search_with_nni(loop, space, sampler, trials, seed, until)
     else:
         ended = loop.go_on(trials, until)
+    loop.finish()
     return replace(search_result(space, opened, host), ended=ended)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -171,11 +171,9 @@ class SearchResult:
     def front(self) -> tuple[Trial, ...]:
         """The networks that no other one beats in accuracy and all costs that were kept small, cheapest first.
 
-        Without such costs, the best one alone.
+        By what was measured, where it was. Without such costs, the best one alone.
         """
-        trials = self.complete
-        costs = [[trial.costs[name].median for name in self.traded] for trial in trials]
-        return tuple(trials[place] for place in front([_accuracy(trial) for trial in trials], costs))
+        return tuple(front_of(self.complete, self.traded, self.measured))
 
     def record(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -195,6 +193,22 @@ class SearchResult:
             "measured": {name: dict(values) for name, values in self.measured.items()},
             "trials": [trial.record() for trial in self.trials],
         }
+
+
+def front_of(
+    trials: Collection[Trial], costs: Sequence[str], measured: Mapping[str, Mapping[str, float]]
+) -> list[Trial]:
+    """The trials that no other one beats in accuracy and costs, cheapest first.
+
+    Args:
+        trials: That were evaluated to their end.
+        costs: Names of those to keep small.
+        measured: Name of a cost -> compact text of an architecture -> what was measured; it counts instead of an
+            estimate.
+    """
+    own = list(trials)
+    known = [[measured.get(name, {}).get(t.text, t.costs[name].median) for name in costs] for t in own]
+    return [own[place] for place in front([_accuracy(trial) for trial in own], known)]
 
 
 def _accuracy(trial: Trial) -> float:

@@ -139,7 +139,7 @@ def test_a_few_measurements_tell_a_space():
     new = next(a for a in map(Codes(CELLS).decode, rows) if CELLS.compact(a) not in measured)
     before = cost.estimate(new)
     assert not cost.is_measured(new)
-    cost.measure(new)
+    cost.measure([new])
     assert cost.is_measured(new)
     assert cost.foretold(new) == before
     assert cost.foretold(CELLS.parse(measured[0])) is None

@@ -63,8 +63,8 @@ class Measurable(Sum):
     def measurements_left(self):
         return self.left - len(self.known)
 
-    def measure(self, architecture):
-        self.known.append(dict(architecture))
+    def measure(self, architectures):
+        self.known += map(dict, architectures)
 
     def is_measured(self, architecture):
         return architecture in self.known

@@ -54,7 +54,7 @@ def draw_search_figures(record: Record, folder: Path) -> list[DrawnFigure]:
 
 
 _SHOWS = {
-    "front": "Accuracy against predicted latency, one mark a network, the limit as a line.",
+    "front": "Accuracy against latency, predicted or measured, one mark a network, the limit as a line.",
     "history": "Accuracy of each evaluated network in order, and the best so far as steps.",
     "predicted": "Measured latency of the finalists against the predicted one, both with intervals.",
     "importance": "Bars: which part of the accuracies' variance each choice explains.",
@@ -102,7 +102,8 @@ def _front(record: Record, points: Sequence[TrialPoint]) -> Figure:
         labels.append("ruled out, not trained")
     frame = Frame(
         "Accuracy and latency",
-        "Accuracy on the validation images; latencies as predicted before training, of finalists as measured.",
+        "Accuracy on the validation images; latencies as predicted before training, measured where the search "
+        "has measured them.",
         [Legend("Networks", handles, labels)],
         [],
         _footer(record),

@@ -21,7 +21,9 @@ class TrialPoint:
         place: Of its evaluation, from 1; None where it was ruled out.
         state: As the record says.
         accuracy: On the images that choose, from 0 to 1; None where it was not evaluated.
-        latency_ms: As predicted before it was evaluated; None where nobody said.
+        latency_ms: Measured where the search has measured it, else as predicted before it was evaluated; None
+            where nobody said.
+        measured: Whether it was.
         on_front: Whether no other trial beats it.
     """
 
@@ -30,6 +32,7 @@ class TrialPoint:
     state: str
     accuracy: float | None
     latency_ms: float | None
+    measured: bool
     on_front: bool
 
     def row(self) -> dict[str, Any]:
@@ -39,7 +42,8 @@ class TrialPoint:
             "evaluation": self.place,
             "state": self.state,
             "validation_accuracy": self.accuracy,
-            "predicted_latency_ms": self.latency_ms,
+            "latency_ms": self.latency_ms,
+            "latency_measured": self.measured,
             "on_front": self.on_front,
         }
 
@@ -54,29 +58,38 @@ def trial_points(record: Record) -> list[TrialPoint]:
     """All trials, in the order of their suggestion."""
     name = _LATENCY + backend_shown(record)
     found, place = [], 0
-    front = non_dominated(record["search"]["trials"], name)
+    measured_s = record["search"]["measured"].get(name, {})
+    front = non_dominated(record["search"]["trials"], name, measured_s)
     for trial in record["search"]["trials"]:
         evaluated = trial["state"] in ("COMPLETE", "PRUNED") and trial["repeats"] is None
         place += evaluated
-        cost = trial["costs"].get(name)
+        latency_s = known_s(trial, name, measured_s)
         found.append(
             TrialPoint(
                 number=trial["number"],
                 place=place if evaluated else None,
                 state=trial["state"],
                 accuracy=trial["accuracy"] if evaluated else None,
-                latency_ms=None if cost is None else cost["median"] * 1e3,
+                latency_ms=None if latency_s is None else latency_s * 1e3,
+                measured=trial["text"] in measured_s,
                 on_front=trial["number"] in front,
             )
         )
     return found
 
 
-def non_dominated(trials: Sequence[Record], cost: str) -> set[int]:
-    """Numbers of the complete trials that no other one beats in accuracy and a cost."""
-    complete = [t for t in trials if t["state"] == "COMPLETE" and t["repeats"] is None and cost in t["costs"]]
+def known_s(trial: Record, cost: str, measured_s: Mapping[str, float]) -> float | None:
+    """A trial's latency as the search knew it in the end [s]; None where nobody told."""
+    told = trial["costs"].get(cost)
+    return None if told is None else float(measured_s.get(trial["text"], told["median"]))
+
+
+def non_dominated(trials: Sequence[Record], cost: str, measured_s: Mapping[str, float]) -> set[int]:
+    """Numbers of the complete trials that no other one beats in accuracy and a latency."""
+    complete = [t for t in trials if t["state"] == "COMPLETE" and t["repeats"] is None]
+    known = [(latency_s, t) for t in complete if (latency_s := known_s(t, cost, measured_s)) is not None]
     best, found = -1.0, set()
-    for trial in sorted(complete, key=lambda t: (t["costs"][cost]["median"], -t["accuracy"])):
+    for _, trial in sorted(known, key=lambda pair: (pair[0], -pair[1]["accuracy"])):
         if trial["accuracy"] > best:
             best = trial["accuracy"]
             found.add(trial["number"])
