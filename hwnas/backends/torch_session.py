@@ -18,6 +18,9 @@ from hwnas.core.dataflow import Dataflow
 from hwnas.core.errors import BackendUnavailable
 from hwnas.core.kernel import Kernel
 
+#: A number that is flushed to zero where denormals are.
+_DENORMAL = 1e-39
+
 
 class TorchSession:
     """An eager module called on preallocated tensors.
@@ -76,10 +79,10 @@ class TorchSession:
             "threads": torch.get_num_threads(),
             "interop_threads": torch.get_num_interop_threads(),
             "streams": 1,
-            "precision": "f32",
+            "precision": _precision(self._result),
             "mkldnn_enabled": bool(torch.backends.mkldnn.enabled),
             "float32_matmul_precision": torch.get_float32_matmul_precision(),
-            "flush_denormal": False,
+            "flush_denormal": float(torch.tensor([_DENORMAL]) * 1.0) == 0.0,
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
             **self._settings,
         }
@@ -98,6 +101,12 @@ class TorchSession:
             *self._traced,
             TorchConvolutions(enabled, activations, weights, threads, width, self._dilated_onednn),
         )
+
+
+def _precision(result: Any) -> str | None:
+    """Of the first number that the network has returned, as runtimes write it; None where there is none yet."""
+    kinds = {torch.float32: "f32", torch.float64: "f64", torch.float16: "f16", torch.bfloat16: "bf16"}
+    return next((kinds[tensor.dtype] for tensor in flatten(result) if tensor.dtype in kinds), None)
 
 
 def flatten(value: Any) -> list[torch.Tensor]:

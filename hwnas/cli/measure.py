@@ -29,6 +29,7 @@ from hwnas.measuring.experiment_file import load_experiment
 from hwnas.measuring.plan import Plan
 from hwnas.measuring.study import STUDY, Study
 from hwnas.store import LatencyStore
+from hwnas.store.command_line import told_arguments
 from hwnas.store.location import resolve
 from hwnas.workloads.cost import WorkloadCost
 
@@ -53,11 +54,12 @@ from hwnas.workloads.cost import WorkloadCost
     help="Backends, instead of the file's; the first is the baseline. `hwnas devices` lists them.",
 )
 @click.option("--threads", metavar="N|all", help="Threads of every backend.  [default: the file's, else 1]")
-@click.option("--passes", type=click.IntRange(min=1), help="Exactly so many passes, each by fresh processes.")
+@click.option("--passes", type=click.IntRange(min=1), help="So many passes, each by fresh processes.")
 @click.option(
     "--budget",
     metavar="TIME",
-    help="Longest time for one backend in one pass of one cell, such as 4s; with --all, for everything: 2h.",
+    help="Time for one backend in one pass of one cell, such as 4s (a slow network takes longer); with --all, "
+    "for everything: 2h.",
 )
 @click.option(
     "--cache-misses",
@@ -117,7 +119,7 @@ def measure(
     if not dry_run:
         resolve(db)  # before planning, which takes a while: a place that cannot be written to is told at once
     # Even making a plan computes enough to disturb somebody else's measurement; a dry run is a few seconds.
-    with nullcontext() if dry_run else measuring_lock(" ".join(["hwnas", *sys.argv[1:]])):
+    with nullcontext() if dry_run else measuring_lock(" ".join(["hwnas", *told_arguments(sys.argv[1:])])):
         if everything:
             _refuse_with_all(models, input_shape)
             named = [(load_experiment(name), threads or own, batch) for name, own in STUDY]
@@ -142,8 +144,8 @@ def measure(
         # A cache that is none, or a source that is missing here, is told before anything is touched.
         counting = [plan.experiment.cache_misses.on(environment) for plan in plans]
         if dry_run:
-            for plan in plans:
-                print_plan(plan, console)
+            for plan, counts in zip(plans, counting, strict=True):
+                print_plan(plan, counts, console)
             return
         with LatencyStore.open(db) as store:
             if retry_failed and not fresh:
@@ -196,8 +198,9 @@ def _run(
             campaigns = [Campaign(plan, store, environment, watcher) for plan in plans]
             outcomes = Study(campaigns, store, budget_s).run(fresh=fresh)
     except KeyboardInterrupt:
+        again = "the same command without --fresh" if fresh else "the same command"
         console.print(
-            f"Stopped. What is finished is kept in {store.location}; run the same command to resume.",
+            f"Stopped. What is finished is kept in {store.location}; run {again} to resume.",
             soft_wrap=True,
         )
         raise
@@ -205,7 +208,7 @@ def _run(
     for plan, outcome in zip(plans, outcomes, strict=True):
         # Of the whole campaign: what this run did not touch counts as well.
         counts = {s: store.count(campaign_uid=outcome.campaign_uid, status=str(s)) for s in Status}
-        print_outcome(plan, outcome, counts, store, console)
+        print_outcome(plan, outcome, counts, store, console, fresh=fresh)
         ok += counts[Status.OK]
     if len(plans) == 1:
         print_campaign(plans[0].experiment.backends[0], outcomes[0].campaign_uid, environment, store, console)

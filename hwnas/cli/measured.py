@@ -12,13 +12,14 @@ from hwnas.core.environment import Environment
 from hwnas.core.measurement import Status
 from hwnas.core.units import format_bytes, format_count, format_duration
 from hwnas.measuring.campaign import Outcome
+from hwnas.measuring.counting import Counting
 from hwnas.measuring.plan import Plan
 from hwnas.measuring.settings import Settings
 from hwnas.store import LatencyStore
 
 
-def print_plan(plan: Plan, console: Console) -> None:
-    """The cells with their expected time and memory."""
+def print_plan(plan: Plan, counting: Counting, console: Console) -> None:
+    """The networks with their expected time and memory."""
     experiment = plan.experiment
     table = Table(title=experiment.title or experiment.name)
     for heading in ("workload", "input", "MACs", "parameters", "per inference", "memory"):
@@ -50,6 +51,13 @@ def print_plan(plan: Plan, console: Console) -> None:
             plan.expect_skipped(backend_id)
             here.remove(backend_id)
             console.print(f"{backend_id} will be skipped: {found.detail}", soft_wrap=True)
+    simulations = sum(
+        source == "callgrind" for w in experiment.workloads for b in here for source, _ in counting.wanted(w, b)
+    )
+    if simulations:
+        console.print(
+            f"{simulations} simulations of cache misses come on top, each of a minute or more.", soft_wrap=True
+        )
     peak = max(plan.cost(w).memory_bytes for w in experiment.workloads) * len(here)
     console.print(
         f"Expected: about {format_duration(plan.remaining_s())} for {settings.passes} passes, up to "
@@ -65,7 +73,13 @@ def _what_is_open(settings: Settings) -> str:
 
 
 def print_outcome(
-    plan: Plan, outcome: Outcome, counts: Mapping[Status, int], store: LatencyStore, console: Console
+    plan: Plan,
+    outcome: Outcome,
+    counts: Mapping[Status, int],
+    store: LatencyStore,
+    console: Console,
+    *,
+    fresh: bool = False,
 ) -> None:
     """What this run did.
 
@@ -75,7 +89,9 @@ def print_outcome(
         counts: Status -> cells of the whole campaign.
         store: Where they are.
         console: Where to print.
+        fresh: Whether a new generation was begun.
     """
+    again = "the same command without --fresh" if fresh else "the same command"
     if outcome.counts_added:
         added = outcome.counts_added
         console.print(
@@ -90,8 +106,8 @@ def print_outcome(
     if outcome.counts_left:
         plural = "s" if outcome.counts_left > 1 else ""
         console.print(
-            f"{outcome.counts_left} simulation{plural} of cache misses did not fit into the budget; the same "
-            "command goes on with them",
+            f"{outcome.counts_left} simulation{plural} of cache misses did not fit into the budget; "
+            f"{again} goes on with them",
             soft_wrap=True,
         )
     if not outcome.counts and not plan.remaining:
@@ -106,7 +122,7 @@ def print_outcome(
     if plan.remaining:
         console.print(
             f"The budget ended before {plan.remaining} of the {plan.total} cells of '{plan.experiment.name}'; "
-            "the same command goes on.",
+            f"{again} goes on.",
             soft_wrap=True,
         )
     if not outcome.counts:

@@ -109,6 +109,16 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 16
 
 
+def check_cache(text: str) -> None:
+    """Refuse what is no name of a cache and no geometry, on any host.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    if text.strip().lower() != "host":
+        _named_or_sized(text)
+
+
 def parse_cache(text: str, environment: Environment) -> CacheGeometry:
     """A geometry from ``4M,16,64``, ``host`` or a name in :data:`NAMED_CACHES`.
 
@@ -119,16 +129,23 @@ def parse_cache(text: str, environment: Environment) -> CacheGeometry:
     Raises:
         UsageError: Not a geometry, or the host does not tell its own.
     """
+    if text.strip().lower() == "host":
+        found = host_cache(environment)
+        if found is None:
+            raise UsageError("this host does not tell the geometry of its last-level cache", _example())
+        return found
+    return _named_or_sized(text)
+
+
+def _example() -> str:
+    return _EXAMPLE.format(names=", ".join(("host", *NAMED_CACHES)))
+
+
+def _named_or_sized(text: str) -> CacheGeometry:
     name = text.strip().lower()
     if name in NAMED_CACHES:
         return NAMED_CACHES[name]
-    example = _EXAMPLE.format(names=", ".join(("host", *NAMED_CACHES)))
-    if name == "host":
-        found = host_cache(environment)
-        if found is None:
-            raise UsageError("this host does not tell the geometry of its last-level cache", example)
-        return found
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != 3 or not all(_is_number(part) for part in parts[1:]):
-        raise UsageError(f"cannot read the cache geometry {text!r}", example)
+        raise UsageError(f"cannot read the cache geometry {text!r}", _example())
     return CacheGeometry(parse_bytes(parts[0]), int(parts[1]), int(parts[2]))

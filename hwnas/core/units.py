@@ -10,6 +10,9 @@ _SECONDS = {"": 1.0, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "m
 _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 _BYTES = {"": 1, "b": 1, "k": 2**10, "kib": 2**10, "m": 2**20, "mib": 2**20, "g": 2**30, "gib": 2**30}
 
+#: What three digits round up to the next unit.
+_ROUNDED_UP = 0.9995
+
 
 def _split(
     text: str | int | float, units: dict[str, float] | dict[str, int], example: str
@@ -58,7 +61,7 @@ def parse_count(text: str | int | float) -> float:
 def format_seconds(value_s: float) -> str:
     """A latency with three significant digits, such as ``2.41 ms``."""
     for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if abs(value_s) >= scale:
+        if abs(value_s) >= scale * _ROUNDED_UP:
             return f"{value_s / scale:#.3g} {unit}".replace(". ", " ")
     return f"{value_s / 1e-9:#.3g} ns".replace(". ", " ")
 
@@ -77,13 +80,15 @@ def format_bytes(value: float) -> str:
     """A size such as ``32 MiB`` (powers of 1024)."""
     for scale, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         if abs(value) >= scale:
-            return f"{value / scale:.3g} {unit}"
+            # 1000 to 1023 of a unit have four digits.
+            digits = ".0f" if abs(value) >= 999.5 * scale else ".3g"
+            return f"{value / scale:{digits}} {unit}"
     return f"{value:.0f} B"
 
 
 def format_count(value: float) -> str:
     """A count with an SI prefix, such as ``1.82 G`` or ``11.7 M``."""
     for scale, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(value) >= scale:
+        if abs(value) >= scale * _ROUNDED_UP:
             return f"{value / scale:.3g}{unit}"
     return f"{value:.0f}"

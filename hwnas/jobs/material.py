@@ -8,6 +8,7 @@ from typing import Literal
 from hwnas.core.errors import UsageError
 from hwnas.jobs.defaults import default_data
 from hwnas.jobs.folder import SearchFolder
+from hwnas.jobs.kept_accuracies import KeptAccuracies
 from hwnas.jobs.options import SearchOptions
 from hwnas.searching.codes import codes_of
 from hwnas.training.accuracy import AccuracyEvaluator
@@ -16,6 +17,7 @@ from hwnas.training.evaluators import find_evaluator
 from hwnas.training.image_data import ImageData
 from hwnas.training.networks import space_for
 from hwnas.training.settings import TrainingSettings
+from hwnas.training.tabular import TabularEvaluator
 from hwnas.training.trained import TrainedEvaluator
 from hwnas.workloads.spaces.space import Space
 from hwnas.workloads.spaces.space_file import load_space
@@ -64,6 +66,8 @@ def material_of(options: SearchOptions, folder: SearchFolder) -> Material:
         given = {} if options.epochs is None else {"epochs": options.epochs}
         settings = TrainingSettings.for_images(len(data.train), **given)
     evaluator = find_evaluator(options.accuracy, data=data, settings=settings, folder=folder.trainings)
+    if not isinstance(evaluator, TrainedEvaluator | TabularEvaluator):
+        evaluator = KeptAccuracies(evaluator, folder)
     space = load_space(options.space) if data is None else space_for(options.space, data)
     if codes_of(space).combinations < 2:
         raise UsageError(f"the space {space.name} has only one network", "Give its choices more options")

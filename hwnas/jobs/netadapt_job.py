@@ -35,7 +35,7 @@ from hwnas.predicting.locating import find_predictor
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.predictor_digest import predictor_digest
 from hwnas.training.fine_tuning import fine_tuner
-from hwnas.training.loop import accuracy_on, train
+from hwnas.training.loop import accuracy_on, check_scores, train
 from hwnas.training.memory import check_training_memory
 from hwnas.training.settings import TrainingSettings
 from hwnas.workloads.models import model_name
@@ -74,6 +74,7 @@ def shrink(
         raise UsageError("the engine netadapt takes one latency limit and no other", "Give --max-latency once")
     data = start_data(str(options.start), options.data, options.image_size)
     start = start_network(str(options.start), data, options.image_size, options.seed, options.batch)
+    check_scores(start.network, start.data)
     environment = probe_environment()
     predictor = _predictor(options, environment, listener)
     if resume:
@@ -120,7 +121,9 @@ class _Shrinking:
         self._settings = TrainingSettings.for_images(len(self.start.data.train), **given)
         workload = self.start.workload
         self._model = space_model(workload) if workload.kind == "space" else model_name(workload)
-        images = self.start.data.validation.images[: self._options.batch]
+        images = self.start.data.validation.images
+        # Also where there are fewer than a batch has.
+        images = images[torch.arange(self._options.batch) % len(images)]
         self._images = self.start.data.normalised(images).contiguous()
         self._latency = PredictedLatency(self.predictor, self._images)
         self._host = self.timer.environment.fingerprint

@@ -16,8 +16,9 @@ from hwnas import __version__
 from hwnas.core.environment import Environment
 from hwnas.jobs.finalists import Finalist
 from hwnas.jobs.folder import SCHEMA, Declared
-from hwnas.searching.trial import SearchResult
-from hwnas.store.location import resolve
+from hwnas.jobs.options import SearchOptions
+from hwnas.searching.trial import SearchResult, front_of
+from hwnas.store.command_line import told_arguments
 from hwnas.training.image_data import ImageData
 
 #: Packages that make a search another one.
@@ -82,7 +83,7 @@ def result_record(
             "confidence": options.confidence,
         },
         "finalists": [finalist.record() for finalist in finalists],
-        "front": [trial.number for trial in result.front],
+        "front": _front(result, options),
         "importance": dict(importance),
         "search": result.record(),
         "options": options.to_dict(),
@@ -92,6 +93,13 @@ def result_record(
     }
     # As it is read from the file: no tuples, no enumerations.
     return dict(json.loads(json.dumps(found)))
+
+
+def _front(result: SearchResult, options: SearchOptions) -> list[int]:
+    """Of accuracy and the latency that figures show, the first that is limited or the one that is traded."""
+    name = f"latency {next(iter(options.max_latency_s), options.backend)}"
+    told = [trial for trial in result.complete if name in trial.costs]
+    return [trial.number for trial in front_of(told, [name], result.measured)]
 
 
 def provenance(declared: Declared, environment: Environment, data: ImageData | None) -> dict[str, Any]:
@@ -123,14 +131,4 @@ def _command() -> str | None:
     """The command line, as it can be pasted; a database's password is not in it."""
     if Path(sys.argv[0]).name not in ("hwnas", "__main__.py"):
         return None
-    told, masked = [], False
-    for argument in sys.argv[1:]:
-        option, equals, value = argument.partition("=")
-        if masked:
-            told.append(str(resolve(argument)))
-        elif option == "--db" and equals:
-            told.append(f"--db={resolve(value)}")
-        else:
-            told.append(argument)
-        masked = argument == "--db"
-    return shlex.join(["hwnas", *told])
+    return shlex.join(["hwnas", *told_arguments(sys.argv[1:])])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,9 @@ class _Job:
             self._ended_early(begun_now)
             raise
         finalists = self._finalists(result)
+        # Those of the finalists among them.
+        known = {m.name: dict(m.measured) for m in self._models.values() if m.measured}
+        result = replace(result, measured={**result.measured, **known})
         winner = min(finalists, key=lambda finalist: finalist.rank, default=None)
         files = [] if winner is None else self._exported(winner)
         record = result_record(

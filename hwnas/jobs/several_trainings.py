@@ -34,8 +34,8 @@ def trained_with_seeds(
         listener: Told how they go.
         note: Told of a training that failed.
     """
-    # A table says the same to every seed.
-    chosen = seeds[:1] if options.accuracy.startswith("table:") else seeds
+    # Tables say the same to every seed, and so do functions that do not ask for one.
+    chosen = seeds if getattr(material.evaluator, "seeded", True) else seeds[:1]
     shape = finalist.workload.input_shape
     network = replace(finalist.workload, input_shape=(1, *shape[1:]))
     by_seed: dict[int, Accuracy] = {}

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import UnknownName, UsageError
+from hwnas.core.named_function import is_function_name
 from hwnas.core.workload import Workload
 from hwnas.exporting.declaration import Declaration
 from hwnas.exporting.file_names import ARCHITECTURE
@@ -20,6 +21,7 @@ from hwnas.training.datasets import load_data
 from hwnas.training.image_data import ImageData
 from hwnas.training.rescaled_images import rescaled
 from hwnas.workloads.build import new_module
+from hwnas.workloads.dry_run import run
 from hwnas.workloads.models import parse_model
 from hwnas.workloads.randomness import seeded
 
@@ -99,8 +101,29 @@ def start_network(name: str, data: ImageData, side: int | None, seed: int, batch
     if name.startswith("space:"):
         workload = parse_model(name, batch=batch)
     else:
-        chosen = side or max(_SMALLEST_SIDE, *data.input_shape[1:])
-        workload = parse_model(name, input_shape=(batch, 3, chosen, chosen))
+        return _by_name(name, data, side, seed, batch)
+    return _new(workload, data, seed)
+
+
+def _by_name(name: str, data: ImageData, side: int | None, seed: int, batch: int) -> Start:
+    """Of the first shape that it runs on: networks of libraries read colours, one of the user's own may not."""
+    own, chosen = data.input_shape, side or max(_SMALLEST_SIDE, *data.input_shape[1:])
+    shapes = [(3, chosen)]
+    if is_function_name(name):
+        shapes = [(own[0], side or own[1]), (own[0], chosen), (3, chosen)]
+    refused: UsageError | None = None
+    for channels, height in dict.fromkeys(shapes):
+        try:
+            return _new(parse_model(name, input_shape=(batch, channels, height, height)), data, seed)
+        except UnknownName:
+            raise
+        except UsageError as error:
+            refused = refused or error
+    assert refused is not None  # no shape has worked
+    raise refused
+
+
+def _new(workload: Workload, data: ImageData, seed: int) -> Start:
     with seeded(seed):
         network = new_module(workload)
     fitting = _for(workload, data)
@@ -121,10 +144,7 @@ def _for(workload: Workload, data: ImageData) -> ImageData:
 
 def _with_classes(network: nn.Module, workload: Workload, data: ImageData, seed: int) -> None:
     """Give the last layer as many scores as the data have classes, with new weights."""
-    with torch.no_grad():
-        scores = network.eval()(torch.zeros(workload.input_shape))
-    if not isinstance(scores, torch.Tensor) or scores.ndim != 2:
-        raise UsageError(f"{workload.label} gives no scores of classes", "Give a network that classifies")
+    scores = _scores(network, workload)
     have = scores.shape[1]
     if have == data.classes:
         return
@@ -144,9 +164,18 @@ def _with_classes(network: nn.Module, workload: Workload, data: ImageData, seed:
         last.reset_parameters()
 
 
+def _scores(network: nn.Module, workload: Workload) -> torch.Tensor:
+    try:
+        scores = run(workload.label, network.eval(), (torch.zeros(workload.input_shape),))
+    except UsageError as error:
+        raise UsageError(error.message, "Give the size of images that it reads with --image-size") from error
+    if not isinstance(scores, torch.Tensor) or scores.ndim != 2:
+        raise UsageError(f"{workload.label} gives no scores of classes", "Give a network that classifies")
+    return scores
+
+
 def _checked(start: Start) -> Start:
-    with torch.no_grad():
-        scores = start.network.eval()(torch.zeros(start.workload.input_shape))
+    scores = _scores(start.network, start.workload)
     if scores.shape[1] != start.data.classes:
         raise UsageError(
             f"the network tells {scores.shape[1]} classes, and {start.data.name} has {start.data.classes}",

@@ -10,6 +10,7 @@ from hwnas.jobs.folder import RESULT, SearchFolder
 from hwnas.jobs.options import NETADAPT
 from hwnas.training.weights import read_tensors
 from hwnas.workloads.models import parse_model
+from hwnas.workloads.spaces.space_file import load_space
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ def trained_trial(folder: SearchFolder, number: int | None) -> TrainedTrial:
     pattern = f"{parse_model(model).key}-seed{seed}-epochs*.safetensors"
     files = sorted(folder.trainings.glob(pattern))
     if not files:
+        if load_space(record["search"]["space"]).digest != record["search"]["digest"]:
+            raise UsageError(
+                f"the space {record['search']['space']} has changed since the search",
+                "Put its file back as it was",
+            )
         raise UsageError(
             f"trial {number} left no weights in {folder.trainings}", "Its accuracy was not told by a training"
         )

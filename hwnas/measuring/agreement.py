@@ -32,12 +32,14 @@ def prove_agreement(outputs: Sequence[np.ndarray], reference: Reference | None, 
     if reference is None:
         reason = "a model file runs on OpenVINO alone, so there is nothing to compare it with"
         return Agreement(True, None, tolerance, "none", reason)
+    if not reference.outputs:
+        raise AgreementError(
+            "the network returns no tensor that could be compared",
+            "Return tensors, tuples, lists or dictionaries",
+        )
     if len(outputs) != len(reference.outputs):
         raise AgreementError(f"{len(outputs)} outputs instead of {len(reference.outputs)}")
-    error = max(
-        (_relative_error(found, expected) for found, expected in zip(outputs, reference.outputs, strict=True)),
-        default=0.0,
-    )
+    error = max(_relative_error(*pair) for pair in zip(outputs, reference.outputs, strict=True))
     if not error <= tolerance:
         raise AgreementError(
             f"outputs differ from the reference by {error:.2e} of the largest value; allowed: {tolerance:.0e}"
@@ -75,6 +77,7 @@ def _relative_error(found: np.ndarray, expected: np.ndarray) -> float:
         raise AgreementError(
             "the reference output holds values that are not finite", "Check the model's weights"
         )
+    found, expected = np.atleast_1d(found), np.atleast_1d(expected)
     first = found[: expected.shape[0]]
     if first.shape != expected.shape:
         raise AgreementError(f"output shape {first.shape} instead of {expected.shape}")

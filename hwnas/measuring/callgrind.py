@@ -23,6 +23,7 @@ from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.errors import BackendUnavailable, CellError, WorkerDied
 from hwnas.core.workload import Workload
 from hwnas.host.counters import callgrind_source
+from hwnas.host.runtime_variables import runtime_variables
 from hwnas.measuring.scratch import scratch_folder
 from hwnas.measuring.worker_client import WorkerClient
 
@@ -52,7 +53,6 @@ _FOLDER_FREE = ("pattern", "torchvision", "timm", "zoo", "layers")
 #: What the simulated process gets of the user's environment: what finds files and what steers a runtime. Other
 #: variables differ from shell to shell, and their length moves all that the process allocates.
 _INHERITED = ("HOME", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "GLIBC_TUNABLES")
-_INHERITED_PREFIX = re.compile("(MALLOC|ATEN|KMP|OMP|GOMP|ONEDNN|DNNL|MKL|OPENVINO|OV|TORCH)_")
 
 _PTRACE = "In a container, allow ptrace: --cap-add SYS_PTRACE"
 
@@ -127,7 +127,7 @@ def fixed_addresses() -> tuple[str, ...]:
 
 def inherited_variables() -> dict[str, str]:
     """The user's variables that a simulated process gets, in the order of their names."""
-    chosen = {k: v for k, v in os.environ.items() if k in _INHERITED or _INHERITED_PREFIX.match(k)}
+    chosen = {k: v for k, v in os.environ.items() if k in _INHERITED} | runtime_variables(os.environ)
     return {"PATH": os.defpath, **dict(sorted(chosen.items()))}
 
 

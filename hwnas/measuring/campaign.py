@@ -22,6 +22,7 @@ from hwnas.measuring.plan import Group, Plan
 from hwnas.measuring.scratch import scratch_folder
 from hwnas.measuring.undecided import undecided
 from hwnas.store import LatencyStore
+from hwnas.store.writing import CellTakenError
 
 
 @dataclass
@@ -152,6 +153,8 @@ class Campaign:
             Crew(self._experiment.threads, self._experiment.settings.cell_timeout_s) as crew,
         ):
             for group in groups:
+                if self.plan.is_done(group.workload, group.pass_index):
+                    continue  # meanwhile, by an equal host that shares the database
                 cost, expected_s = self.plan.cost(group.workload), self.plan.group_s(group)
                 if time.monotonic() + expected_s * self._pace() > until:
                     complete = False
@@ -219,6 +222,25 @@ class Campaign:
 
     def _keep(self, measurements: list[Measurement], outcome: Outcome) -> None:
         """Store a group in one transaction: arms that were interleaved are found together or not at all."""
+        try:
+            self._write(measurements, outcome)
+        except CellTakenError:
+            # Equal hosts that share a database share their campaigns.
+            self.plan.mark_stored(self._store, outcome.campaign_uid)
+            self._watcher.notice(
+                f"{measurements[0].workload.label} was measured meanwhile by an equal host on the same database"
+            )
+            return
+        for m in measurements:
+            self.plan.mark(m.workload.key, m.backend, m.pass_index, m.status)
+            outcome.counts[m.status] = outcome.counts.get(m.status, 0) + 1
+            outcome.inference_s += m.preparation.warmup_s or 0.0
+        self._watcher.finished(measurements)
+        notice = self._busy.judge(measurements)
+        if notice:
+            self._watcher.notice(notice)
+
+    def _write(self, measurements: list[Measurement], outcome: Outcome) -> None:
         with self._store.writing() as writer:
             for m in measurements:
                 cost = self.plan.costs[m.workload.key]
@@ -229,14 +251,6 @@ class Campaign:
                     macs=cost.macs,
                     parameters=cost.parameters,
                 )
-        for m in measurements:
-            self.plan.mark(m.workload.key, m.backend, m.pass_index, m.status)
-            outcome.counts[m.status] = outcome.counts.get(m.status, 0) + 1
-            outcome.inference_s += m.preparation.warmup_s or 0.0
-        self._watcher.finished(measurements)
-        notice = self._busy.judge(measurements)
-        if notice:
-            self._watcher.notice(notice)
 
     def _set_reference(self, outcome: Outcome) -> None:
         """After the first pass on this host, fix the canary speed that corrected latencies refer to.

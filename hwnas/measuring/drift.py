@@ -73,13 +73,18 @@ class BlockSeries:
     block_s: float
 
     @classmethod
-    def of(cls, blocks: Sequence[Block]) -> BlockSeries:
-        """Collect the arrays; blocks without a canary get a constant index, so no correction."""
+    def of(cls, blocks: Sequence[Block], calls: int = 1) -> BlockSeries:
+        """Collect the arrays; blocks without a canary get a constant index, so no correction.
+
+        Args:
+            blocks: Of one measurement.
+            calls: Inferences in a sample, whose durations are those of one.
+        """
         return cls(
             np.array([math.log(b.median_s) for b in blocks]),
             np.array([canary_index(b) for b in blocks]),
             np.array([b.round for b in blocks], dtype=int),
-            statistics.median(sum(b.samples_s) for b in blocks),
+            statistics.median(calls * sum(b.samples_s) for b in blocks),
         )
 
     def near(self, centre: float) -> BlockSeries:
@@ -129,8 +134,14 @@ class DriftFit:
 
 
 def usual_slope(backend_id: str) -> float:
-    """The slope to expect of a backend such as ``torch-mkldnn:cpu:fp32`` before its blocks say anything."""
-    runtime = backend_id.partition(":")[0].partition("-")[0]
+    """The slope to expect of a backend such as ``torch-mkldnn:cpu:fp32`` before its blocks say anything.
+
+    0 for devices other than the processor: the canary runs on the processor, and nobody has compared them.
+    """
+    arm, _, device = backend_id.partition(":")
+    if device and not device.startswith("cpu"):
+        return 0.0
+    runtime = arm.partition("-")[0]
     return USUAL_SLOPES.get(runtime, USUAL_SLOPE)
 
 

@@ -105,7 +105,8 @@ def experiment_of_models(models: tuple[str, ...], input_text: str | None, batch:
         UsageError: The input cannot be read, a model needs one, or a file does not take it or the batch.
     """
     shape = parse_shape(input_text) if input_text else None
-    workloads = tuple(model_workload(m, shape, batch, seed=0) for m in models)
+    # Two names may stand for one network.
+    workloads = tuple(dict.fromkeys(model_workload(m, shape, batch, seed=0) for m in models))
     files_only = all(w.kind == "file" for w in workloads)
     openvino = ("openvino:cpu:fp32", "openvino:gpu:fp16")
     return Experiment(

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
+from hwnas.core.cache_geometry import check_cache
 from hwnas.core.errors import UsageError
+from hwnas.core.measurement import UNREPORTED_CAMPAIGNS
 from hwnas.core.resources import find_data_file
 from hwnas.core.workload import Workload
 from hwnas.core.yaml_file import YamlFile
@@ -90,9 +92,16 @@ def load_experiment(name: str) -> Experiment:
         backends = known_backends(file.backends)
     with read.at("settings"):
         settings = Settings.from_dict(file.settings)
+    with read.at("cache_misses", "caches"):
+        for cache in file.cache_misses.caches:
+            check_cache(cache)
     with read.at("cache_misses"):
         cache_misses = _cache_misses(file.cache_misses, file.seed, workloads)
     with read.at():
+        if path.stem in UNREPORTED_CAMPAIGNS:
+            raise UsageError(
+                f"campaigns called {path.stem!r} are hwnas's own, and stay out of reports", "Rename the file"
+            )
         if not workloads:
             raise UsageError("it names nothing to measure", "Add 'sweeps' or 'models'")
         return Experiment(

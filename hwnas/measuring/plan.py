@@ -58,6 +58,7 @@ class Plan:
         self._cells: Tally[tuple[str, str]] = Tally()
         self._measured: set[tuple[str, str]] = set()
         self._failed: set[tuple[str, str]] = set()
+        self._marked: set[tuple[str, str, int]] = set()
         self._unavailable: set[str] = set()
         self._extra: dict[int, list[Workload]] = {}
 
@@ -91,12 +92,19 @@ class Plan:
             self.mark(m.workload.key, m.backend, m.pass_index, m.status)
 
     def mark(self, workload_key: str, backend: str, pass_index: int, status: Status) -> None:
-        """Note one finished cell."""
+        """Note one finished cell; once, however often it is told."""
+        if (workload_key, backend, pass_index) in self._marked:
+            return
+        self._marked.add((workload_key, backend, pass_index))
         self._done.add((workload_key, pass_index))
         self._cells[workload_key, backend] += 1
         (self._measured if status is Status.OK else self._failed).add((workload_key, backend))
         if status is Status.SKIPPED:
             self._unavailable.add(backend)
+
+    def is_done(self, workload: Workload, pass_index: int) -> bool:
+        """Whether a pass of a workload is finished."""
+        return (workload.key, pass_index) in self._done
 
     def expect_skipped(self, backend: str) -> None:
         """A backend that this host lacks takes no time."""

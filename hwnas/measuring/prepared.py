@@ -15,6 +15,7 @@ from hwnas.core.measurement import Agreement, Preparation
 from hwnas.core.workload import Workload
 from hwnas.host.allocator import heap_settings
 from hwnas.host.interruptions import read_interruptions
+from hwnas.host.runtime_variables import runtime_variables
 from hwnas.measuring.agreement import check_effective, prove_agreement
 from hwnas.measuring.reference import load_reference, reference_path
 from hwnas.measuring.warmup import warm_up
@@ -120,7 +121,11 @@ class PreparedCell:
         return {
             "preparation": asdict(preparation),
             "agreement": asdict(self.agreement),
-            "effective": {**self.session.effective(), "allocator": heap_settings(os.environ)},
+            "effective": {
+                **self.session.effective(),
+                "allocator": heap_settings(os.environ),
+                "variables": runtime_variables(os.environ),
+            },
             "calls_per_sample": self._calls_per_sample,
             "call_s": self._call_s,
         }

@@ -67,6 +67,13 @@ class Settings:
             # Written so that it is false for NaN.
             if not 0 <= value < math.inf or (value == 0 and name not in _MAY_BE_ZERO):
                 raise UsageError(f"setting {name} is {value}", "Give a positive, finite number")
+        if self.min_rounds < 2:
+            raise UsageError("setting min_rounds is 1", "Give 2 or more: one round tells nothing of the noise")
+        if self.max_passes < self.passes:
+            raise UsageError(
+                f"setting max_passes is {self.max_passes}, below passes, which is {self.passes}",
+                "Give at least as many",
+            )
         if self.memory_fraction > 1:
             raise UsageError(f"setting memory_fraction is {self.memory_fraction}", "Give at most 1")
 

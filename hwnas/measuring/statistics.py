@@ -225,7 +225,7 @@ def estimate(
     if len({(m.workload.key, m.backend, m.threads) for m in usable}) > 1:
         raise UsageError("measurements of different cells cannot be averaged", "Estimate each cell alone")
     rng = np.random.default_rng(seed)
-    series = [BlockSeries.of(m.blocks) for m in usable]
+    series = [BlockSeries.of(m.blocks, m.calls_per_sample) for m in usable]
     index = np.concatenate([s.index for s in series])
     centre = reference_index(reference) if reference and np.any(index) else float(np.median(index))
     series = [s.near(centre) for s in series]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 #: Two adjacent windows whose medians differ by less than this agree.
 _AGREES = 0.03
 _WINDOW_CALLS = 5
+#: A shorter floor does not shorten windows any further [s].
+_LONG_WINDOW_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ def warm_up(
 ) -> WarmUp:
     """Call `run` until two adjacent windows agree within 3 %.
 
-    A window is five calls, or as many as fit a quarter of the floor, or one where a call is longer.
+    A window is five calls, or as many as fit a quarter of the floor, or one where a call takes
+    all of the floor.
     At least two windows and `floor_s`; at most `cap_s` beyond the first two windows.
 
     Args:
@@ -56,9 +59,9 @@ def warm_up(
             previous_end = now
             calls += 1
             elapsed_in_window = now - window_start
-            if elapsed_in_window >= floor_s / 4 and (
-                len(window) >= _WINDOW_CALLS or elapsed_in_window >= floor_s
-            ):
+            if len(window) < _WINDOW_CALLS and elapsed_in_window < max(floor_s, _LONG_WINDOW_S):
+                continue
+            if elapsed_in_window >= floor_s / 4:
                 break
         medians.append(statistics.median(window))
         elapsed = previous_end - start

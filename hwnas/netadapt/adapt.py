@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import TrainingDiverged, UsageError
 from hwnas.core.units import format_seconds
 from hwnas.netadapt.checkpoint import Checkpoint, Progressed, Step
 from hwnas.netadapt.choosing import Candidate, Latency, choose, granules
@@ -39,6 +39,8 @@ Screen = Callable[[Mapping[str, int]], float]
 
 #: A step that no group can give as a whole is halved so often at most.
 _HALVINGS = 8
+#: Accuracy of a network whose fine-tuning came to nothing.
+_DIVERGED = -1.0
 
 
 def adapt(
@@ -78,6 +80,7 @@ def adapt(
     Raises:
         OutOfMemory: The network does not fit.
         OutOfReach: It cannot reach the limit.
+        TrainingDiverged: So did the fine-tuning of every candidate of a step.
         UsageError: The network has no channels to prune, or the folder is of another run.
     """
     chosen = settings or NetAdaptSettings()
@@ -144,8 +147,12 @@ class _Run:
             self._step()
         if self._progressed.finished is None:
             self._tell("last fine-tuning")
+            before = self._tuned(self._network, 0, "before the last")
             last = copy.deepcopy(self._network)
             self._progressed.finished = self._tuned(last, self._settings.long_steps, "last")
+            if self._progressed.finished < before:
+                # A network that was within the limit from the beginning may be as good as it can be.
+                last, self._progressed.finished = self._network, before
             self._network = last
             self._checkpoint.write(self._progressed, last)
         return Adapted(
@@ -172,7 +179,13 @@ class _Run:
             if kept is None or self._rank(candidate) < self._rank(kept[0]):
                 kept = candidate, network
             self._checkpoint.write(self._progressed)
-        best, latency_s = self._faster(sorted(candidates, key=self._rank))
+        alive = [candidate for candidate in candidates if accuracies[candidate.group] > _DIVERGED]
+        if not alive:
+            raise TrainingDiverged(
+                f"every candidate of step {number + 1} diverged in its fine-tuning",
+                "Give a lower learning rate",
+            )
+        best, latency_s = self._faster(sorted(alive, key=self._rank))
         if kept is None or kept[0] != best:
             # Its weights went, perhaps with an earlier run; they come again from the same seed.
             self._tell(f"fine-tuning {best.group} again")
@@ -222,7 +235,11 @@ class _Run:
     def _compare(self, candidate: Candidate, number: int) -> nn.Module:
         """The network without a candidate's channels, fine-tuned; its accuracy is noted."""
         network = self._without(candidate.dropped)
-        accuracy = self._tuned(network, self._settings.short_steps, f"step {number}")
+        try:
+            accuracy = self._tuned(network, self._settings.short_steps, f"step {number}")
+        except TrainingDiverged:
+            # The others may do better; its weights are of no use.
+            accuracy = _DIVERGED
         self._progressed.accuracies[candidate.group] = accuracy
         return network
 

@@ -33,6 +33,7 @@ with warnings.catch_warnings():
     from nni.nas.oneshot.pytorch.profiler import ExpectationProfilerPenalty
     from nni.nas.oneshot.pytorch.strategy import DARTS, GumbelDARTS, Proxyless
     from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
+    from nni.nas.oneshot.pytorch.supermodule.differentiable import DifferentiableMixedCell
     from nni.nas.oneshot.pytorch.supermodule.proxyless import ProxylessMixedRepeat
     from nni.nas.profiler import ExpressionProfiler
     from nni.nas.space import RawFormatModelSpace, SimplifiedModelSpace, current_model
@@ -47,6 +48,7 @@ __all__ = [
     "CategoricalMultiple",
     "Chain",
     "DataLoader",
+    "DifferentiableMixedCell",
     "EvolutionTuner",
     "ExpectationProfilerPenalty",
     "ExpressionProfiler",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from hwnas.core.errors import OutOfMemory, UnknownName, UsageError
+from hwnas.core.errors import OutOfMemory, TrainingDiverged, UnknownName, UsageError
 from hwnas.core.units import format_bytes
 from hwnas.core.workload import Scalar
 from hwnas.host.memory import available_memory_bytes
@@ -98,7 +98,8 @@ def search_one_shot(
     Args:
         space: Of the kind ``patterns`` or ``mbconv``, or its name, or the path of its file.
         table: Of the space.
-        images: Float32, shape ``(n, channels, height, width)``, as the space takes them.
+        images: Floating-point numbers, shape ``(n, channels, height, width)``, as the space takes them; used in
+            float32.
         labels: Int64 from 0, shape ``(n,)``.
         method: ``darts``, ``gumbel`` or ``proxyless``.
         scale: Weight of the latency in the loss: a mean latency of twice the baseline adds so much to the
@@ -113,14 +114,19 @@ def search_one_shot(
         told: Called after every epoch.
 
     Raises:
-        UnknownName: No such space or method, or a choice that the space does not have.
-        UsageError: Another kind of space, images that do not fit, or a value that cannot be used.
+        UnknownName: No such space or method.
+        UsageError: Another kind of space, a table of other choices, images that do not fit, or a value that
+            cannot be used.
         OutOfMemory: There is no room for a step.
+        TrainingDiverged: A loss or a probability is not finite.
     """
     space = found_space(space)
     if method not in METHODS:
         raise UnknownName("one-shot method", method, METHODS)
-    _check(space, images, labels, batch, epochs, scale)
+    _check(space, images, labels, batch)
+    _check_table(space, table)
+    _check_numbers(epochs, warmup_epochs, scale, learning_rate, choice_learning_rate)
+    images = images.float()
     with seeded(seed), quiet_logs(), warnings.catch_warnings():
         # Lightning's advice on workers for data and on logging; images are in memory, and nothing is logged.
         warnings.filterwarnings("ignore", module="pytorch_lightning")
@@ -149,9 +155,15 @@ def search_one_shot(
             ),
             **_halves(images, labels, batch, seed),
         )
-        strategy(RawFormatModelSpace(model_space, evaluator), SequentialExecutionEngine())
+        try:
+            strategy(RawFormatModelSpace(model_space, evaluator), SequentialExecutionEngine())
+        except SystemExit as exit_:
+            # What Lightning makes of Ctrl-C.
+            raise KeyboardInterrupt from exit_
         probabilities = strategy.probabilities()
         expected_s = float(profiler.expected_s(probabilities).detach())
+        if not math.isfinite(expected_s):
+            raise _diverged()
     architecture = architecture_of(space, strategy.likeliest())
     return OneShotFound(
         architecture,
@@ -165,13 +177,15 @@ def search_one_shot(
     )
 
 
-def _check(space: Space, images: Tensor, labels: Tensor, batch: int, epochs: int, scale: float) -> None:
+def _check(space: Space, images: Tensor, labels: Tensor, batch: int) -> None:
     if images.ndim != 4 or tuple(images.shape[1:]) != space.input_shape or not images.is_floating_point():
         raise UsageError(
             f"images have type {images.dtype} and shape {tuple(images.shape)}, but the space {space.name} "
             f"takes {'x'.join(map(str, space.input_shape))}",
             "Give floating-point images of that shape, or set input in a space of your own",
         )
+    if not bool(torch.isfinite(images).all()):
+        raise UsageError("the images hold values that are not finite", "Give finite ones")
     if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
         raise UsageError(
             f"labels have type {labels.dtype} and shape {tuple(labels.shape)}",
@@ -185,8 +199,29 @@ def _check(space: Space, images: Tensor, labels: Tensor, batch: int, epochs: int
         )
     if not 2 <= batch <= len(images) // 2:
         raise UsageError(f"the batch is {batch} of {len(images)} images", "Give 2 to half of the images")
+
+
+def _check_table(space: Space, table: LatencyTable) -> None:
+    choices = {choice.name: set(choice.options) for choice in space.choices}
+    if choices != {name: set(options) for name, options in table.choices.items()}:
+        raise UsageError(
+            f"the latency table is not one of the space {space.name}: its choices differ",
+            "Make it with LatencyPredictor.table(space)",
+        )
+
+
+def _check_numbers(
+    epochs: int, warmup_epochs: int, scale: float, learning_rate: float, choice_learning_rate: float
+) -> None:
     if epochs < 1:
         raise UsageError(f"the number of epochs is {epochs}", "Give 1 or more")
+    if not 0 <= warmup_epochs < epochs:
+        raise UsageError(
+            f"weights alone would learn in {warmup_epochs} of {epochs} epochs", "Leave epochs for the choices"
+        )
+    for name, rate in (("learning_rate", learning_rate), ("choice_learning_rate", choice_learning_rate)):
+        if not (math.isfinite(rate) and rate > 0):
+            raise UsageError(f"{name} is {rate}", "Give a number above 0")
     if not (math.isfinite(scale) and scale >= 0):
         raise UsageError(f"the scale of the penalty is {scale}", "Give 0 or more")
 
@@ -220,6 +255,13 @@ def _halves(images: Tensor, labels: Tensor, batch: int, seed: int) -> dict[str, 
     return {"train_dataloaders": loaders[0], "val_dataloaders": loaders[1]}
 
 
+def _diverged() -> TrainingDiverged:
+    return TrainingDiverged(
+        "the one-shot search diverged: its loss or its probabilities are not finite",
+        "Give a lower learning_rate or choice_learning_rate",
+    )
+
+
 class _Training(LightningModule):
     """Cross-entropy and Adam.
 
@@ -239,6 +281,8 @@ class _Training(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
         loss = nn.functional.cross_entropy(self(images), labels)
+        if not bool(torch.isfinite(loss)):
+            raise _diverged()
         if batch_idx % 2:
             self.losses.append(loss.detach())
         return loss

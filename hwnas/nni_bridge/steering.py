@@ -4,8 +4,8 @@ As NNI ships them, the penalty is computed from probabilities that were turned i
 (``export_probs`` ends in ``.cpu().tolist()``): it moves the loss that is shown, and no architecture parameter.
 Here the probabilities are computed from the architecture parameters themselves, which the strategy has made, so
 that the penalty's gradient reaches them, whatever NNI has made of the model space: layer choices, inputs,
-repetitions, cells and mixed operations alike. Nothing of NNI is patched: the method is replaced in the one
-object that trains.
+repetitions and mixed operations alike. (Cells have parameters of their own, of which the penalty of NNI knows
+nothing: they are refused.) Nothing of NNI is patched: the method is replaced in the one object that trains.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from torch import Tensor
 from hwnas.core.errors import UsageError
 from hwnas.nni_bridge.installed import (
     DARTS,
+    CategoricalMultiple,
+    DifferentiableMixedCell,
     ExpectationProfilerPenalty,
     GumbelDARTS,
     Proxyless,
@@ -69,12 +71,27 @@ class _Steered:
             penalty = LatencyPenalty(**penalty)
         super().__init__(penalty=penalty, **settings)  # type: ignore[call-arg]
         self._values: dict[str, list[Any]] = {}
+        #: Label -> how many options are chosen at once, of those that may be several.
+        self._several: dict[str, int | None] = {}
         self._trained: Any = None
 
     def mutate_model(self, model: Any) -> Any:
-        """NNI's supernet of a model space."""
-        self._values = {label: list(getattr(m, "values", ())) for label, m in model.simplify().items()}
-        return super().mutate_model(model)  # type: ignore[misc]
+        """NNI's supernet of a model space.
+
+        Raises:
+            UsageError: There is a penalty, and a cell whose parameters it cannot reach.
+        """
+        labels = model.simplify()
+        self._values = {label: list(getattr(m, "values", ())) for label, m in labels.items()}
+        self._several = {label: m.n_chosen for label, m in labels.items() if isinstance(m, CategoricalMultiple)}
+        made = super().mutate_model(model)  # type: ignore[misc]
+        cells = any(isinstance(m, DifferentiableMixedCell) for m in made.modules())
+        if cells and getattr(self, "penalty", None) is not None:
+            raise UsageError(
+                "NNI gives a Cell architecture parameters of its own, which no penalty reaches",
+                "Build the cell of LayerChoice and InputChoice, or leave the penalty out",
+            )
+        return made
 
     def configure_oneshot_module(self, training_module: Any) -> Any:
         """NNI's training, whose probabilities have gradients."""
@@ -91,19 +108,32 @@ class _Steered:
         }
         for module in self._trained.supernet_modules() if self._trained is not None else ():
             if isinstance(module, ProxylessMixedRepeat):
-                # Has parameters of its own, one for each block that may be left out.
-                found.update(module.export_probs({}))
+                # Has parameters of its own, one for each block that may be left out: also of depths between two
+                # options, which NNI leaves out when it exports.
+                for label, depths in module.export_probs({}).items():
+                    own = {depth: p for depth, p in depths.items() if depth in self._values[label]}
+                    whole = sum(own.values())
+                    found[label] = {depth: p / whole for depth, p in own.items()}
         return found
 
     def likeliest(self) -> dict[str, Any]:
-        """Label -> the option of the largest probability.
+        """Label -> the option of the largest probability; of a choice of several, a list of those.
 
         NNI's own ``export`` of Proxyless draws one.
         """
-        return {
-            label: max(p, key=lambda option: float(p[option].detach()))
-            for label, p in self.probabilities().items()
-        }
+        found = {label: self._likeliest(label, p) for label, p in self.probabilities().items()}
+        for module in self._trained.supernet_modules() if self._trained is not None else ():
+            if isinstance(module, DifferentiableMixedCell):
+                # What its own parameters say; those of the same labels outside were never trained.
+                found.update(module.export({}))
+        return found
+
+    def _likeliest(self, label: str, probabilities: dict[Any, Tensor]) -> Any:
+        ranked = sorted(probabilities, key=lambda option: -float(probabilities[option].detach()))
+        if label not in self._several:
+            return ranked[0]
+        chosen = ranked[: self._several[label] or 1]
+        return [option for option in self._values[label] if option in chosen]
 
 
 class SteeredDARTS(_Steered, DARTS):

@@ -16,8 +16,8 @@ class FrontMeasuring:
     """Measures networks that no other one beats, as far as the budgets of their costs go.
 
     A network whose cost was predicted too low is on the front more often than one whose cost was predicted too
-    high (the optimizer's curse: Smith and Winkler, Management Science 52, 2006), so the predictions of a front are
-    no fair sample.
+    high (the optimizer's curse: Smith and Winkler, Management Science 52, 2006), so the predictions of a front
+    are no fair sample.
 
     Args:
         costs: That are kept small.
@@ -38,7 +38,8 @@ class FrontMeasuring:
         Returns:
             Whether something was measured, or tried to be.
         """
-        return any([self._follow(cost, trials, at_least) for cost in self._costs])
+        followed = [self._follow(cost, trials, at_least) for cost in self._costs]
+        return any(followed)
 
     def finish(self, trials: Collection[Trial]) -> None:
         """Measure until all of the front is known, or nothing may be measured any more."""

@@ -162,16 +162,24 @@ class Loop:
 
         Args:
             architecture: That somebody else than the study's sampler suggests.
+
+        Raises:
+            CellError: Many in a row could not be judged.
         """
         known = self._last.get(self._text(architecture))
         if known is not None:
             return known.state is not TrialState.INFEASIBLE
         try:
-            return judge(architecture, (), self._task.limits).feasible
+            found = judge(architecture, (), self._task.limits).feasible
         except CellError:
+            self._unjudged += 1
+            if self._unjudged >= _MOST_UNJUDGED:
+                raise
             return False
         finally:
             self._keep_measured()
+        self._unjudged = 0
+        return found
 
     def try_out(self, architecture: Architecture) -> Trial:
         """Evaluate a network that somebody else than the study's sampler suggests, or tell what became of it.

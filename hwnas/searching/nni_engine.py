@@ -98,6 +98,15 @@ class _Evaluations:
             raise _Over(error)
         raise error
 
+    def feasible(self, architecture: Architecture) -> bool:
+        """Whether a network is within the limits; NNI may ask a thousand times before it evaluates one."""
+        if time.monotonic() >= self._until and not self._loop.knows(architecture):
+            raise _Over
+        try:
+            return self._loop.feasible(architecture)
+        except CellError as error:
+            raise _Over(error) from error
+
     def _tried(self, architecture: Architecture) -> Trial:
         over = time.monotonic() >= self._until or self._loop.evaluations >= self._trials
         if over and not self._loop.knows(architecture):
@@ -113,7 +122,7 @@ def _with_strategy(loop: Loop, space: Space, strategy: str, trials: int, seed: i
     from hwnas.nni_bridge.multi_trial import search
 
     evaluate = _Evaluations(loop, trials, until)
-    found = search(space, evaluate, strategy=strategy, trials=trials, seed=seed, feasible=loop.feasible)
+    found = search(space, evaluate, strategy=strategy, trials=trials, seed=seed, feasible=evaluate.feasible)
     if not found.complete:
         return f"NNI's strategy {strategy} suggests no further network that is new and within the limits"
     failed = sum(trial.accuracy is None for trial in found.trials)
@@ -123,8 +132,8 @@ def _with_strategy(loop: Loop, space: Space, strategy: str, trials: int, seed: i
 def _with_tuner(loop: Loop, space: Space, name: str, trials: int, seed: int, until: float) -> str:
     from hwnas.nni_bridge import tuners
 
-    tuner = tuners.AskTell(space, tuner=name, seed=seed, feasible=loop.feasible)
     evaluate = _Evaluations(loop, trials, until)
+    tuner = tuners.AskTell(space, tuner=name, seed=seed, feasible=evaluate.feasible)
     told = 0
     while told < trials:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,7 +94,9 @@ def read_trial(space: Space, trial: FrozenTrial) -> Trial | None:
     if trial.state is optuna.trial.TrialState.COMPLETE:
         accuracy = float(trial.values[0])
     elif trial.last_step is not None:
-        accuracy = float(trial.intermediate_values[trial.last_step])
+        last = float(trial.intermediate_values[trial.last_step])
+        # Databases of others may hold anything.
+        accuracy = last if math.isfinite(last) else None
     costs = {
         key.removeprefix(_COST): Cost.of_record(value)
         for key, value in attributes.items()

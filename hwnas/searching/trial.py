@@ -203,8 +203,8 @@ def front_of(
     Args:
         trials: That were evaluated to their end.
         costs: Names of those to keep small.
-        measured: Name of a cost -> compact text of an architecture -> what was measured; it counts instead of an
-            estimate.
+        measured: Name of a cost -> compact text of an architecture -> what was measured; it counts instead of
+            an estimate.
     """
     own = list(trials)
     known = [[measured.get(name, {}).get(t.text, t.costs[name].median) for name in costs] for t in own]

@@ -42,6 +42,7 @@ _SQLITE = {
 _POSTGRESQL = {
     "53100": ("the server's disk is full", f"Free some space there and start again; {_KEPT}"),
     "53": ("the server lacks resources", f"Start again later; {_KEPT}"),
+    "23505": ("another program has written the same at the same time", f"Start again; {_KEPT}"),
     "25006": ("it is read-only", "Give a database you may write with --db"),
     "42501": ("access is denied", "Ask for the right to create and write tables"),
     "28": ("the server refuses the login", "Check user and password in the URL"),

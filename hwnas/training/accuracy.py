@@ -83,7 +83,10 @@ class Pruned(Exception):
 
 @runtime_checkable
 class AccuracyEvaluator(Protocol):
-    """Tells the accuracy of networks; :mod:`hwnas.testing.accuracy_contract` tests one."""
+    """Tells the accuracy of networks; :mod:`hwnas.testing.accuracy_contract` tests one.
+
+    One whose attribute ``seeded`` is False says the same to every seed, and is asked once.
+    """
 
     def evaluate(
         self, workload: Workload, *, seed: int = 0, epochs: int | None = None, report: Report | None = None

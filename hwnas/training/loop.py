@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 import time
@@ -80,7 +81,7 @@ def train(
         UsageError: The network does not fit the data, or the checkpoint is of another training.
     """
     chosen = settings or TrainingSettings.for_images(len(data.train))
-    _check_scores(network, data)
+    check_scores(network, data)
     network.to(memory_format=torch.channels_last)
     run = _Run(network, data, chosen, seed, checkpoint, model)
     try:
@@ -240,26 +241,45 @@ class _Run:
         return row[begin : begin + self._images]
 
 
-def _check_scores(network: nn.Module, data: ImageData) -> None:
-    """Two images through the network, before hours are spent on it."""
+def check_scores(network: nn.Module, data: ImageData) -> None:
+    """Two images through the network, before hours are spent on it.
+
+    Args:
+        network: Set to eval mode; not changed otherwise.
+        data: Whose classes it should tell.
+
+    Raises:
+        OutOfMemory: There is no room for two images.
+        UsageError: It cannot run on the images, or gives something else than scores, in training or after it.
+    """
     network.eval()
     images = data.normalised(data.train.images[:2])
-    expected = f"scores of shape 2x{data.classes} for images of shape {'x'.join(map(str, images.shape))}"
+    _check_output(network, images, data, "")
+    with seeded(0):
+        # A copy: running statistics would move.
+        _check_output(copy.deepcopy(network).train(), images, data, " in training mode")
+
+
+def _check_output(network: nn.Module, images: torch.Tensor, data: ImageData, mode: str) -> None:
+    shape = "x".join(map(str, images.shape))
+    hint = f"It should give scores of shape 2x{data.classes} for images of shape {shape}"
+    if mode:
+        hint += ", without auxiliary ones"
     try:
         with torch.no_grad(), _within_memory():
             scores = network(images)
-        found = "x".join(map(str, scores.shape))
     except OutOfMemory:
         raise
     except FOREIGN_CODE_ERRORS as error:
         raise UsageError(
-            f"the network cannot be trained on {data.name}: {in_one_line(error)}", f"It should give {expected}"
+            f"the network cannot be trained on {data.name}{mode}: {in_one_line(error)}", hint
         ) from error
-    if scores.shape != (2, data.classes):
-        raise UsageError(
-            f"the network cannot be trained on {data.name}: its output has the shape {found}",
-            f"It should give {expected}",
+    if not isinstance(scores, torch.Tensor) or scores.shape != (2, data.classes):
+        shaped = isinstance(scores, torch.Tensor)
+        found = (
+            f"has the shape {'x'.join(map(str, scores.shape))}" if shaped else f"is a {type(scores).__name__}"
         )
+        raise UsageError(f"the network cannot be trained on {data.name}: its output{mode} {found}", hint)
 
 
 @contextmanager

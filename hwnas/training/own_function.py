@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
+import operator
 import time
 from collections.abc import Callable
 from typing import Any
 
 from hwnas.core.errors import EvaluationFailed, HwnasError, UsageError
-from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
+from hwnas.core.foreign_code import in_one_line
 from hwnas.core.named_function import find_function
 from hwnas.core.workload import Workload
 from hwnas.training.accuracy import Accuracy, EpochReport, Report
@@ -18,6 +19,7 @@ from hwnas.workloads.spaces.workload import declared_architecture
 
 #: What a function may ask for, by the names of its parameters.
 PARAMETERS = ("network", "architecture", "workload", "seed", "epochs", "report")
+_REPORT = "Call report(epoch, accuracy) with epochs from 1 up and accuracies from 0 to 1"
 _FORM = (
     "Write a function that returns an accuracy from 0 to 1, or an hwnas.training.accuracy.Accuracy; it gets "
     f"what its parameters are called: {', '.join(PARAMETERS)}"
@@ -57,6 +59,8 @@ class OwnEvaluator:
             if not known and parameter.default is parameter.empty:
                 raise UsageError(f"the function {name} asks for {parameter.name!r}", _FORM)
         self._asked = [p.name for p in parameters if p.name in PARAMETERS]
+        #: Whether the seed can make a difference.
+        self.seeded = bool({"seed", "network"} & set(self._asked))
 
     def evaluate(
         self, workload: Workload, *, seed: int = 0, epochs: int | None = None, report: Report | None = None
@@ -67,7 +71,7 @@ class OwnEvaluator:
             EvaluationFailed: The function fails on this network, or returns no finite number.
             UsageError: It returns something else than an accuracy.
         """
-        told = _Told(epochs, report)
+        told = _Told(self.name, epochs, report)
         available: dict[str, Callable[[], Any]] = {
             "network": lambda: new_network(workload, seed),
             "architecture": lambda: declared_architecture(workload)[1],
@@ -82,7 +86,7 @@ class OwnEvaluator:
             found = self._function(**arguments)
         except HwnasError:
             raise
-        except FOREIGN_CODE_ERRORS as error:
+        except Exception as error:  # whatever a user's code may raise is one network's failure
             if error is told.raised:
                 raise
             raise EvaluationFailed(
@@ -102,20 +106,22 @@ class OwnEvaluator:
 class _Told:
     """What a function calls after an epoch."""
 
-    def __init__(self, epochs: int | None, report: Report | None) -> None:
+    def __init__(self, name: str, epochs: int | None, report: Report | None) -> None:
+        self._name = name
         self.epoch = 0
         self.raised: BaseException | None = None
         self._epochs, self._report = epochs, report
         self._begin = time.perf_counter()
 
     def __call__(self, epoch: int, accuracy: float) -> None:
+        value = self._checked(epoch, accuracy)
         self.epoch = epoch
         elapsed = time.perf_counter() - self._begin
         epochs = max(epoch, self._epochs or epoch)
         told = EpochReport(
             epoch=epoch,
             epochs=epochs,
-            accuracy=float(accuracy),
+            accuracy=value,
             loss=None,
             elapsed_s=elapsed,
             remaining_s=elapsed / max(epoch, 1) * (epochs - epoch),
@@ -126,3 +132,16 @@ class _Told:
         except BaseException as error:
             self.raised = error
             raise
+
+    def _checked(self, epoch: int, accuracy: float) -> float:
+        try:
+            number, value = operator.index(epoch), float(accuracy)
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"the function {self._name} reported {accuracy!r} in epoch {epoch!r}", _REPORT
+            ) from error
+        if not math.isfinite(value):
+            raise EvaluationFailed(f"the function {self._name} reported {value} in epoch {number}")
+        if number < 1 or not 0 <= value <= 1:
+            raise UsageError(f"the function {self._name} reported {value} in epoch {number}", _REPORT)
+        return value

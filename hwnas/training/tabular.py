@@ -20,6 +20,9 @@ UNITS = {"share": 1.0, "percent": 100.0}
 class TabularEvaluator:
     """Looks accuracies up; it trains nothing, and knows neither seeds nor epochs.
 
+    Attributes:
+        seeded: False.
+
     Args:
         path: CSV with a head line, plain or ``.gz``.
         architecture: Column of the architectures, written as their search space writes them.
@@ -30,6 +33,8 @@ class TabularEvaluator:
         UnknownName: No such column or unit.
         UsageError: The file cannot be read; the message names its line.
     """
+
+    seeded = False
 
     def __init__(self, path: str | Path, *, architecture: str, accuracy: str, unit: str = "share") -> None:
         if unit not in UNITS:

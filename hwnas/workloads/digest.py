@@ -3,67 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
-import re
-from types import CellType, CodeType, FunctionType
 
 import torch
 from torch import nn
 
+from hwnas.workloads.structure import structure_text
+
 _DIGITS = 16
-#: Of what a function closes over: values whose text says all of them.
-_TOLD = (bool, int, float, str, tuple, range)
 
 
 def network_digest(module: nn.Module, *, weights: bool = False) -> str:
     """16 hexadecimal digits over what a network computes.
 
-    Covers the printed architecture, the source of every module class outside torch itself, and
-    names, shapes and types of parameters and buffers.
+    Covers what :func:`hwnas.workloads.structure.structure_digest` covers (classes with their sources,
+    attributes, names, shapes and types of tensors), and nothing that another process would tell otherwise.
 
     Args:
         module: The network.
         weights: Cover the values of parameters and buffers too.
     """
-    digest = hashlib.sha256()
-    classes = {type(m) for m in module.modules() if not type(m).__module__.startswith("torch.")}
-    for text in (repr(module), *sorted(class_source(cls) for cls in classes)):
-        # Functions print with their address.
-        digest.update(re.sub(r" at 0x[0-9a-f]+", "", text).encode())
-    for name, tensor in sorted(module.state_dict().items()):
-        if not isinstance(tensor, torch.Tensor):
-            continue  # extra state, which a module may add in any form
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        if weights:
+    digest = hashlib.sha256(structure_text(module, anonymous=True).encode())
+    if weights:
+        for name, tensor in sorted(module.state_dict().items()):
+            if not isinstance(tensor, torch.Tensor):
+                continue  # extra state, which a module may add in any form
+            digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:_DIGITS]
-
-
-def class_source(cls: type[nn.Module]) -> str:
-    """What a module's class is: its name with its source, or its byte code where it was typed at a prompt."""
-    name = f"{cls.__module__}.{cls.__qualname__}"
-    try:
-        return name + inspect.getsource(cls)
-    except (OSError, TypeError):
-        # Typed at a prompt: no source to be found, but byte code.
-        functions = (f for f in vars(cls).values() if isinstance(f, FunctionType))
-        return name + "".join(map(function_text, functions))
-
-
-def function_text(function: FunctionType) -> str:
-    """What a function does, without its address: its name, byte code, constants, and what it closes over."""
-    cells = [cell.cell_contents for cell in function.__closure__ or () if not _is_empty(cell)]
-    told = (c for c in (*cells, *(function.__defaults__ or ())) if isinstance(c, _TOLD))
-    return f"{function.__qualname__}{_code_text(function.__code__)}{[repr(c) for c in told]}"
-
-
-def _code_text(code: CodeType) -> str:
-    constants = (_code_text(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts)
-    return f"{code.co_code.hex()}{code.co_names}{','.join(constants)}"
-
-
-def _is_empty(cell: CellType) -> bool:
-    try:
-        return cell.cell_contents is None
-    except ValueError:
-        return True

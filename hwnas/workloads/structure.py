@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from enum import Enum
 from functools import partial
@@ -14,7 +15,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
-from hwnas.workloads.digest import class_source, function_text
+from hwnas.workloads.source_text import class_source, function_text
 
 _DIGITS = 16
 #: What every module has; its mode and its hooks are no structure.
@@ -25,6 +26,8 @@ _PLAIN = frozenset({type(None), bool, int, float, str, torch.dtype, torch.device
 _DEEPEST = 6
 #: Whole numbers beyond so many are data, and no choice.
 _MOST_VALUES = 4096
+#: As :func:`_plain` writes it.
+_IDENTITY = re.compile("@0x[0-9a-f]+@")
 #: Buffers that a training counts with.
 _COUNTERS = frozenset({"num_batches_tracked"})
 
@@ -43,10 +46,22 @@ def structure_digest(module: nn.Module) -> str:
     Args:
         module: The network.
     """
-    digest = hashlib.sha256()
-    for name, part in module.named_modules(remove_duplicate=False):
-        digest.update("\n".join((name, _class(type(part)), *_attributes(part), *_tensors(part), "")).encode())
-    return digest.hexdigest()[:_DIGITS]
+    return hashlib.sha256(structure_text(module).encode()).hexdigest()[:_DIGITS]
+
+
+def structure_text(module: nn.Module, *, anonymous: bool = False) -> str:
+    """What :func:`structure_digest` covers.
+
+    Args:
+        module: The network.
+        anonymous: Tell objects of which nothing else is known by their type, and not by their identity, so that
+            another process says the same.
+    """
+    text = "".join(
+        "\n".join((name, _class(type(part)), *_attributes(part), *_tensors(part), ""))
+        for name, part in module.named_modules(remove_duplicate=False)
+    )
+    return _IDENTITY.sub("@", text) if anonymous else text
 
 
 def _class(kind: type[nn.Module]) -> str:
@@ -110,4 +125,4 @@ def _plain(value: Any, depth: int = 0) -> str:
     if hasattr(value, "__qualname__"):
         return f"{getattr(value, '__module__', '')}.{value.__qualname__}"
     # Nobody knows what it says: the same object says the same.
-    return f"{type(value).__qualname__}@{id(value)}"
+    return f"{type(value).__qualname__}@{id(value):#x}@"

@@ -132,6 +132,25 @@ class TestTorchChannelsLast(BackendContract):
         return backend("torch-channels-last")
 
 
+class TestTorchCompile(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return backend("torch-compile")
+
+    def test_it_is_one_graph_with_fewer_kernels_than_operators(self, available):
+        session = available.compile(Program((small_input(2),), small_network()), threads=1)
+        session.run()
+        assert session.effective()["graphs"] == 1
+        assert session.effective()["graph_breaks"] == {}
+        # Normalisation and activations went into others.
+        assert len(session.kernels()) < len(small_network())
+
+    def test_many_networks_of_one_class_are_all_compiled(self, available):
+        for kernel in range(1, 11):
+            module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, kernel)).eval()
+            assert available.compile(Program((small_input(1),), module), threads=1).effective()["graphs"] == 1
+
+
 class TestTorchSlowDilated(BackendContract):
     @pytest.fixture
     def backend(self) -> Backend:

@@ -55,3 +55,12 @@ def test_for_people():
     assert format_duration(200.4) == "3 min 20 s"
     assert format_bytes(32 * 2**20) == "32 MiB"
     assert format_count(1.82e9) == "1.82 G"
+
+
+def test_what_rounds_up_has_the_next_unit():
+    assert format_bytes(1005 * 2**20) == "1005 MiB"
+    assert format_bytes(999 * 2**10) == "999 KiB"
+    assert format_seconds(999.7e-6) == "1.00 ms"
+    assert format_seconds(999.4e-6) == "999 µs"
+    assert format_count(999_900) == "1 M"
+    assert format_count(999_000) == "999 k"

@@ -24,6 +24,8 @@ from hwnas.jobs.start_network import start_network
 from hwnas.measuring.statistics import Estimate
 from hwnas.netadapt.settings import NetAdaptSettings
 from hwnas.training.datasets import load_data
+from hwnas.training.loop import check_scores
+from hwnas.training.rescaled_images import rescaled
 from hwnas.workloads.counting import count
 
 BACKEND = "openvino:cpu:fp32"
@@ -180,6 +182,47 @@ def test_start_networks_fit_the_data() -> None:
     with torch.no_grad():
         assert start.network(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
     assert not start.trained
+
+
+OWN = """
+import torch
+from torch import nn
+
+def grey():
+    return nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 64, 7))
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(3, 10)
+
+    def forward(self, images):
+        scores = self.head(self.body(images))
+        return (scores, scores) if self.training else scores
+
+def auxiliary():
+    return Two()
+"""
+
+
+def test_networks_of_the_users_own_are_started_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own_start.py").write_text(OWN)
+    data = load_data("digits")
+    start = start_network("own_start:grey", data, None, 0, batch=2)
+    assert start.workload.input_shape == (2, 1, 8, 8)
+    with torch.no_grad():
+        assert start.network(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+    with pytest.raises(UsageError, match=r"in training mode is a tuple.*without auxiliary ones"):
+        check_scores(start_network("own_start:auxiliary", data, None, 0).network, rescaled(data, 3, 8))
+
+
+def test_a_network_too_deep_for_the_images_is_told() -> None:
+    with pytest.raises(UsageError, match=r"cannot run on an input of shape 1x3x32x32.*--image-size") as caught:
+        start_network("torchvision:alexnet", load_data("digits"), None, 0)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_limit_out_of_reach_leaves_the_folder_free(

@@ -39,6 +39,18 @@ def test_other_outputs_fail(outputs, words):
         prove_agreement(outputs, REFERENCE, 1e-3)
 
 
+def test_nothing_to_compare_is_no_proof():
+    with pytest.raises(AgreementError, match="returns no tensor"):
+        prove_agreement([], Reference((), 0.5, "test"), 1e-3)
+
+
+def test_a_single_number_is_compared_too():
+    reference = Reference((np.float64(2.0).reshape(()),), 0.5, "test")
+    assert prove_agreement([np.float32(2.0).reshape(())], reference, 1e-3).max_relative_error == 0
+    with pytest.raises(AgreementError, match="differ"):
+        prove_agreement([np.float32(2.1).reshape(())], reference, 1e-3)
+
+
 def test_a_reference_that_is_not_finite_proves_nothing():
     broken = Reference((EXPECTED * np.nan,), 0.5, "test")
     with pytest.raises(AgreementError, match="not finite"):

@@ -66,6 +66,32 @@ def _measured(store, outcome):
     return [s.measurement for s in store.measurements(campaign_uid=outcome.campaign_uid)]
 
 
+def test_equal_hosts_on_one_database_share_a_campaign(tmp_path, store):
+    experiment = Experiment("test", "", (TINY, OTHER), ("torch:cpu:fp32",), 1, ONCE)
+    environment = probe_environment()
+
+    class Other(Silent):
+        """When the first cell is timed, the other host finishes all of them."""
+
+        begun = False
+        told = ()
+
+        def progress(self, progress):
+            if progress.activity == "timing" and not self.begun:
+                self.begun = True
+                twin = Campaign(Plan.of(experiment), store, environment, Silent())
+                assert twin.run().counts == {Status.OK: 2}
+
+        def notice(self, text):
+            self.told = (*self.told, text)
+
+    watcher = Other()
+    outcome = Campaign(Plan.of(experiment), store, environment, watcher).run()
+    assert outcome.counts == {}
+    assert any("measured meanwhile by an equal host" in text for text in watcher.told)
+    assert len(_measured(store, outcome)) == 2
+
+
 def test_two_runtimes_end_to_end(store):
     outcome = _run(store, "torch:cpu:fp32", "openvino:cpu:fp32", workloads=(TINY, OTHER), settings=SMALL)
     assert outcome.counts == {Status.OK: 8}

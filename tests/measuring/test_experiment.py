@@ -113,6 +113,9 @@ def test_products_and_short_backend_names(tmp_path):
         (("sweeps:", "settings: {warmup_s: .nan}\nsweeps:"), ["warmup_s", "nan"]),
         (("sweeps:", "settings: {memory_fraction: 1.1}\nsweeps:"), ["memory_fraction", "1.1", "at most 1"]),
         (("sweeps:", "threads: 0\nsweeps:"), ["threads", "0"]),
+        (("sweeps:", "settings: {min_rounds: 1}\nsweeps:"), ["min_rounds", "2 or more"]),
+        (("sweeps:", "settings: {passes: 12}\nsweeps:"), ["max_passes is 10", "passes", "12"]),
+        (("sweeps:", "cache_misses: {caches: ['4X,16,64']}\nsweeps:"), ["cache_misses.caches", "4X"]),
         (("torch,", "broken,"), ["broken:cpu:fp32", "no_such_module_of_acme"]),
         (("sweeps:", "models: [{model: 'torchvision:resnet19'}]\nsweeps:"), ["resnet19", "resnet18"]),
         (("title: test", "seed: -1"), ["seed"]),
@@ -172,6 +175,20 @@ def test_more_threads_than_cpus_are_refused_unless_overridden(tmp_path, monkeypa
     assert adjusted(experiment, threads=2).threads == 2
     with pytest.raises(UsageError, match="threads is 3, but this process may use 2 CPUs"):
         adjusted(experiment)
+
+
+def test_two_names_of_one_network_are_one():
+    found = experiment_of_models(("zoo:resnet18", "torchvision:resnet18"), None, None)
+    assert [w.name for w in found.workloads] == ["resnet18"]
+    assert found.name == "resnet18"
+
+
+@pytest.mark.parametrize("name", ["fit", "search"])
+def test_a_file_may_not_have_the_name_of_a_campaign_that_reports_leave_out(tmp_path, name):
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(GOOD)
+    with pytest.raises(UsageError, match=r"stay out of reports.*Rename the file"):
+        load_experiment(str(path))
 
 
 def test_the_command_line_overrides_the_file(tmp_path, monkeypatch):

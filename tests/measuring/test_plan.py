@@ -78,6 +78,16 @@ def test_a_baseline_that_was_taken_back_needs_all_arms_beside_it(plan):
     assert plan.catching_up() == [Group(ONE, 2, ARMS[:2], first=frozenset(ARMS[:1]))]
 
 
+def test_a_cell_that_is_told_twice_counts_once(plan):
+    before = plan.remaining
+    workload = plan.experiment.workloads[0]
+    for _ in range(2):
+        plan.mark(workload.key, plan.experiment.backends[0], 0, Status.OK)
+    assert plan.remaining == before - 1
+    assert plan.is_done(workload, 0)
+    assert not plan.is_done(workload, 1)
+
+
 def test_nobody_catches_up_before_the_planned_passes_are_over(plan):
     _store(plan, ONE, 0, Status.OK, Status.OK, Status.FAILED)
     assert plan.catching_up() == []

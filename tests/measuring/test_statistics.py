@@ -8,7 +8,15 @@ from simulation import CANARY, SimulatedHost, interleaved, measurement
 
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Block
-from hwnas.measuring.drift import SLOPE_SD, USUAL_SLOPE, BlockSeries, fit_drift, seen_share, usual_slope
+from hwnas.measuring.drift import (
+    SLOPE_SD,
+    USUAL_SLOPE,
+    USUAL_SLOPES,
+    BlockSeries,
+    fit_drift,
+    seen_share,
+    usual_slope,
+)
 from hwnas.measuring.statistics import MARGIN, Verdict, compare, estimate, judge
 
 
@@ -113,6 +121,17 @@ def test_a_pass_far_from_the_reference_speed_counts_less():
     assert alone.latency_s == pytest.approx(8e-3 * np.exp(0.35 * 0.25), rel=0.03)
     assert alone.low_s < 8e-3 < alone.high_s
     assert all_four.latency_s == pytest.approx(8e-3, rel=0.02)
+
+
+def test_the_canary_says_nothing_of_other_devices():
+    assert usual_slope("openvino:gpu:fp16") == usual_slope("openvino:npu:fp16") == 0
+    assert usual_slope("openvino:cpu:fp32") == USUAL_SLOPES["openvino"]
+    assert usual_slope("torch-mkldnn:cpu:fp32") == USUAL_SLOPES["torch"]
+
+
+def test_samples_of_several_calls_make_long_blocks():
+    blocks = interleaved(4, {"a": 1e-4}, passes=1)["a"][0].blocks
+    assert BlockSeries.of(blocks, 10).block_s == pytest.approx(10 * BlockSeries.of(blocks).block_s)
 
 
 def test_few_blocks_lean_on_the_usual_slope_and_say_how_little_they_know():

@@ -51,6 +51,12 @@ def test_a_long_call_runs_at_least_twice():
     assert result.call_s == 3.0
 
 
+def test_without_a_floor_windows_still_have_several_calls():
+    result, clock = _warm(itertools.cycle([0.001, 0.0012]), floor=0.0)
+    assert result.settled
+    assert clock.calls == 10
+
+
 def test_the_last_window_counts_and_not_the_first_slow_calls():
     result, _ = _warm(itertools.chain([1.0], itertools.repeat(0.002)))
     assert result.call_s == pytest.approx(0.002)

@@ -11,7 +11,7 @@ import torch
 from small_networks import IMAGES, Digits, macs_as_latency_s, mobile_network
 from torch import nn
 
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import TrainingDiverged, UsageError
 from hwnas.netadapt.adapt import adapt
 from hwnas.netadapt.choosing import granules
 from hwnas.netadapt.progress import Adapted, Progress
@@ -83,6 +83,37 @@ def test_equal_seeds_give_equal_networks(trained: nn.Module, first_s: float, dig
     for tensor, other in zip(
         one.network.state_dict().values(), same.network.state_dict().values(), strict=True
     ):
+        assert torch.equal(tensor, other)
+
+
+def test_a_candidate_that_diverges_is_left_out(trained: nn.Module, first_s: float, digits: Digits) -> None:
+    calls = 0
+
+    def fine_tune(network: nn.Module, steps: int) -> float:
+        nonlocal calls
+        calls += 1
+        if calls == 1 or calls > 90:
+            raise TrainingDiverged("the loss is not finite")
+        return digits.fine_tune(network, steps)
+
+    found = adapt(trained, IMAGES, macs_as_latency_s, 0.9 * first_s, fine_tune, FAST)
+    assert found.steps
+    assert all(step.accuracy > 0 for step in found.steps)
+    calls = 91
+    with pytest.raises(TrainingDiverged, match="every candidate of step 1 diverged"):
+        adapt(trained, IMAGES, macs_as_latency_s, 0.9 * first_s, fine_tune, FAST)
+
+
+def test_a_network_that_holds_the_limit_is_not_made_worse(trained: nn.Module, first_s: float) -> None:
+    def spoil(network: nn.Module, steps: int) -> float:
+        with torch.no_grad():
+            for parameter in network.parameters() if steps else ():
+                parameter.zero_()
+        return 0.1 if steps else 0.9
+
+    found = adapt(trained, IMAGES, macs_as_latency_s, 2 * first_s, spoil, FAST)
+    assert (found.steps, found.accuracy) == ((), 0.9)
+    for tensor, other in zip(found.network.parameters(), trained.parameters(), strict=True):
         assert torch.equal(tensor, other)
 
 

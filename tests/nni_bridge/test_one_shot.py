@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hwnas import nni as bridge
-from hwnas.core.errors import OutOfMemory, UnknownName, UsageError
+from hwnas.core.errors import OutOfMemory, TrainingDiverged, UnknownName, UsageError
 from hwnas.predicting.latency_table import Factor, LatencyTable
 from hwnas.workloads.spaces.pattern_space import PatternSpace, PatternStage
 
@@ -69,7 +69,7 @@ def test_nothing_is_written_or_printed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     images, labels = (part[:128] for part in digits)
-    bridge.search_one_shot(small, small_table, images, labels, epochs=1, warmup_epochs=1)
+    bridge.search_one_shot(small, small_table, images, labels, epochs=2, warmup_epochs=1)
     assert capfd.readouterr() == ("", "")
     assert not list(tmp_path.iterdir())
     assert logging.getLogger("nni").level == logging.INFO
@@ -91,8 +91,30 @@ def test_what_does_not_fit_is_refused(
         bridge.search_one_shot(small, small_table, images[:100], labels[:100])
     with pytest.raises(UsageError, match=r"the scale of the penalty is -1"):
         bridge.search_one_shot(small, small_table, images, labels, scale=-1)
+    with pytest.raises(UsageError, match=r"weights alone would learn in 20 of 20 epochs"):
+        bridge.search_one_shot(small, small_table, images, labels, warmup_epochs=20)
+    with pytest.raises(UsageError, match=r"choice_learning_rate is -0\.1"):
+        bridge.search_one_shot(small, small_table, images, labels, choice_learning_rate=-0.1)
+    broken = images.clone()
+    broken[3, 0, 2, 2] = float("nan")
+    with pytest.raises(UsageError, match=r"images hold values that are not finite"):
+        bridge.search_one_shot(small, small_table, broken, labels)
+    name = next(iter(small_table.choices))
+    lacking = LatencyTable({name: small_table.choices[name]}, [], 1e-3, **ABOUT)
+    with pytest.raises(UsageError, match=r"the latency table is not one of the space small"):
+        bridge.search_one_shot(small, lacking, images, labels)
     with pytest.raises(UsageError, match=r"parts of the nasbench201 space nasbench201 do not"):
         bridge.SupernetSpace("nasbench201")
+
+
+def test_images_may_be_of_double_precision_and_a_divergence_is_told(
+    small: PatternSpace, small_table: LatencyTable, digits: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    images, labels = (part[:128] for part in digits)
+    found = bridge.search_one_shot(small, small_table, images.double(), labels, epochs=1)
+    assert found == bridge.search_one_shot(small, small_table, images, labels, epochs=1)
+    with pytest.raises(TrainingDiverged, match=r"diverged.*Give a lower learning_rate"):
+        bridge.search_one_shot(small, small_table, images, labels, epochs=3, learning_rate=1e30)
 
 
 def test_too_little_memory_is_told_before_training(
@@ -196,6 +218,58 @@ def test_other_profilers_of_nni_steer_as_well(name: str) -> None:
     penalty_of(strategy, model_space).backward()
     gradient = strategy._arch_parameters["layer"].grad
     assert gradient[1] > 0 > gradient[0]
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_the_likeliest_sample_of_inputs_and_depths_can_be_frozen(name: str) -> None:
+    import nni
+    from nni.nas.nn.pytorch import InputChoice, ModelSpace, Repeat
+
+    class Own(ModelSpace):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 3, padding=1)])
+            self.inputs = InputChoice(2, 1, label="inputs")
+            self.blocks = Repeat(lambda index: nn.Conv2d(1, 1, 1), nni.choice("depth", [1, 3]))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.blocks(self.inputs([layer(images) for layer in self.layers]))
+
+    table = LatencyTable({"depth": [1, 3]}, [Factor("depth", "depth", [1e-3, 3e-3])], 0.0, **ABOUT)
+    model_space = Own()
+    given = {"profiler": bridge.latency_profiler(table, model_space), "baseline": 1e-3, "scale": 2.0}
+    strategy = getattr(bridge, STRATEGIES[name])(penalty=given)
+    penalty_of(strategy, model_space)
+    # Depths between two options are none.
+    depths = strategy.probabilities()["depth"]
+    assert list(depths) == [1, 3]
+    assert float(sum(depths.values()).detach()) == pytest.approx(1)
+    sample = strategy.likeliest()
+    assert sample["inputs"] in ([0], [1])
+    assert Own().freeze(sample)(torch.zeros(1, 1, 4, 4)).shape == (1, 1, 4, 4)
+
+
+def test_cells_whose_parameters_no_penalty_reaches_are_refused() -> None:
+    from nni.nas.nn.pytorch import Cell, ModelSpace
+
+    class Own(ModelSpace):
+        def __init__(self) -> None:
+            super().__init__()
+            operators = {"c1": lambda *_: nn.Conv2d(1, 1, 1), "c3": lambda *_: nn.Conv2d(1, 1, 3, padding=1)}
+            self.cell = Cell(operators, 2, 1, 1, "loose_end", label="cell")
+            self.head = LayerChoice({"a": nn.Identity(), "b": nn.ReLU()}, label="head")
+
+    from nni.nas.nn.pytorch import LayerChoice
+
+    table = LatencyTable({"head": ["a", "b"]}, [Factor("head", "head", [1e-3, 2e-3])], 0.0, **ABOUT)
+    given = {"profiler": bridge.latency_profiler(table, Own()), "baseline": 1e-3}
+    with pytest.raises(
+        UsageError, match=r"a Cell architecture parameters of its own, which no penalty reaches"
+    ):
+        bridge.SteeredDARTS(penalty=given).mutate_model(Own())
+    strategy = bridge.SteeredDARTS()
+    penalty_free = Own()
+    strategy.mutate_model(penalty_free)
 
 
 def test_a_supernet_space_freezes_to_our_network(small: PatternSpace) -> None:

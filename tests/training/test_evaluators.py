@@ -15,7 +15,7 @@ from made_up_images import made_up_data
 from hwnas.core.errors import EvaluationFailed, UnknownName, UsageError
 from hwnas.core.workload import Workload
 from hwnas.testing.accuracy_contract import AccuracyEvaluatorContract
-from hwnas.training.accuracy import Accuracy, AccuracyEvaluator, EpochReport
+from hwnas.training.accuracy import Accuracy, AccuracyEvaluator, EpochReport, Pruned
 from hwnas.training.datasets import load_data
 from hwnas.training.evaluators import find_evaluator
 from hwnas.training.image_data import ImageData
@@ -64,6 +64,29 @@ def fails(seed):
 
 def no_number():
     return float("nan")
+
+class MyError(Exception):
+    pass
+
+def own_error():
+    raise MyError("out of licences")
+
+def reports_no_number(report):
+    report(1, 0.5)
+    report(2, float("nan"))
+    return 0.5
+
+def reports_percent(report):
+    report(1, 91.5)
+    return 0.9
+
+def reports_before_the_first(report):
+    report(-1, 0.5)
+    return 0.9
+
+def passes_on(report):
+    report(1, 0.5)
+    return 0.9
 
 def asks(network, budget):
     return 0.5
@@ -216,6 +239,8 @@ def test_a_function_gets_what_it_asks_for(own: Path, small: tuple[ImageData, Wor
     [
         ("my_accuracy:in_percent", r"91\.5 is not a share.*Divide percent by 100"),
         ("my_accuracy:nothing", "returned a NoneType"),
+        ("my_accuracy:reports_percent", r"reported 91\.5 in epoch 1.*accuracies from 0 to 1"),
+        ("my_accuracy:reports_before_the_first", r"reported 0\.5 in epoch -1.*epochs from 1 up"),
         ("my_accuracy:asks", "asks for 'budget'.*network, architecture, workload, seed, epochs, report"),
         ("my_accuracy:number", "is a int and cannot be called"),
         ("my_accuracy:other", "has no 'other'"),
@@ -239,7 +264,12 @@ def test_evaluators_that_cannot_be_used(
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("fails", "fails failed: KeyError: 'the"), ("no_number", "no_number returned nan")],
+    [
+        ("fails", "fails failed: KeyError: 'the"),
+        ("own_error", "own_error failed: MyError: out of licences"),
+        ("no_number", "no_number returned nan"),
+        ("reports_no_number", "reports_no_number reported nan in epoch 2"),
+    ],
 )
 def test_a_function_that_fails_on_a_network_may_go_well_on_others(
     own: Path, small: tuple[ImageData, Workload], name: str, words: str
@@ -247,6 +277,22 @@ def test_a_function_that_fails_on_a_network_may_go_well_on_others(
     with pytest.raises(EvaluationFailed, match=words) as caught:
         OwnEvaluator(f"my_accuracy:{name}").evaluate(small[1])
     assert "\n" not in str(caught.value)
+
+
+def test_what_the_listener_raises_comes_out_of_the_function(
+    own: Path, small: tuple[ImageData, Workload]
+) -> None:
+    def give_up(told: EpochReport) -> None:
+        raise Pruned("poor")
+
+    with pytest.raises(Pruned, match="poor"):
+        OwnEvaluator("my_accuracy:passes_on").evaluate(small[1], report=give_up)
+
+
+def test_only_who_asks_for_a_seed_is_asked_with_several(own: Path, table: Path) -> None:
+    assert OwnEvaluator("my_accuracy:plain").seeded
+    assert not OwnEvaluator("my_accuracy:of_choices").seeded
+    assert not TabularEvaluator(table, architecture="name", accuracy="top1", unit="percent").seeded
 
 
 def test_a_table_is_exact(table: Path, small: tuple[ImageData, Workload]) -> None:

@@ -104,6 +104,36 @@ def test_the_key_follows_the_definition(folder) -> None:
         build(before)
 
 
+def test_the_key_follows_attributes_and_base_classes(folder) -> None:
+    code = (
+        CODE
+        + """
+import torch.nn.functional as F
+
+class Base(nn.Module):
+    def forward(self, x):
+        return self.act(x)
+
+class Acting(Base):
+    def __init__(self, act, lock):
+        super().__init__()
+        self.act = act
+        self.lock = lock
+
+def acting():
+    import threading
+    return Acting(F.relu, threading.Lock())
+"""
+    )
+    (folder / "my_acting.py").write_text(code)
+    before = parse_model("my_acting:acting", input_shape=SHAPE)
+    assert parse_model("my_acting:acting", input_shape=SHAPE).key == before.key
+    for change in (("F.relu, ", "F.silu, "), ("return self.act(x)", "return self.act(x) + 1")):
+        (folder / "my_acting.py").write_text(code.replace(*change))
+        del sys.modules["my_acting"]
+        assert parse_model("my_acting:acting", input_shape=SHAPE).key != before.key
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

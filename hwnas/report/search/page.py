@@ -66,6 +66,7 @@ def _context(record: Record, figures: Any) -> dict[str, Any]:
         "accuracy": accuracy_text(record["accuracy"]),
         "latencies": [_proof(proof) for proof in record["latencies"]],
         "limits": limit_lines(record),
+        "within": _within(record),
         "states": [(_STATES[state], states[state]) for state in _STATES if states[state]],
         "finalists": [
             {
@@ -86,6 +87,16 @@ def _context(record: Record, figures: Any) -> dict[str, Any]:
         "light": colours.variables(dark=False),
         "dark": colours.variables(dark=True),
     }
+
+
+def _within(record: Record) -> str:
+    """Which limits hold, and whether that is proved."""
+    told = "; ".join(limit_lines(record))
+    if not told:
+        return ""
+    # Counts are exact: where no latency is limited, there is no verdict.
+    proved = record["verdict"] in (None, "FEASIBLE")
+    return f" within {told}" if proved else f", not proved to be within {told}"
 
 
 def accuracy_text(found: Record | None) -> str:

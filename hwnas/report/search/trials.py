@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,11 +59,10 @@ def trial_points(record: Record) -> list[TrialPoint]:
     name = _LATENCY + backend_shown(record)
     found, place = [], 0
     measured_s = record["search"]["measured"].get(name, {})
-    front = non_dominated(record["search"]["trials"], name, measured_s)
     for trial in record["search"]["trials"]:
         evaluated = trial["state"] in ("COMPLETE", "PRUNED") and trial["repeats"] is None
         place += evaluated
-        latency_s = known_s(trial, name, measured_s)
+        latency_s = _known_s(trial, name, measured_s)
         found.append(
             TrialPoint(
                 number=trial["number"],
@@ -72,28 +71,16 @@ def trial_points(record: Record) -> list[TrialPoint]:
                 accuracy=trial["accuracy"] if evaluated else None,
                 latency_ms=None if latency_s is None else latency_s * 1e3,
                 measured=trial["text"] in measured_s,
-                on_front=trial["number"] in front,
+                on_front=trial["number"] in record["front"],
             )
         )
     return found
 
 
-def known_s(trial: Record, cost: str, measured_s: Mapping[str, float]) -> float | None:
+def _known_s(trial: Record, cost: str, measured_s: Mapping[str, float]) -> float | None:
     """A trial's latency as the search knew it in the end [s]; None where nobody told."""
     told = trial["costs"].get(cost)
     return None if told is None else float(measured_s.get(trial["text"], told["median"]))
-
-
-def non_dominated(trials: Sequence[Record], cost: str, measured_s: Mapping[str, float]) -> set[int]:
-    """Numbers of the complete trials that no other one beats in accuracy and a latency."""
-    complete = [t for t in trials if t["state"] == "COMPLETE" and t["repeats"] is None]
-    known = [(latency_s, t) for t in complete if (latency_s := known_s(t, cost, measured_s)) is not None]
-    best, found = -1.0, set()
-    for _, trial in sorted(known, key=lambda pair: (pair[0], -pair[1]["accuracy"])):
-        if trial["accuracy"] > best:
-            best = trial["accuracy"]
-            found.add(trial["number"])
-    return found
 
 
 def measured_rows(record: Record) -> list[dict[str, Any]]:

@@ -1,0 +1,81 @@
+"""PyTorch compiled by torch.compile (Inductor), its weights frozen into the graph."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+
+from hwnas.backends.protocol import Availability, Program, Session
+from hwnas.backends.torch_arm import TorchArm
+from hwnas.core.errors import BackendUnavailable
+from hwnas.core.kernel import Kernel
+
+#: Where Inductor finds its compiler, in its own order.
+_COMPILERS = ("g++", "clang++")
+
+
+class TorchCompile(TorchArm):
+    """PyTorch's own way to fuse operators: C++ for what is fused, oneDNN for convolutions with packed weights."""
+
+    id = "torch-compile:cpu:fp32"
+    description = "PyTorch compiled by torch.compile (Inductor), weights frozen"
+    lists_kernels = False
+
+    def availability(self) -> Availability:
+        """Available wherever torch and a C++ compiler are installed."""
+        found = super().availability()
+        compiler = os.environ.get("CXX") or next(filter(shutil.which, _COMPILERS), None)
+        if found.available and (compiler is None or shutil.which(compiler) is None):
+            return Availability(
+                False, "torch.compile finds no C++ compiler", "apt-get install g++, or set $CXX"
+            )
+        return found
+
+    def environment(self, threads: int) -> dict[str, str]:
+        """Compilation stays in the process: helpers of its own would run beside what is timed."""
+        return {**super().environment(threads), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+
+    def compile(self, program: Program, threads: int) -> Session:
+        """Compile by a first call.
+
+        Raises:
+            BackendUnavailable: The program is a model file, or Inductor cannot compile it.
+        """
+        import torch
+        from torch import _dynamo
+
+        from hwnas.backends.torch_compiled_session import TorchCompiledSession
+        from hwnas.backends.torch_session import require_module
+
+        module = require_module(program, self.id)
+        if program.translation is not None:
+            # Generated code goes with the campaign's other temporary files, and serves its later passes.
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = f"{program.translation}.inductor"
+        torch.set_num_threads(threads)
+        # Networks of one class share their code: after some of them Dynamo would give up, and run them as they are.
+        _dynamo.reset()
+        _dynamo.utils.counters.clear()
+        start = time.perf_counter()
+        compiled = torch.compile(module, options={"freezing": True})
+        try:
+            with torch.inference_mode(), torch.random.fork_rng():
+                compiled(*program.inputs)
+        except _dynamo.exc.TorchDynamoException as error:
+            line = str(error).strip().splitlines()[0]
+            raise BackendUnavailable(
+                f"torch.compile cannot compile it: {line}", "Measure it on torch"
+            ) from error
+        session = TorchCompiledSession(module, program.inputs, threads, call=lambda: compiled(*program.inputs))
+        session.compile_s = time.perf_counter() - start
+        return session
+
+    def list_kernels(self, program: Program, threads: int) -> tuple[Kernel, ...]:
+        """Not without compiling and running.
+
+        Raises:
+            BackendUnavailable: Always.
+        """
+        raise BackendUnavailable(
+            f"{self.id} tells its kernels only when it runs", "Predict for torch or openvino"
+        )
