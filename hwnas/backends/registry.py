@@ -12,13 +12,13 @@ BACKENDS = Registry(
         "torch:cpu:fp32": "hwnas.backends.torch_eager:TorchEager",
         "torch-nomkldnn:cpu:fp32": "hwnas.backends.torch_nomkldnn:TorchNoMkldnn",
         "torch-mkldnn:cpu:fp32": "hwnas.backends.torch_mkldnn:TorchMkldnn",
-        "torch-compile:cpu:fp32": "hwnas.backends.torch_compile:TorchCompile",
         "torch-channels-last:cpu:fp32": "hwnas.backends.torch_channels_last:TorchChannelsLast",
         "openvino:cpu:fp32": "hwnas.backends.openvino_cpu:OpenVinoCpu",
         "openvino:gpu:fp16": "hwnas.backends.openvino_gpu:OpenVinoGpu",
         "openvino:npu:fp16": "hwnas.backends.openvino_npu:OpenVinoNpu",
         "torch-default-heap:cpu:fp32": "hwnas.backends.torch_default_heap:TorchDefaultHeap",
         "torch-slow-dilated:cpu:fp32": "hwnas.backends.torch_slow_dilated:TorchSlowDilated",
+        "torch-compile:cpu:fp32": "hwnas.backends.torch_compile:TorchCompile",
     },
 )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import sys
 import time
 
 from hwnas.backends.protocol import Availability, Program, Session
 from hwnas.backends.torch_arm import TorchArm
-from hwnas.core.errors import BackendUnavailable
+from hwnas.core.errors import BackendUnavailable, CellError
+from hwnas.core.foreign_code import in_one_line
 from hwnas.core.kernel import Kernel
 
 #: Where Inductor finds its compiler, in its own order.
@@ -16,7 +19,7 @@ _COMPILERS = ("g++", "clang++")
 
 
 class TorchCompile(TorchArm):
-    """PyTorch's own way to fuse operators: C++ for what is fused, oneDNN for convolutions with packed weights."""
+    """PyTorch's own way to fuse operators: C++ for what is fused, oneDNN for convolutions, weights packed."""
 
     id = "torch-compile:cpu:fp32"
     description = "PyTorch compiled by torch.compile (Inductor), weights frozen"
@@ -25,8 +28,8 @@ class TorchCompile(TorchArm):
     def availability(self) -> Availability:
         """Available wherever torch and a C++ compiler are installed."""
         found = super().availability()
-        compiler = os.environ.get("CXX") or next(filter(shutil.which, _COMPILERS), None)
-        if found.available and (compiler is None or shutil.which(compiler) is None):
+        named = shlex.split(os.environ.get("CXX", ""))[:1]
+        if found.available and not any(map(shutil.which, named or _COMPILERS)):
             return Availability(
                 False, "torch.compile finds no C++ compiler", "apt-get install g++, or set $CXX"
             )
@@ -40,10 +43,12 @@ class TorchCompile(TorchArm):
         """Compile by a first call.
 
         Raises:
-            BackendUnavailable: The program is a model file, or Inductor cannot compile it.
+            BackendUnavailable: The program is a model file.
+            CellError: Inductor cannot compile it.
         """
         import torch
         from torch import _dynamo
+        from torch._inductor.codecache import PyCodeCache
 
         from hwnas.backends.torch_compiled_session import TorchCompiledSession
         from hwnas.backends.torch_session import require_module
@@ -53,18 +58,22 @@ class TorchCompile(TorchArm):
             # Generated code goes with the campaign's other temporary files, and serves its later passes.
             os.environ["TORCHINDUCTOR_CACHE_DIR"] = f"{program.translation}.inductor"
         torch.set_num_threads(threads)
-        # Networks of one class share their code: after some of them Dynamo would give up, and run them as they are.
+        # Networks of one class share their code: after some of them Dynamo would give up and compile no more.
         _dynamo.reset()
         _dynamo.utils.counters.clear()
+        # Its generated modules hold the frozen weights of all networks before this one.
+        for made in PyCodeCache.modules:
+            sys.modules.pop(made.__name__, None)
+        PyCodeCache.cache_clear()
         start = time.perf_counter()
         compiled = torch.compile(module, options={"freezing": True})
         try:
             with torch.inference_mode(), torch.random.fork_rng():
                 compiled(*program.inputs)
         except _dynamo.exc.TorchDynamoException as error:
-            line = str(error).strip().splitlines()[0]
-            raise BackendUnavailable(
-                f"torch.compile cannot compile it: {line}", "Measure it on torch"
+            cause = getattr(error, "inner_exception", error)
+            raise CellError(
+                f"torch.compile cannot compile it: {in_one_line(cause)}", "Measure it on torch"
             ) from error
         session = TorchCompiledSession(module, program.inputs, threads, call=lambda: compiled(*program.inputs))
         session.compile_s = time.perf_counter() - start

@@ -37,6 +37,10 @@ def _shapes(event: Any) -> Iterator[tuple[int, ...]]:
             yield tuple(given)
 
 
+#: Namespaces of operators: PyTorch's own, and those that compiled graphs call.
+_OPERATORS = ("aten::", "mkldnn::", "mkl::")
+
+
 def profiled_operators(run: Callable[[], None]) -> tuple[list[Operator], int]:
     """The operators that one call of `run` calls itself, in order, and how many ran in all.
 
@@ -47,7 +51,7 @@ def profiled_operators(run: Callable[[], None]) -> tuple[list[Operator], int]:
     with torch.profiler.profile(activities=activities, record_shapes=True) as profile:
         run()
     result: Any = profile.profiler.kineto_results
-    events = [e for e in result.events() if e.name().startswith("aten::")]
+    events = [e for e in result.events() if e.name().startswith(_OPERATORS)]
     # An operator starts before those that it calls; where the clock is too coarse, it ends later.
     events.sort(key=lambda e: (e.start_ns(), -e.end_ns()))
     outermost: list[Operator] = []

@@ -11,6 +11,7 @@ from hwnas.backends.registry import backend
 from hwnas.core.environment import Environment
 from hwnas.core.measurement import Status
 from hwnas.core.units import format_bytes, format_count, format_duration
+from hwnas.host.counters import callgrind_source
 from hwnas.measuring.campaign import Outcome
 from hwnas.measuring.counting import Counting
 from hwnas.measuring.plan import Plan
@@ -54,7 +55,7 @@ def print_plan(plan: Plan, counting: Counting, console: Console) -> None:
     simulations = sum(
         source == "callgrind" for w in experiment.workloads for b in here for source, _ in counting.wanted(w, b)
     )
-    if simulations:
+    if simulations and callgrind_source().available:
         console.print(
             f"{simulations} simulations of cache misses come on top, each of a minute or more.", soft_wrap=True
         )

@@ -17,6 +17,8 @@ from hwnas.jobs.options import SearchOptions
 #: Raised where older folders cannot be gone on with.
 SCHEMA = "hwnas-search-2"
 RESULT = "result.json"
+#: What a user's own evaluator has told.
+ACCURACIES = "accuracies.json"
 _SEARCH = "search.json"
 _TRAININGS = "trainings"
 _TABLES = "tables"
@@ -110,6 +112,7 @@ class SearchFolder:
         """Nothing has come of the search: another one may take the folder."""
         (self.path / _SEARCH).unlink(missing_ok=True)
         shutil.rmtree(self.tables, ignore_errors=True)
+        (self.path / ACCURACIES).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.path.rmdir()
 

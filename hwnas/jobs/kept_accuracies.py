@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import math
 from typing import Any
 
 from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
-from hwnas.jobs.folder import SearchFolder
+from hwnas.jobs.folder import ACCURACIES, SearchFolder
 from hwnas.training.accuracy import Accuracy, AccuracyEvaluator, Report
 
-_FILE = "accuracies.json"
+
+def _record(found: Accuracy) -> dict[str, Any]:
+    """JSON-ready, whatever kind of numbers a user's code has given."""
+    return {
+        "value": float(found.value),
+        "n_images": None if found.n_images is None else int(found.n_images),
+        "interval": None if found.interval is None else [float(end) for end in found.interval],
+        "epochs": int(found.epochs),
+        "seconds": float(found.seconds) if math.isfinite(found.seconds) else 0.0,
+    }
 
 
 class KeptAccuracies:
@@ -30,8 +39,8 @@ class KeptAccuracies:
         self._evaluator, self._folder = evaluator, folder
         self.seeded = bool(getattr(evaluator, "seeded", True))
         self._known: dict[str, dict[str, Any]] = {}
-        if (folder.path / _FILE).exists():
-            self._known = folder.read(_FILE)
+        if (folder.path / ACCURACIES).exists():
+            self._known = folder.read(ACCURACIES)
 
     def evaluate(
         self, workload: Workload, *, seed: int = 0, epochs: int | None = None, report: Report | None = None
@@ -40,8 +49,8 @@ class KeptAccuracies:
         key = f"{workload.key} {seed} {epochs}"
         if key not in self._known:
             found = self._evaluator.evaluate(workload, seed=seed, epochs=epochs, report=report)
-            self._known[key] = asdict(found)
-            self._folder.write(_FILE, self._known)
+            self._known[key] = _record(found)
+            self._folder.write(ACCURACIES, self._known)
         return self._read(key)
 
     def _read(self, key: str) -> Accuracy:
@@ -56,7 +65,7 @@ class KeptAccuracies:
                 told["seconds"],
             )
         except (LookupError, TypeError) as error:
-            path = self._folder.path / _FILE
+            path = self._folder.path / ACCURACIES
             raise UsageError(
                 f"{path} is damaged: {error!r}", "Move it away: accuracies are asked for again"
             ) from error

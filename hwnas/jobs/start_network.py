@@ -22,7 +22,7 @@ from hwnas.training.image_data import ImageData
 from hwnas.training.rescaled_images import rescaled
 from hwnas.workloads.build import new_module
 from hwnas.workloads.dry_run import run
-from hwnas.workloads.models import parse_model
+from hwnas.workloads.models import NAMED_KINDS, parse_model
 from hwnas.workloads.randomness import seeded
 
 #: Smaller images leave nothing behind the strides of networks that were made for photographs.
@@ -109,7 +109,7 @@ def _by_name(name: str, data: ImageData, side: int | None, seed: int, batch: int
     """Of the first shape that it runs on: networks of libraries read colours, one of the user's own may not."""
     own, chosen = data.input_shape, side or max(_SMALLEST_SIDE, *data.input_shape[1:])
     shapes = [(3, chosen)]
-    if is_function_name(name):
+    if is_function_name(name) and name.partition(":")[0] not in NAMED_KINDS:
         shapes = [(own[0], side or own[1]), (own[0], chosen), (3, chosen)]
     refused: UsageError | None = None
     for channels, height in dict.fromkeys(shapes):
@@ -118,7 +118,8 @@ def _by_name(name: str, data: ImageData, side: int | None, seed: int, batch: int
         except UnknownName:
             raise
         except UsageError as error:
-            refused = refused or error
+            # The last shape is the usual one: what is said of it tells most.
+            refused = error
     assert refused is not None  # no shape has worked
     raise refused
 

@@ -94,7 +94,7 @@ def load_experiment(name: str) -> Experiment:
         settings = Settings.from_dict(file.settings)
     with read.at("cache_misses", "caches"):
         for cache in file.cache_misses.caches:
-            check_cache(cache)
+            _check_cache(cache)
     with read.at("cache_misses"):
         cache_misses = _cache_misses(file.cache_misses, file.seed, workloads)
     with read.at():
@@ -113,6 +113,13 @@ def load_experiment(name: str) -> Experiment:
             settings=settings,
             cache_misses=cache_misses,
         )
+
+
+def _check_cache(cache: str) -> None:
+    try:
+        check_cache(cache)
+    except UsageError as error:
+        raise UsageError(f"cache_misses.caches: {error.message}", error.hint) from error
 
 
 def _cache_misses(section: _CacheMisses, seed: int, workloads: Sequence[Workload]) -> CacheMisses:

@@ -147,14 +147,8 @@ class _Run:
             self._step()
         if self._progressed.finished is None:
             self._tell("last fine-tuning")
-            before = self._tuned(self._network, 0, "before the last")
-            last = copy.deepcopy(self._network)
-            self._progressed.finished = self._tuned(last, self._settings.long_steps, "last")
-            if self._progressed.finished < before:
-                # A network that was within the limit from the beginning may be as good as it can be.
-                last, self._progressed.finished = self._network, before
-            self._network = last
-            self._checkpoint.write(self._progressed, last)
+            self._network, self._progressed.finished = self._finished()
+            self._checkpoint.write(self._progressed, self._network)
         return Adapted(
             network=self._network.eval(),
             latency_s=self._now_s,
@@ -164,6 +158,17 @@ class _Run:
             structure=self._structure,
             left_out=self._left_out,
         )
+
+    def _finished(self) -> tuple[nn.Module, float]:
+        """The network after the last fine-tuning, or before it where that was better; and its accuracy."""
+        steps = self._progressed.steps
+        before = steps[-1].accuracy if steps else self._tuned(self._network, 0, "before the last")
+        last = copy.deepcopy(self._network)
+        try:
+            after = self._tuned(last, self._settings.long_steps, "last")
+        except TrainingDiverged:
+            after = _DIVERGED
+        return (self._network, before) if after < before else (last, after)
 
     def _step(self) -> None:
         number = len(self._progressed.steps)

@@ -158,6 +158,8 @@ def search_one_shot(
         try:
             strategy(RawFormatModelSpace(model_space, evaluator), SequentialExecutionEngine())
         except SystemExit as exit_:
+            if not isinstance(exit_.__context__, KeyboardInterrupt):
+                raise
             # What Lightning makes of Ctrl-C.
             raise KeyboardInterrupt from exit_
         probabilities = strategy.probabilities()

@@ -28,7 +28,7 @@ ANOTHER_FOLDER = "Give another folder with --out"
 #: measured by default differ in lightness as well, for prints in grey.
 _PALETTE = (
     *("#000000", "#CC79A7", "#009E73", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#7F4F24"),
-    "#999999",
+    *("#999999", "#882255"),
     "#F0E442",  # pale: for a backend of somebody else's
 )
 #: One a kind of operator, in their order: Okabe and Ito's with a brown, what remains in every runtime in black.

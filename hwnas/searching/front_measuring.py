@@ -47,7 +47,10 @@ class FrontMeasuring:
             pass
 
     def _follow(self, cost: CostModel, trials: Collection[Trial], at_least: int) -> bool:
-        left = cost.measurements_left
+        try:
+            left = cost.measurements_left
+        except CellError:
+            left = 0
         if left <= 0:
             return False
         measured = {c.name: c.measured for c in self._costs}

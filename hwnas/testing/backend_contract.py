@@ -96,7 +96,9 @@ class BackendContract:
 
     def test_reads_back_what_took_effect(self, available: Backend) -> None:
         """Effective settings can be stored and name the precision."""
-        effective = available.compile(Program((small_input(1),), small_network()), threads=1).effective()
+        session = available.compile(Program((small_input(1),), small_network()), threads=1)
+        session.run()
+        effective = session.effective()
         assert json.loads(json.dumps(dict(effective)))
         assert effective["precision"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import math
 import time
@@ -81,7 +80,8 @@ def train(
         UsageError: The network does not fit the data, or the checkpoint is of another training.
     """
     chosen = settings or TrainingSettings.for_images(len(data.train))
-    check_scores(network, data)
+    if checkpoint is None or not checkpoint.exists():
+        check_scores(network, data)
     network.to(memory_format=torch.channels_last)
     run = _Run(network, data, chosen, seed, checkpoint, model)
     try:
@@ -255,9 +255,16 @@ def check_scores(network: nn.Module, data: ImageData) -> None:
     network.eval()
     images = data.normalised(data.train.images[:2])
     _check_output(network, images, data, "")
-    with seeded(0):
-        # A copy: running statistics would move.
-        _check_output(copy.deepcopy(network).train(), images, data, " in training mode")
+    # Running statistics move meanwhile.
+    kept = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    try:
+        with seeded(0):
+            _check_output(network.train(), images, data, " in training mode")
+    finally:
+        network.eval()
+        with torch.no_grad():
+            for name, buffer in network.named_buffers():
+                buffer.copy_(kept[name])
 
 
 def _check_output(network: nn.Module, images: torch.Tensor, data: ImageData, mode: str) -> None:

@@ -114,7 +114,7 @@ class _Told:
         self._begin = time.perf_counter()
 
     def __call__(self, epoch: int, accuracy: float) -> None:
-        value = self._checked(epoch, accuracy)
+        epoch, value = self._checked(epoch, accuracy)
         self.epoch = epoch
         elapsed = time.perf_counter() - self._begin
         epochs = max(epoch, self._epochs or epoch)
@@ -133,7 +133,7 @@ class _Told:
             self.raised = error
             raise
 
-    def _checked(self, epoch: int, accuracy: float) -> float:
+    def _checked(self, epoch: int, accuracy: float) -> tuple[int, float]:
         try:
             number, value = operator.index(epoch), float(accuracy)
         except (TypeError, ValueError) as error:
@@ -144,4 +144,4 @@ class _Told:
             raise EvaluationFailed(f"the function {self._name} reported {value} in epoch {number}")
         if number < 1 or not 0 <= value <= 1:
             raise UsageError(f"the function {self._name} reported {value} in epoch {number}", _REPORT)
-        return value
+        return number, value

@@ -30,8 +30,17 @@ def function_text(function: FunctionType) -> str:
 
 
 def _code_text(code: CodeType) -> str:
-    constants = (_code_text(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts)
+    constants = (_constant(c) for c in code.co_consts)
     return f"{code.co_code.hex()}{code.co_names}{','.join(constants)}"
+
+
+def _constant(value: object) -> str:
+    if isinstance(value, CodeType):
+        return _code_text(value)
+    if isinstance(value, frozenset):
+        # In an order that no seed of hashes decides.
+        return f"{{{','.join(sorted(map(repr, value)))}}}"
+    return repr(value)
 
 
 def _is_empty(cell: CellType) -> bool:

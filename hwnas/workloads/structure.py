@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Mapping
 from enum import Enum
@@ -109,6 +110,8 @@ def _plain(value: Any, depth: int = 0) -> str:
         return repr(value)
     if isinstance(value, FunctionType):
         return function_text(value)
+    if isinstance(value, logging.Logger):
+        return f"logger {value.name}"
     if depth < _DEEPEST:
         if isinstance(value, partial):
             value = {"": "partial", "of": value.func, "args": value.args, "keywords": value.keywords}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hwnas.core.errors import EvaluationFailed, UsageError
@@ -25,7 +26,7 @@ class Slow:
         self.asked.append((seed, epochs))
         if seed == 7:
             raise EvaluationFailed("no luck")
-        return Accuracy(0.5 + seed / 100, 100, (0.4, 0.7), epochs or 3, 1.5)
+        return Accuracy(np.float32(0.5 + seed / 128), np.int64(100), (0.4, 0.7), 0, 1.5)
 
 
 class TestKept(AccuracyEvaluatorContract):

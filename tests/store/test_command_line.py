@@ -8,7 +8,7 @@ def test_passwords_are_masked_in_both_forms():
     for arguments in (["measure", "--db", url, "quick"], ["measure", f"--db={url}"]):
         told = told_arguments(arguments)
         assert "secret" not in " ".join(told)
-        assert "me" in " ".join(told)
+        assert "me:***@host" in " ".join(told)
         assert len(told) == len(arguments)
 
 

@@ -57,6 +57,8 @@ def folder(tmp_path, monkeypatch):
     """A current folder with the user's module, and everything forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    # Files change within a second here, which byte code does not notice.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     (tmp_path / "my_networks.py").write_text(CODE)
     known = set(sys.modules)
     yield tmp_path
