@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 
@@ -31,6 +32,14 @@ class Stopwatch:
     def seconds(self) -> float:
         """So far [s]."""
         return max(self._told_s, time.monotonic() - self._begin)
+
+
+def seconds_per_epoch(trial: FrozenTrial) -> float:
+    """What one epoch of a trial has taken [s], or all of it where it tells of none; NaN where nobody knows."""
+    seconds = trial.user_attrs.get(SECONDS)
+    if seconds is None:
+        return math.nan
+    return float(seconds) / max(1, trial.last_step or 1)
 
 
 def seconds_by_network(trials: Iterable[FrozenTrial]) -> dict[str, float]:

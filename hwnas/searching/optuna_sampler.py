@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
 from hwnas.searching.cost_model import CostModel
+from hwnas.searching.evaluation_time import seconds_by_network, seconds_per_epoch
 from hwnas.searching.learning_curves import LearningCurves, best_so_far
 from hwnas.searching.limit import Limit
 from hwnas.searching.optuna_space import architecture_of, distributions
@@ -37,6 +39,7 @@ class HwnasSampler(BaseSampler):
         seed: Of all that is random.
         startup: Networks drawn at random before anything is learned.
         entrants: Of so many random networks the largest is drawn; 1 where all are to be equally likely.
+        budget_s: Of all evaluations together [s], where their time is what is limited.
     """
 
     def __init__(
@@ -48,10 +51,18 @@ class HwnasSampler(BaseSampler):
         seed: int = 0,
         startup: int = STARTUP,
         entrants: int = ENTRANTS,
+        budget_s: float | None = None,
     ) -> None:
         self._space = space
+        self._timed = budget_s is not None
         self._suggester = Suggester(
-            space, limits=limits, traded=traded, seed=seed, startup=startup, entrants=entrants
+            space,
+            limits=limits,
+            traded=traded,
+            seed=seed,
+            startup=startup,
+            entrants=entrants,
+            budget_s=budget_s,
         )
         self._others = RandomSampler(seed=seed)
 
@@ -84,6 +95,7 @@ class HwnasSampler(BaseSampler):
         sign = -1.0 if study.directions[0] is StudyDirection.MINIMIZE else 1.0
         names = {choice.name for choice in self._space.choices}
         rows: dict[Row, float] = {}
+        seconds: dict[Row, float] = {}
         ruled_out: set[Row] = set()
         codes = self._suggester.codes
         trials = study.get_trials(deepcopy=False)
@@ -98,8 +110,13 @@ class HwnasSampler(BaseSampler):
             else:
                 # A network that was tried twice counts with its last value.
                 rows[row] = value
+                seconds[row] = seconds_per_epoch(trial)
         found = np.array(list(rows), dtype=np.int64).reshape(-1, len(codes.options))
-        return Seen(found, np.array(list(rows.values())), ruled_out, current.number)
+        seen = Seen(found, np.array(list(rows.values())), ruled_out, current.number)
+        if not self._timed:
+            return seen
+        spent_s = sum(seconds_by_network(trials).values())
+        return replace(seen, seconds=np.array([seconds[row] for row in rows]), spent_s=spent_s)
 
 
 def _accuracy_to_learn(trial: FrozenTrial, curves: LearningCurves, sign: float) -> float | None:

@@ -29,6 +29,7 @@ class SamplerRequest:
         traded: Costs that are kept small besides the accuracy.
         seed: Of all that is random.
         asked: Trials that the study has already: Optuna's samplers begin another stream of random numbers.
+        budget_s: Of all evaluations together [s]; None where their number alone is limited.
     """
 
     space: Space
@@ -36,6 +37,7 @@ class SamplerRequest:
     traded: tuple[CostModel, ...]
     seed: int
     asked: int
+    budget_s: float | None = None
 
     @property
     def stream(self) -> int:
@@ -70,7 +72,13 @@ def hwnas(request: SamplerRequest) -> BaseSampler:
     """Ours (:mod:`hwnas.searching.suggester`)."""
     from hwnas.searching.optuna_sampler import HwnasSampler
 
-    return HwnasSampler(request.space, limits=request.limits, traded=request.traded, seed=request.seed)
+    return HwnasSampler(
+        request.space,
+        limits=request.limits,
+        traded=request.traded,
+        seed=request.seed,
+        budget_s=request.budget_s,
+    )
 
 
 def tpe(request: SamplerRequest) -> BaseSampler:

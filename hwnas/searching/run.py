@@ -100,7 +100,7 @@ def run_search(
         "traded": names,
     }
     # Before the study is made: a misspelt name leaves nothing behind.
-    request = SamplerRequest(space, task.limits, task.traded, seed, 0)
+    request = SamplerRequest(space, task.limits, task.traded, seed, 0, budget_s)
     # NNI hands its own networks to the study: nothing is left to this one.
     suggested_by = "random" if engine == "nni" else sampler
     make_sampler(suggested_by, request)

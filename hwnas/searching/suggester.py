@@ -18,6 +18,7 @@ from hwnas.core.workload import Scalar
 from hwnas.searching.candidates import candidates, chances
 from hwnas.searching.codes import Codes, codes_of, without
 from hwnas.searching.cost_model import CostModel
+from hwnas.searching.expected_time import ExpectedTime
 from hwnas.searching.features import Features, features_of
 from hwnas.searching.limit import Limit, judge
 from hwnas.searching.pareto import front
@@ -49,12 +50,17 @@ class Seen:
         accuracies: Theirs, shape ``(n,)``.
         ruled_out: Those that a limit forbids or that failed, and those that are being tried.
         asked: Trials so far, whatever became of them: each draws other random numbers.
+        seconds: What an epoch of each network with an accuracy has taken [s], shape ``(n,)``, not a number
+            where nobody knows; None where no time is limited.
+        spent_s: By all evaluations so far [s].
     """
 
     rows: np.ndarray
     accuracies: np.ndarray
     ruled_out: Collection[Row] = ()
     asked: int = 0
+    seconds: np.ndarray | None = None
+    spent_s: float = 0.0
 
 
 class NothingLeft(UsageError):
@@ -80,6 +86,9 @@ class Suggester:
         seed: Of all that is random.
         startup: Networks drawn at random before anything is learned.
         entrants: Of so many random networks the largest is drawn; 1 where all are to be equally likely.
+        budget_s: Of all evaluations together [s], where their time is what is limited: then networks whose
+            evaluation takes less time come first, the more so the more time is left. None where their number
+            is.
     """
 
     def __init__(
@@ -91,12 +100,15 @@ class Suggester:
         seed: int = 0,
         startup: int = STARTUP,
         entrants: int = ENTRANTS,
+        budget_s: float | None = None,
     ) -> None:
         self.codes = codes_of(space)
         self._limits, self._traded = tuple(limits), tuple(traded)
         self._seed, self._startup = seed, max(2, startup)
-        # Small networks are part of a front as well.
-        self._entrants = 1 if traded else entrants
+        # Small networks are part of a front as well; and two of them are trained in the time of a large one.
+        self._entrants = 1 if traded or budget_s is not None else entrants
+        self._budget_s = budget_s
+        self._time: ExpectedTime | None = None
         self._features: Features | None = None
         self._surrogate: Surrogate | None = None
         self._learned: bytes = b""
@@ -212,7 +224,23 @@ class Suggester:
         mean, deviation = self._surrogate.predict(self._features.groups(pool))
         best, allowed = self._incumbent(seen, pool, targets, rng)
         ahead = (mean - best) / deviation
-        return np.asarray(allowed * deviation * (ahead * norm.cdf(ahead) + norm.pdf(ahead)))
+        gain = np.asarray(allowed * deviation * (ahead * norm.cdf(ahead) + norm.pdf(ahead)))
+        return gain / self._price(seen, groups, pool)
+
+    def _price(self, seen: Seen, groups: Sequence[np.ndarray], pool: np.ndarray) -> np.ndarray:
+        """What each network's gain is divided by: its time, to the power of the budget's share that is left.
+
+        Source: E. Lee, V. Perrone, C. Archambeau, M. Seeger, Cost-aware Bayesian Optimization, 2020,
+        arXiv:2003.10870, section 4 (EI-cool).
+        """
+        if self._budget_s is None or seen.seconds is None:
+            return np.ones(len(pool))
+        assert self._features is not None  # its caller has made them
+        if self._time is None:
+            self._time = ExpectedTime(len(groups))
+        left = float(np.clip(1 - seen.spent_s / self._budget_s, 0, 1))
+        times = self._time.relative(groups, seen.seconds, self._features.groups(pool))
+        return np.asarray(times**left)
 
     def _incumbent(
         self, seen: Seen, pool: np.ndarray, targets: np.ndarray, rng: np.random.Generator

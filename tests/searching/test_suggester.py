@@ -8,9 +8,10 @@ from hwnas.core.errors import CellError, UsageError
 from hwnas.searching.codes import codes_of
 from hwnas.searching.counted_cost import CountedCost
 from hwnas.searching.estimate import Estimate
+from hwnas.searching.expected_time import ExpectedTime
 from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.searching.limit import Limit
-from hwnas.searching.suggester import NothingLeft, Suggester
+from hwnas.searching.suggester import NothingLeft, Seen, Suggester
 from hwnas.workloads.spaces.space_file import load_space
 
 
@@ -41,6 +42,34 @@ def test_it_finds_the_best_network_within_the_limit(cells_within):
     assert len(set(asked)) == 30
     assert (limit.cost.values(np.array(asked)) <= limit.at_most).all()
     assert max(Known(CELLS).accuracy(np.array(row)) for row in asked) == pytest.approx(best)
+
+
+def test_where_time_is_limited_quick_networks_come_first_and_the_gain_decides_in_the_end():
+    codes = codes_of(CELLS)
+    rng = np.random.default_rng(0)
+    rows = codes.sample(40, rng)
+    accuracies = np.array([Known(CELLS).accuracy(row) for row in rows])
+    # What accuracy says nothing of: the first choice makes a network ten times as slow.
+    seconds = np.where(rows[:, 0] > 0, 10.0, 1.0)
+
+    hurried, patient = (Suggester(CELLS, seed=1, budget_s=b) for b in (100.0, None))
+    first = hurried.propose(Seen(rows, accuracies, seconds=seconds, spent_s=0.0))
+    last = hurried.propose(Seen(rows, accuracies, seconds=seconds, spent_s=100.0))
+    free = patient.propose(Seen(rows, accuracies, seconds=seconds))
+    assert first[0] == 0
+    assert free[0] > 0
+    assert last.tolist() == free.tolist()
+
+
+def test_times_are_learned_and_unknown_ones_left_out():
+    features = [np.arange(20.0)[:, None] / 10]
+    seconds = np.exp(features[0][:, 0])
+    seconds[3] = np.nan
+    wanted = [np.array([[0.5], [1.5]])]
+    quick, slow = ExpectedTime(1).relative(features, seconds, wanted)
+    assert slow / quick == pytest.approx(np.e, rel=0.1)
+    nothing = np.full(20, np.nan)
+    assert ExpectedTime(1).relative(features, nothing, wanted).tolist() == [1, 1]
 
 
 def test_the_same_seed_asks_the_same(cells_within):
