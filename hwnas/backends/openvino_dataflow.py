@@ -57,7 +57,11 @@ class _Graph:
             source = self._of_port[_key(node.input(0).get_source_output())]
             self._of_port.update({_key(port): source for port in node.outputs()})
             return
+        read = [self._of_port[_key(port.get_source_output())] for port in node.inputs()]
         role = _ROLES.get(kind, "temporary")
+        if read and all(self._buffers[index].role == "weight" for index in read):
+            # Of constants alone: it runs when the network is compiled, and never again.
+            role = "weight"
         precisions = (_info(node, "outputPrecisions") or "").split(",")
         written = []
         for number, port in enumerate(node.outputs()):
@@ -67,7 +71,6 @@ class _Graph:
             written.append(len(self._buffers))
             self._buffers.append(Buffer(size, role))
         if role == "temporary":
-            read = [self._of_port[_key(port.get_source_output())] for port in node.inputs()]
             name = node.get_friendly_name()
             self._steps.append(
                 Step(

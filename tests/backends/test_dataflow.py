@@ -310,3 +310,24 @@ def test_half_precision_halves_what_eager_moves() -> None:
         return sum(sum(_sizes(flow, s.touches[:2])) for s in flow.steps)
 
     assert 2 * touched(torch.bfloat16) == touched(torch.float32)
+
+
+def test_what_openvino_computes_while_it_compiles_is_no_step() -> None:
+    class OfZeros(nn.Module):
+        """As `none` and a convolution in a cell of NAS-Bench-201: its kernel runs once, before any inference."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution = nn.Conv2d(8, 8, 3, padding=1)
+            self.register_buffer("zeros", torch.zeros(1, 8, 56, 56))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images + self.convolution(self.zeros)
+
+    images = torch.randn(1, 8, 56, 56)
+    session = backend("openvino:cpu:fp32").compile(Program((images,), OfZeros().eval()), threads=1)
+    flow = session.dataflow()
+    assert flow is not None
+    assert "convolution" not in _types(flow)
+    (added,) = (step for step in flow.steps if any(flow.buffers[i].role == "output" for i in step.writes))
+    assert {flow.buffers[i].role for i in added.reads} == {"input", "weight"}
