@@ -314,7 +314,7 @@ def test_half_precision_halves_what_eager_moves() -> None:
 
 def test_what_openvino_computes_while_it_compiles_is_no_step() -> None:
     class OfZeros(nn.Module):
-        """As `none` and a convolution in a cell of NAS-Bench-201: its kernel runs once, before any inference."""
+        """As `none` and a convolution in a cell of NAS-Bench-201: it runs once, before any inference."""
 
         def __init__(self) -> None:
             super().__init__()
