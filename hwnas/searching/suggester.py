@@ -225,7 +225,7 @@ class Suggester:
         best, allowed = self._incumbent(seen, pool, targets, rng)
         ahead = (mean - best) / deviation
         gain = np.asarray(allowed * deviation * (ahead * norm.cdf(ahead) + norm.pdf(ahead)))
-        return gain / self._price(seen, groups, pool)
+        return np.asarray(gain / self._price(seen, groups, pool))
 
     def _price(self, seen: Seen, groups: Sequence[np.ndarray], pool: np.ndarray) -> np.ndarray:
         """What each network's gain is divided by: its time, to the power of the budget's share that is left.
