@@ -29,8 +29,8 @@ from hwnas.workloads.spaces.workload import space_workload
 #: docs/protocol.md), and the like within one.
 MEASURED_ERROR = 0.02
 #: Of the networks that may be measured, this share to begin with, and no more than so many: fewer where a
-#: predictor says the rest.
-_FIRST_SHARE, _MOST_FIRST, _MOST_FIRST_PREDICTED = 2 / 3, 16, 10
+#: predictor says the rest, and fewer still where the networks of a front will be measured as they are found.
+_FIRST_SHARE, _MOST_FIRST, _MOST_FIRST_PREDICTED, _MOST_FIRST_OF_FRONT = 2 / 3, 16, 10, 5
 
 
 def latency_models(
@@ -75,7 +75,9 @@ def _model(
                 "Make one by hwnas fit, or give --measurements",
             )
         return predicted
-    most_first = _MOST_FIRST if predicted is None else _MOST_FIRST_PREDICTED
+    most_first = _MOST_FIRST
+    if predicted is not None:
+        most_first = _MOST_FIRST_PREDICTED if options.limited else _MOST_FIRST_OF_FRONT
     return LearnedLatency(
         space,
         partial(_measure, timer, space, backend, options.batch),

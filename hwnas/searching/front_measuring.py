@@ -9,7 +9,7 @@ from hwnas.searching.cost_model import CostModel
 from hwnas.searching.trial import Trial, front_of
 
 #: Networks of a front that wait before they are measured together, which takes less time than one by one.
-_TOGETHER = 3
+_TOGETHER = 4
 
 
 class FrontMeasuring:

@@ -38,7 +38,8 @@ def test_the_generator_decides_which_images_are_seen() -> None:
         network = _Recorder()
         with seeded(seed):
             tune(network, 3)
-        return network.seen
+        # The first two only show whether the network can be trained.
+        return network.seen[2:]
 
     first, again, other = seen(1), seen(1), seen(2)
     assert first == again
