@@ -19,8 +19,11 @@ from hwnas.report.style import ANOTHER_FOLDER, GRID, INK, MUTED, save, styled
 
 #: Of the palette of all figures.
 _TRIED, _FRONT, _LIMIT, _WINNER = "#56B4E9", "#0072B2", "#D55E00", "#009E73"
+_PAPER = "#ffffff"
 _HEIGHT_IN = 3.6
 _BAR_IN = 0.3
+#: Room for percentages with two decimals, and the name of the axis.
+_LEFT_IN = 1.0
 _MOST_CHOICES = 20
 
 
@@ -81,7 +84,7 @@ def _mark(colour: str, marker: str, line: Literal["none", "-", "--"] = "none") -
 def _percent(axis: Axes, values: Sequence[float]) -> None:
     low, high = min(values), max(values)
     room = max(0.01, 0.08 * (high - low))
-    axis.set_ylim(max(-0.01, low - room), min(1.01, high + room))
+    axis.set_ylim(max(-0.01, low - room), min(1 + 0.15 * room, high + room))
     axis.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
@@ -91,7 +94,11 @@ def _front(record: Record, points: Sequence[TrialPoint]) -> Figure:
     limit = record["limits"]["latency_ms"].get(backend)
     ruled_out = [p for p in points if p.state == "INFEASIBLE" and p.latency_ms is not None]
     handles = [_mark(_TRIED, "o"), _mark(MUTED, "x"), _mark(_FRONT, "o", "-")]
-    labels = ["evaluated", "given up on the way", "no other one is better and faster"]
+    labels = [
+        "evaluated (hollow: latency predicted)",
+        "given up on the way",
+        "no other one is better and faster",
+    ]
     handles.append(_mark(_WINNER, "D"))
     labels.append("finalist, measured (95 % interval)")
     if limit is not None:
@@ -108,13 +115,19 @@ def _front(record: Record, points: Sequence[TrialPoint]) -> Figure:
         [],
         _footer(record),
     )
-    figure, (axis,) = new_figure(frame, Grid(1, 1, height=_HEIGHT_IN))
+    figure, (axis,) = new_figure(frame, Grid(1, 1, height=_HEIGHT_IN, left=_LEFT_IN))
     complete = [p for p in placed if p.state == "COMPLETE"]
     pruned = [p for p in placed if p.state == "PRUNED"]
     front = sorted((p for p in complete if p.on_front), key=lambda p: p.latency_ms or 0.0)
-    axis.plot(*_columns(complete), "o", color=_TRIED, markersize=6)
+    axis.plot(*_columns([p for p in complete if p.measured]), "o", color=_TRIED, markersize=6)
+    predicted = [p for p in complete if not p.measured]
+    axis.plot(*_columns(predicted), "o", color=_TRIED, markersize=6, markerfacecolor=_PAPER)
     axis.plot(*_columns(pruned), "x", color=MUTED, markersize=5)
-    axis.plot(*_columns(front), "o-", drawstyle="steps-post", color=_FRONT, markersize=6, linewidth=1.2)
+    axis.plot(*_columns(front), "-", drawstyle="steps-post", color=_FRONT, linewidth=1.2)
+    for known in (True, False):
+        own = [p for p in front if p.measured == known]
+        face = _FRONT if known else _PAPER
+        axis.plot(*_columns(own), "o", color=_FRONT, markersize=6, markerfacecolor=face)
     values = [p.accuracy for p in placed if p.accuracy is not None]
     for finalist in record["finalists"]:
         proof = next((f for f in finalist["latencies"] if f["backend"] == backend), None)
@@ -176,7 +189,7 @@ def _history(record: Record, points: Sequence[TrialPoint]) -> Figure:
         [],
         _footer(record),
     )
-    figure, (axis,) = new_figure(frame, Grid(1, 1, height=_HEIGHT_IN))
+    figure, (axis,) = new_figure(frame, Grid(1, 1, height=_HEIGHT_IN, left=_LEFT_IN))
     for state, marker, colour in (("COMPLETE", "o", _TRIED), ("PRUNED", "x", MUTED)):
         own = [p for p in evaluated if p.state == state]
         axis.plot([p.place or 0 for p in own], _columns(own)[1], marker, color=colour, markersize=6)
@@ -210,7 +223,7 @@ def _predicted(record: Record, rows: Sequence[dict[str, Any]]) -> Figure:
         [],
         _footer(record),
     )
-    figure, (axis,) = new_figure(frame, Grid(1, 1, height=_HEIGHT_IN))
+    figure, (axis,) = new_figure(frame, Grid(1, 1, height=_HEIGHT_IN, left=_LEFT_IN))
     ends = [r[key] for r in rows for key in ("predicted_low_ms", "predicted_high_ms", "measured_low_ms")]
     ends += [r["measured_high_ms"] for r in rows]
     low, high = 0.9 * min(ends), 1.1 * max(ends)
