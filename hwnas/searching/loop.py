@@ -291,8 +291,8 @@ class Loop:
             give_back(self._study, trial)
             raise
         self._end(trial, OptunaState.COMPLETE, found.value, judgement, seconds=clock.seconds)
-        self._front.follow(self._complete.values())
-        self._keep_measured()
+        if self._front.follow(self._complete.values()):
+            self._keep_measured()
         return None
 
     def _end(

@@ -231,7 +231,7 @@ class Suggester:
         """What each network's gain is divided by: its time, to the power of the budget's share that is left.
 
         Source: E. Lee, V. Perrone, C. Archambeau, M. Seeger, Cost-aware Bayesian Optimization, 2020,
-        arXiv:2003.10870, section 4 (EI-cool).
+        arXiv:2003.10870 (EI-cool).
         """
         if self._budget_s is None or seen.seconds is None:
             return np.ones(len(pool))
