@@ -17,10 +17,13 @@ from hwnas.backends.registry import BACKENDS
 from hwnas.cli.options import db_option, given
 from hwnas.core.errors import UsageError
 from hwnas.core.units import parse_bytes, parse_count, parse_seconds
+from hwnas.host.cpus import usable_threads
 from hwnas.jobs.options import NETADAPT, SearchOptions
 from hwnas.measuring.experiment import check_threads
 
 _OUT = "hwnas-search"
+#: Each loads PyTorch and the backend anew, some hundred megabytes.
+_MOST_PROCESSES = 4
 
 #: Option of the command -> key of a limit, and what reads its value.
 _COUNT_LIMITS: dict[str, tuple[str, Callable[[str], float]]] = {
@@ -125,7 +128,8 @@ def search(out: str, resume: bool, as_json: bool, db: str | None, **found: Any) 
     progress = SearchProgress(console, options)
     try:
         with progress if console.is_terminal else nullcontext():
-            record = run(options, out, db=db, resume=resume, listener=progress)
+            processes = min(_MOST_PROCESSES, usable_threads())
+            record = run(options, out, db=db, resume=resume, processes=processes, listener=progress)
     except KeyboardInterrupt:
         console.print(
             f"Stopped. What is finished is kept; hwnas search --resume --out {out} goes on.", soft_wrap=True

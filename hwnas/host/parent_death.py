@@ -9,6 +9,12 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
+def leave_signals_to_parent() -> None:
+    """Begin a process of a pool: the one that started it decides when it ends, also where Ctrl-C reaches both."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def die_with_parent() -> None:
     """Ask the kernel to kill this process when its parent's thread ends; on Linux alone."""
     if sys.platform == "linux":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +35,13 @@ _FIRST_SHARE, _MOST_FIRST, _MOST_FIRST_PREDICTED, _MOST_FIRST_OF_FRONT = 2 / 3, 
 
 
 def latency_models(
-    options: SearchOptions, space: Space, timer: HostTimer, folder: SearchFolder, listener: JobListener
+    options: SearchOptions,
+    space: Space,
+    timer: HostTimer,
+    folder: SearchFolder,
+    listener: JobListener,
+    *,
+    processes: int = 1,
 ) -> dict[str, CostModel]:
     """Backend -> what tells its latencies, for every backend of the search.
 
@@ -46,11 +53,13 @@ def latency_models(
         timer: Measures.
         folder: Keeps the predictor's tables, which take a while to make.
         listener: Told what is used.
+        processes: That make a predictor's table (:meth:`LatencyPredictor.table`).
 
     Raises:
         UsageError: The predictor that was named cannot be used, or nothing is to be measured and there is none.
     """
-    return {backend: _model(options, space, timer, backend, folder, listener) for backend in options.backends}
+    tables = _Tables(space, options.batch, timer.environment.fingerprint, folder, listener, processes)
+    return {backend: _model(options, space, timer, backend, tables, listener) for backend in options.backends}
 
 
 def _model(
@@ -58,14 +67,13 @@ def _model(
     space: Space,
     timer: HostTimer,
     backend: str,
-    folder: SearchFolder,
+    tables: _Tables,
     listener: JobListener,
 ) -> CostModel:
     predictor = _predictor(options, timer, backend, listener.notice)
     predicted = None
     if predictor is not None:
-        host = timer.environment.fingerprint
-        table = _table(predictor, space, options.batch, host, folder, listener)
+        table = tables.of(predictor)
         predicted = PredictedLatency(space, predictor, batch=options.batch, table=table)
     if options.measurements == 0:
         if predicted is None:
@@ -96,28 +104,38 @@ def _measure(
     return timer.quick([space_workload(space, a, batch=batch) for a in architectures], backend)
 
 
-def _table(
-    predictor: LatencyPredictor,
-    space: Space,
-    batch: int,
-    host: str,
-    folder: SearchFolder,
-    listener: JobListener,
-) -> LatencyTable:
-    """The predictor's word on the parts of the space, made once in the life of a search, host and predictor."""
-    own = predictor_name(predictor.backend, predictor.threads)
-    name = f"{own}-{host}-{predictor_digest(predictor)}.json"
-    path = folder.tables / name
-    if path.exists():
-        return LatencyTable.load(path)
-    listener.phase(f"predicting the parts of {space.name} for {predictor.backend}")
-    # The search compares the table with whole networks, those that are predicted and measured to begin with.
-    table = predictor.table(space, batch=batch, whole_networks=0, told=listener.phase)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{name}")
-    table.save(part)
-    part.replace(path)
-    return table
+@dataclass(frozen=True)
+class _Tables:
+    """What predictors say of the parts of the space."""
+
+    space: Space
+    batch: int
+    host: str
+    folder: SearchFolder
+    listener: JobListener
+    processes: int
+
+    def of(self, predictor: LatencyPredictor) -> LatencyTable:
+        """Made once in the life of a search, host and predictor."""
+        own = predictor_name(predictor.backend, predictor.threads)
+        name = f"{own}-{self.host}-{predictor_digest(predictor)}.json"
+        path = self.folder.tables / name
+        if path.exists():
+            return LatencyTable.load(path)
+        self.listener.phase(f"predicting the parts of {self.space.name} for {predictor.backend}")
+        # The search compares the table with whole networks, those that are predicted and measured to begin with.
+        table = predictor.table(
+            self.space,
+            batch=self.batch,
+            whole_networks=0,
+            processes=self.processes,
+            told=self.listener.phase,
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".part-{name}")
+        table.save(part)
+        part.replace(path)
+        return table
 
 
 def _predictor(

@@ -51,6 +51,7 @@ def search(
     *,
     db: str | None = None,
     resume: bool = False,
+    processes: int = 1,
     listener: JobListener | None = None,
 ) -> dict[str, Any]:
     """Find the most accurate network of a space under a latency limit, and prove the limit by measuring.
@@ -64,6 +65,8 @@ def search(
         db: Database of latencies and studies, as ``--db`` takes it; one in memory is refused. None for the
             usual one or, with `resume`, that of the search.
         resume: Go on with the search in `out`.
+        processes: That make the predictor's table of the space; with more than one, a script needs its
+            ``if __name__ == "__main__"``.
         listener: Told how it goes.
 
     Returns:
@@ -94,7 +97,8 @@ def search(
     try:
         with opened_store(folder, storage, begun_now=not resume) as store:
             timer = HostTimer(store, probe_environment(), chosen.threads, Watching(hears), declared.study)
-            return _Job(declared, folder, material, timer, storage, hears).run(begun_now=not resume)
+            job = _Job(declared, folder, material, timer, storage, processes, hears)
+            return job.run(begun_now=not resume)
     except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
         raise DatabaseError(
             f"the database {declared.db} fails: {in_one_line(error)}",
@@ -109,6 +113,7 @@ class _Job:
     material: Material
     timer: HostTimer
     storage: str
+    processes: int
     listener: JobListener
 
     def __post_init__(self) -> None:
@@ -155,7 +160,9 @@ class _Job:
     def _prepare(self) -> None:
         """Latency models that know something: what cannot be measured is told before anything is trained."""
         options, space = self._options, self.material.space
-        self._models = latency_models(options, space, self.timer, self.folder, self.listener)
+        self._models = latency_models(
+            options, space, self.timer, self.folder, self.listener, processes=self.processes
+        )
         self._limits = limits_of(options, space, self._models)
         for model in self._models.values():
             if isinstance(model, LearnedLatency):

@@ -173,6 +173,7 @@ class LatencyPredictor:
         *,
         batch: int = 1,
         whole_networks: int = 20,
+        processes: int = 1,
         told: Callable[[str], None] = lambda text: None,
     ) -> LatencyTable:
         """The latencies of a search space's architectures, as a module for a training loop.
@@ -182,6 +183,8 @@ class LatencyPredictor:
             batch: Images in one inference.
             whole_networks: Architectures that are predicted as a whole: a factor brings the table to them, and
                 :attr:`LatencyTable.deviation` says how far off it is then. 0 saves their time.
+            processes: That list parts, this one among them; with more than one, a script needs its
+                ``if __name__ == "__main__"``.
             told: Called with what is being done.
 
         Raises:
@@ -194,7 +197,9 @@ class LatencyPredictor:
         from hwnas.workloads.spaces.space_file import load_space
 
         found = load_space(space) if isinstance(space, str) else space
-        return space_table(self, found, batch=batch, whole_networks=whole_networks, told=told)
+        return space_table(
+            self, found, batch=batch, whole_networks=whole_networks, processes=processes, told=told
+        )
 
     def kernels(self, workload: Workload, live: LiveModule | None = None) -> tuple[KernelFacts, ...]:
         """The kernels of a network, listed once: those of the networks asked for last are kept.

@@ -7,27 +7,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from hwnas.backends.protocol import Program
-from hwnas.cache_misses.operators import operator_kind
-from hwnas.core.kernel import Kernel
-from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.latency_table import Factor, LatencyTable
-from hwnas.predicting.listing import listing_backend, many_kernels
 from hwnas.predicting.part_keys import pieces_of, with_squeezing
+from hwnas.predicting.part_listing import PartListing
 from hwnas.predicting.table_correction import correction
-from hwnas.workloads.build import fill_norms
-from hwnas.workloads.randomness import generator
 from hwnas.workloads.spaces.space import Part, PartModule, Space
-from hwnas.workloads.structure import structure_digest
 
 if TYPE_CHECKING:
     from hwnas.predicting.predictor import LatencyPredictor
-
-_REORDER = "layout reorder"
-
-#: Parts that are listed together: enough to share what each would cost, few enough to hold.
-_AT_ONCE = 32
-
 
 def space_table(
     predictor: LatencyPredictor,
@@ -35,6 +22,7 @@ def space_table(
     *,
     batch: int = 1,
     whole_networks: int = 20,
+    processes: int = 1,
     told: Callable[[str], None] = lambda text: None,
 ) -> LatencyTable:
     """Predict every part of a space.
@@ -48,27 +36,28 @@ def space_table(
         space: What to tabulate.
         batch: Images in one inference.
         whole_networks: Architectures that are predicted as a whole; 0 leaves the table as it is.
+        processes: That list parts, this one among them.
         told: Called with what is being done.
 
     Raises:
         BackendUnavailable: The backend cannot list kernels here.
         CellError: A part cannot be compiled.
     """
-    listing = _Listing(predictor, batch)
     squeezing = with_squeezing(space)
     parts = space.parts()
     asked: list[list[_Pieces]] = []
-    for number, part in enumerate(parts, 1):
-        told(f"part {number} of {len(parts)}: {part.name}, {space.combination_count(part)} combinations")
-        modules = [space.part_module(part, options) for options in space.combinations(part)]
-        asked.append([_asked(listing, module, squeezing=squeezing) for module in modules])
     factors: list[Factor] = []
     constant_s = 0.0
-    for part, combinations in zip(parts, asked, strict=True):
-        if part.choices:
-            factors += _factors(space, part, combinations, listing)
-        else:
-            constant_s += sum(listing.seconds(place) for place, _ in combinations[0].values())
+    with PartListing(predictor, batch, processes=processes) as listing:
+        for number, part in enumerate(parts, 1):
+            told(f"part {number} of {len(parts)}: {part.name}, {space.combination_count(part)} combinations")
+            modules = [space.part_module(part, options) for options in space.combinations(part)]
+            asked.append([_asked(listing, module, squeezing=squeezing) for module in modules])
+        for part, combinations in zip(parts, asked, strict=True):
+            if part.choices:
+                factors += _factors(space, part, combinations, listing)
+            else:
+                constant_s += sum(listing.seconds(place) for place, _ in combinations[0].values())
     table = _table(predictor, space, factors, constant_s, batch, None)
     found = correction(predictor, space, table, whole_networks, told) if whole_networks else None
     if found is None:
@@ -81,13 +70,13 @@ def space_table(
 _Pieces = dict[str, tuple[str, str | None]]
 
 
-def _asked(listing: _Listing, part: PartModule | None, *, squeezing: bool) -> _Pieces:
+def _asked(listing: PartListing, part: PartModule | None, *, squeezing: bool) -> _Pieces:
     if part is None:
         return {}
     return {p.name: (listing.ask(p.part), p.key) for p in pieces_of(part, squeezing=squeezing)}
 
 
-def _factors(space: Space, part: Part, combinations: Sequence[_Pieces], listing: _Listing) -> Iterator[Factor]:
+def _factors(space: Space, part: Part, combinations: Sequence[_Pieces], listing: PartListing) -> Iterator[Factor]:
     """One for each piece of a part: nearly always one."""
     shape = [len(space.choice(name).options) for name in part.choices]
     for name in dict.fromkeys(name for own in combinations for name in own):
@@ -118,53 +107,3 @@ def _table(
         batch=batch,
         deviation=deviation,
     )
-
-
-class _Listing:
-    """Predicted latencies of parts, each distinct one listed once, and many of them together."""
-
-    def __init__(self, predictor: LatencyPredictor, batch: int) -> None:
-        self._predictor, self._batch = predictor, batch
-        self._runtime = listing_backend(predictor.backend)
-        self._waiting: dict[str, PartModule] = {}
-        self._known: dict[str, float] = {}
-
-    def ask(self, part: PartModule) -> str:
-        """A key for :meth:`seconds`."""
-        key = f"{structure_digest(part.module)} {part.input_shapes}"
-        if key not in self._known and key not in self._waiting:
-            self._waiting[key] = part
-            if len(self._waiting) == _AT_ONCE:
-                self._list()
-        return key
-
-    def seconds(self, key: str) -> float:
-        """Latency of a part that was asked for [s]."""
-        if key in self._waiting:
-            self._list()
-        return self._known[key]
-
-    def _list(self) -> None:
-        predictor, waiting = self._predictor, dict(self._waiting)
-        self._waiting.clear()
-        listed = many_kernels(
-            self._runtime,
-            [self._program(part) for part in waiting.values()],
-            predictor.threads,
-            predictor.kernel_model.geometries,
-        )
-        for key, kernels in zip(waiting, listed, strict=True):
-            facts = [KernelFacts.of(k) for k in _between_reorders(kernels)]
-            self._known[key] = float(predictor.kernel_times_s(facts).sum()) if facts else 0.0
-
-    def _program(self, part: PartModule) -> Program:
-        # As in whole networks: a compiler leaves out what adds nothing.
-        fill_norms(part.module, generator(0))
-        inputs = tuple(torch.zeros(self._batch, *shape) for shape in part.input_shapes)
-        return Program(inputs, part.module.eval())
-
-
-def _between_reorders(kernels: Sequence[Kernel]) -> Sequence[Kernel]:
-    """Without the reorders by which a part is entered and left alone."""
-    kept = [n for n, k in enumerate(kernels) if operator_kind(k.type) != _REORDER]
-    return kernels[kept[0] : kept[-1] + 1] if kept else ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from hwnas.host.cpus import usable_threads
-from hwnas.host.parent_death import die_with_parent
+from hwnas.host.parent_death import leave_signals_to_parent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +41,7 @@ class SavingProcesses:
         count = min(_MOST_PROCESSES, usable_threads())
         # Never forked: other libraries' threads run here.
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
+        self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=leave_signals_to_parent)
         self._running: list[tuple[bytes, Path, Future[None] | None]] = []
         with suppress(BrokenProcessPool):
             for _ in range(count):
@@ -107,12 +106,6 @@ def saving(processes: SavingProcesses | None) -> Iterator[Save]:
     else:
         yield processes
         processes.finish()
-
-
-def _begin() -> None:
-    """The one that started these decides when they end: Ctrl-C reaches them as well."""
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _ready() -> None:

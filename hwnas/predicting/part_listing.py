@@ -1,0 +1,151 @@
+"""Predicted latencies of the parts of a search space: distinct ones alone, many together, by several processes."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import torch
+
+from hwnas.backends.protocol import Backend, Program
+from hwnas.cache_misses.operators import operator_kind
+from hwnas.core.errors import HwnasError
+from hwnas.core.kernel import Kernel
+from hwnas.predicting.kernel_facts import KernelFacts
+from hwnas.predicting.listing import listing_backend, many_kernels
+from hwnas.predicting.processes_aside import Aside
+from hwnas.workloads.build import fill_norms
+from hwnas.workloads.randomness import generator
+from hwnas.workloads.spaces.space import PartModule
+from hwnas.workloads.structure import structure_digest
+
+if TYPE_CHECKING:
+    from hwnas.predicting.predictor import LatencyPredictor
+
+_REORDER = "layout reorder"
+
+#: Parts that are listed together: enough to share what each would cost, few enough to hold.
+_AT_ONCE = 32
+
+#: Kernels of each of some parts.
+_Listed = list[tuple[KernelFacts, ...]]
+
+
+class PartListing:
+    """Lists parts that are asked for, and tells what they take. To be closed, as a context.
+
+    Args:
+        predictor: Of a backend that this host can list kernels for.
+        batch: Images in one inference.
+        processes: That list, this one among them. The others must be able to import the program that calls this, as
+            every process that Python starts.
+
+    Raises:
+        BackendUnavailable: The backend cannot list kernels here.
+    """
+
+    def __init__(self, predictor: LatencyPredictor, batch: int, *, processes: int = 1) -> None:
+        self._predictor, self._batch = predictor, batch
+        self._runtime = listing_backend(predictor.backend)
+        self._waiting: dict[str, PartModule] = {}
+        self._known: dict[str, float] = {}
+        self._aside: Aside[dict[str, PartModule], _Listed] = Aside(processes - 1)
+
+    def __enter__(self) -> PartListing:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._aside.close()
+
+    def ask(self, part: PartModule) -> str:
+        """A key for :meth:`seconds`.
+
+        Raises:
+            CellError: A part cannot be compiled.
+        """
+        key = f"{structure_digest(part.module)} {part.input_shapes}"
+        if key not in self._known and key not in self._waiting and not self._aside.has(key):
+            self._waiting[key] = part
+            if len(self._waiting) == _AT_ONCE:
+                waiting, self._waiting = self._waiting, {}
+                if not self._handed_over(waiting):
+                    self._list(waiting)
+        return key
+
+    def seconds(self, key: str) -> float:
+        """Latency of a part that was asked for [s].
+
+        Raises:
+            CellError: A part cannot be compiled.
+        """
+        if key not in self._known:
+            waiting, self._waiting = self._waiting, {}
+            self._list(waiting)
+            for parts in self._aside.taken_back():
+                self._list(parts)
+            for parts, listed in self._aside.results():
+                if listed is None:
+                    self._list(parts)
+                else:
+                    self._keep(parts, listed)
+        return self._known[key]
+
+    def _handed_over(self, parts: dict[str, PartModule]) -> bool:
+        if not self._aside.has_room:
+            return False
+        import cloudpickle  # the classes of a space of a notebook travel with it
+
+        try:
+            packed = cloudpickle.dumps(list(parts.values()))
+        except (pickle.PicklingError, TypeError):
+            return False
+        predictor = self._predictor
+        geometries = tuple(predictor.kernel_model.geometries)
+        asked = (packed, predictor.backend, predictor.threads, self._batch, geometries)
+        return self._aside.submit(parts, _listed_aside, *asked)
+
+    def _list(self, parts: Mapping[str, PartModule]) -> None:
+        if not parts:
+            return
+        predictor = self._predictor
+        geometries = predictor.kernel_model.geometries
+        modules = list(parts.values())
+        self._keep(parts, _listed(self._runtime, modules, predictor.threads, self._batch, geometries))
+
+    def _keep(self, parts: Mapping[str, PartModule], listed: _Listed) -> None:
+        for key, facts in zip(parts, listed, strict=True):
+            self._known[key] = float(self._predictor.kernel_times_s(facts).sum()) if facts else 0.0
+
+
+def _listed_aside(
+    packed: bytes, backend: str, threads: int, batch: int, geometries: Sequence[str]
+) -> _Listed | None:
+    """In a process of its own; None where a part cannot be listed: in the first process it gives its reason."""
+    try:
+        return _listed(listing_backend(backend), pickle.loads(packed), threads, batch, geometries)
+    except HwnasError:
+        return None
+
+
+def _listed(
+    runtime: Backend, parts: Sequence[PartModule], threads: int, batch: int, geometries: Sequence[str]
+) -> _Listed:
+    listed = many_kernels(runtime, [_program(part, batch) for part in parts], threads, geometries)
+    return [tuple(KernelFacts.of(k) for k in _between_reorders(kernels)) for kernels in listed]
+
+
+def _program(part: PartModule, batch: int) -> Program:
+    # As in whole networks: a compiler leaves out what adds nothing.
+    fill_norms(part.module, generator(0))
+    inputs = tuple(torch.zeros(batch, *shape) for shape in part.input_shapes)
+    return Program(inputs, part.module.eval())
+
+
+def _between_reorders(kernels: Sequence[Kernel]) -> Sequence[Kernel]:
+    """Without the reorders by which a part is entered and left alone."""
+    kept = [n for n, k in enumerate(kernels) if operator_kind(k.type) != _REORDER]
+    return kernels[kept[0] : kept[-1] + 1] if kept else ()
