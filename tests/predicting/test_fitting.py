@@ -128,6 +128,8 @@ def test_convolutions_of_other_dimensions_than_any_in_training_are_named(fitted:
     found = fitted.predictor.predict(NEW, kernels=(*few, *facts(volume)))
     assert "Convolution3d" in found.warnings[0]
     assert not found.kernels[-1].in_range
+    assert found.kernels[-1].shapes == "1x64x4x28x28 -> 1x64x4x28x28 3x3x3"
+    assert usual.kernels[-1].shapes == "1x64x28x28 -> 1x64x28x28 3x3"
     assert found.high_s / found.low_s > usual.high_s / usual.low_s
 
 
@@ -233,6 +235,14 @@ def test_families_stay_together() -> None:
     }
     assert all(len(found) == 1 for found in by_family.values())
     assert set(groups) == {0, 1, 2, 3}
+
+
+def test_networks_of_one_family_are_left_out_one_by_one() -> None:
+    training = training_set(1, 12, noise=0.05)
+    assert grouped_by_family(training.networks) == [*range(10), 0, 1]
+    found = fit_predictor(training, HERE, trees=3).left_out
+    # Were a network among those that are learned from, its kernels would be looked up, and no error be left.
+    assert np.median([abs(o.error) for o in found]) > 1e-3
 
 
 def test_calibration_brings_predictions_to_what_was_measured() -> None:
