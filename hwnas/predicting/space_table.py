@@ -11,6 +11,7 @@ from hwnas.backends.protocol import Program
 from hwnas.cache_misses.operators import operator_kind
 from hwnas.core.kernel import Kernel
 from hwnas.predicting.kernel_facts import KernelFacts
+from hwnas.predicting.kernel_predictions import unseen_types
 from hwnas.predicting.latency_table import Factor, LatencyTable
 from hwnas.predicting.listing import listing_backend, many_kernels
 from hwnas.predicting.part_keys import pieces_of, with_squeezing
@@ -48,7 +49,7 @@ def space_table(
         space: What to tabulate.
         batch: Images in one inference.
         whole_networks: Architectures that are predicted as a whole; 0 leaves the table as it is.
-        told: Called with what is being done.
+        told: Called with what is being done, and with operators that were never seen in training.
 
     Raises:
         BackendUnavailable: The backend cannot list kernels here.
@@ -69,6 +70,8 @@ def space_table(
             factors += _factors(space, part, combinations, listing)
         else:
             constant_s += sum(listing.seconds(place) for place, _ in combinations[0].values())
+    if listing.unseen:
+        told(f"never seen in training, and guessed from other kernels: {', '.join(sorted(listing.unseen))}")
     table = _table(predictor, space, factors, constant_s, batch, None)
     found = correction(predictor, space, table, whole_networks, told) if whole_networks else None
     if found is None:
@@ -128,6 +131,8 @@ class _Listing:
         self._runtime = listing_backend(predictor.backend)
         self._waiting: dict[str, PartModule] = {}
         self._known: dict[str, float] = {}
+        #: Operator types that the predictor has not learned.
+        self.unseen: set[str] = set()
 
     def ask(self, part: PartModule) -> str:
         """A key for :meth:`seconds`."""
@@ -155,7 +160,9 @@ class _Listing:
         )
         for key, kernels in zip(waiting, listed, strict=True):
             facts = [KernelFacts.of(k) for k in _between_reorders(kernels)]
-            self._known[key] = float(predictor.kernel_times_s(facts).sum()) if facts else 0.0
+            found = predictor.kernel_model.predict(facts)
+            self.unseen.update(unseen_types(facts, found.sources))
+            self._known[key] = float(predictor.network_model.kernel_times_s(found).sum())
 
     def _program(self, part: PartModule) -> Program:
         # As in whole networks: a compiler leaves out what adds nothing.
