@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,6 +172,23 @@ def test_forests_of_another_predictor_are_refused(fitted: Fitted, tmp_path: Path
     (folder / "forests.npz").write_bytes((other / "forests.npz").read_bytes())
     with pytest.raises(UsageError, match="does not belong"):
         LatencyPredictor.load(folder)
+
+
+def test_a_disk_that_is_full_leaves_the_predictor_that_is_there(
+    fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fitted.predictor.save(tmp_path / "predictor")
+    other = fit_predictor(training_set(families=2, noise=0.1), HERE, trees=5).predictor
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        with pytest.raises(UsageError, match="No space left"):
+            other.save(folder)
+    assert LatencyPredictor.load(folder, environment=HERE).networks == fitted.predictor.networks
+    assert sorted(p.name for p in folder.iterdir()) == ["forests.npz", "predictor.json"]
 
 
 def test_a_network_without_kernels_is_refused(fitted: Fitted) -> None:
