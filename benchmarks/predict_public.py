@@ -130,7 +130,7 @@ def _trees(places: np.ndarray, y: np.ndarray, train: np.ndarray) -> np.ndarray:
 def _transferred(
     encoding: ChoiceEncoding, x: np.ndarray, y: np.ndarray, there: np.ndarray, count: int
 ) -> dict[str, dict[str, float]]:
-    """With few rows of one device, and all rows of another but those that are asked for."""
+    """With few rows of one device, and a thousand of another that are not asked for."""
     places = encoding.places(x)
     found: dict[str, list[dict[str, float]]] = {"ours": [], "ours, alone": [], "the other device as it is": []}
     for seed in range(_SEEDS):

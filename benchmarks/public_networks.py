@@ -7,7 +7,6 @@ such tables do not have; what is the same is the listing, the categories of kern
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections import defaultdict
 from multiprocessing import get_context
@@ -141,20 +140,31 @@ def network_table(path: Path, kept: Path) -> NetworkTable:
     """The table with its listings; those that an earlier run made are read from `kept`, others added to it."""
     table = pd.read_csv(path)
     jobs = list(dict.fromkeys(zip(table["model"], table["infer_img_size"].astype(int), strict=True)))
-    known: dict[tuple[str, int], dict[str, list[float]] | None] = {}
-    if kept.exists():
-        for line in kept.read_text().splitlines():
-            model, size, found = json.loads(line)
-            known[model, size] = found
+    text = kept.read_text() if kept.exists() else ""
+    known = _known(text)
     missing = [job for job in jobs if job not in known]
     if missing:
         # Not concurrent.futures: its pool can wait for ever when a process has done its share and goes.
         with get_context("spawn").Pool(2, maxtasksperchild=50) as pool, kept.open("a") as file:
+            if text and not text.endswith("\n"):
+                file.write("\n")
             for number, (job, found) in enumerate(pool.imap(_listed, missing, chunksize=1), 1):
                 known[job] = found
                 file.write(json.dumps([*job, found]) + "\n")
-                if number % 50 == 0 or math.isclose(number, len(missing)):
-                    file.flush()
+                file.flush()
+                if number % 50 == 0 or number == len(missing):
                     print(f"listed {number} of {len(missing)}", flush=True)
     rows = zip(table["model"], table["infer_img_size"].astype(int), strict=True)
     return NetworkTable(table, [known[row] for row in rows])
+
+
+def _known(text: str) -> dict[tuple[str, int], dict[str, list[float]] | None]:
+    """What earlier runs have listed; a line that a kill has cut off is listed again."""
+    found: dict[tuple[str, int], dict[str, list[float]] | None] = {}
+    for line in text.splitlines():
+        try:
+            model, size, listed = json.loads(line)
+        except ValueError:
+            continue
+        found[model, size] = listed
+    return found

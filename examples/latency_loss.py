@@ -166,7 +166,7 @@ def run(
 def main() -> None:
     """Print what each weight gave."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--backend", default="openvino:cpu:fp32")
+    parser.add_argument("--backend", default="openvino:cpu:fp32", help="where there is no --predictor")
     parser.add_argument("--predictor", help="folder of a predictor; by default this host's, else a shipped one")
     parser.add_argument("--weights", type=float, nargs="+", default=[0.0, 0.3, 3.0], help="of the latency")
     parser.add_argument("--epochs", type=int, default=4)

@@ -74,7 +74,7 @@ class Pruned:
 
 
 def prune(predictor: LatencyPredictor, network: Plain, target_s: float) -> Plain:
-    """Take away groups of channels until the predicted latency is within the target."""
+    """Take away groups of channels until the predicted latency is within the target, or no more can go."""
 
     def latency_s(candidate: Plain) -> float:
         return predictor.predict(candidate.eval(), torch.zeros(1, 1, SIZE, SIZE)).latency_s
@@ -146,7 +146,7 @@ def run(
 def main() -> None:
     """Print what pruning gave."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--backend", default="openvino:cpu:fp32")
+    parser.add_argument("--backend", default="openvino:cpu:fp32", help="where there is no --predictor")
     parser.add_argument("--predictor", help="folder of a predictor; by default this host's, else a shipped one")
     parser.add_argument("--target", type=float, default=0.6, help="share of the first latency that may be left")
     options = parser.parse_args()
@@ -161,6 +161,8 @@ def main() -> None:
     found = run(predictor, options.target)
     print(f"widths {found.network.widths}")
     print(f"predicted {1e3 * found.before_s:.3f} ms, then {1e3 * found.after_s:.3f} ms")
+    if found.after_s > options.target * found.before_s:
+        print(f"that is as far as it goes: {options.target:g} of the first latency is out of reach")
     print("accuracy {:.3f}, pruned {:.3f}, trained on {:.3f}".format(*found.accuracies))
 
 

@@ -56,7 +56,7 @@ def main() -> None:
     """Print the ranking."""
     here = probe_environment()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--backend", default="openvino:cpu:fp32")
+    parser.add_argument("--backend", default="openvino:cpu:fp32", help="where there is no --predictor")
     parser.add_argument("--predictor", help="folder of a predictor; by default this host's, else a shipped one")
     parser.add_argument("--processes", type=int, default=min(4, here.logical_cpus), help="that list networks")
     options = parser.parse_args()

@@ -51,6 +51,8 @@ def fit_from(source: Path, samples: int, out: Path | None, db: str | None, conso
     keys = {w.key for w in chosen}
     used = [n for n in training.networks if n.workload.key in keys]
     adapted = adapt(known, used, here)
+    # Some of the samples may have failed.
+    _keep_the_better(folder, len(used))
     adapted.save(folder)
     console.print(
         f"{known.backend}: adapted from {known.environment.cpu_model} ({known.environment.fingerprint}) with "
@@ -62,16 +64,16 @@ def fit_from(source: Path, samples: int, out: Path | None, db: str | None, conso
     console.print(_told(found), soft_wrap=True)
 
 
-def _keep_the_better(folder: Path, samples: int) -> None:
-    """Refuse to replace what has learned from more networks than it would from so many samples."""
+def _keep_the_better(folder: Path, networks: int) -> None:
+    """Refuse to replace what has learned from more than so many networks."""
     try:
         there = LatencyPredictor.load(folder, any_host=True)
     except UsageError:
         return  # none, or one that nobody can read
-    if there.networks > samples:
+    if there.networks > networks:
         raise UsageError(
-            f"{folder} has a predictor that learned from {there.networks} networks, and one of {samples} would "
-            "replace it",
+            f"{folder} has a predictor that learned from {there.networks} networks, and one of {networks} "
+            "would replace it",
             "Keep the new one elsewhere with --out DIR, or remove that folder",
         )
 

@@ -132,6 +132,13 @@ def fit(
         _add_row(table, training, fitted)
         console.print(f"{training.backend}: kept in {folder}", soft_wrap=True)
     console.print(table)
+    for training in sets:
+        if len({n.family for n in training.networks}) == 1:
+            console.print(
+                f"{training.backend}: all networks are of one family, and each was left out by itself: how "
+                "well other designs are predicted is not known",
+                soft_wrap=True,
+            )
     console.print(_host(made_for), soft_wrap=True)
 
 

@@ -85,11 +85,21 @@ def declared(
             raise UsageError("a workload has its own input", "Leave out example_input")
         return model, None
     if isinstance(model, str):
-        shape = None if example_input is None else tuple(example_input.shape)
-        return model_workload(model, shape, None, seed=0), None
+        return model_workload(model, _shape(example_input), None, seed=0), None
     from hwnas.workloads.live import workload_of_module
 
     if example_input is None:
         raise UsageError("a module needs example_input", "Pass a float32 tensor, batch first")
     live = LiveModule(model, (example_input,))
     return workload_of_module(*live, weights=False), live
+
+
+def _shape(example_input: Any) -> tuple[int, ...] | None:
+    if example_input is None:
+        return None
+    if not hasattr(example_input, "shape"):
+        raise UsageError(
+            f"example_input is a {type(example_input).__name__}",
+            "Give a tensor, such as torch.randn(1, 3, 224, 224)",
+        )
+    return tuple(example_input.shape)

@@ -25,6 +25,8 @@ _MANY = 200
 #: Standard deviation of the logarithms around where they begin: with ten samples they stay near, with a
 #: thousand they go where they will.
 _SLACK = 2.0
+#: Candidates that are looked at where there are very many, but for as many as are wanted.
+_POOL = 2000
 
 
 @dataclass(frozen=True)
@@ -215,15 +217,16 @@ def most_telling(encoding: ChoiceEncoding, architectures: np.ndarray, count: int
         encoding: Of the choices.
         architectures: Candidates, shape ``(n, choices)``.
         count: How many are wanted.
-        seed: Of the candidates that are looked at, where there are very many.
+        seed: Of the candidates that are looked at, where there are very many: a random part of them.
 
     Returns:
-        Shape ``(count,)``.
+        Shape ``(count,)``; fewer where there are fewer candidates.
     """
     everything = np.asarray(architectures, dtype=int)
     pool = np.arange(len(everything))
-    if len(pool) > 2000:
-        pool = np.sort(np.random.default_rng(seed).choice(pool, 2000, replace=False))
+    most = max(_POOL, count)
+    if len(pool) > most:
+        pool = np.sort(np.random.default_rng(seed).choice(pool, most, replace=False))
     x = everything[pool]
     prior = EncodedPredictor(encoding)
     variances = np.exp(_START)

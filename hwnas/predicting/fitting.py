@@ -95,7 +95,7 @@ class Fitted:
 
     Args:
         predictor: Learned from everything.
-        left_out: Every network as predicted without its family.
+        left_out: Every network as predicted without its family; where all are of one, without itself.
     """
 
     predictor: LatencyPredictor
@@ -233,10 +233,15 @@ def _left_out(networks: Sequence[MeasuredNetwork], sums: Sequence[Sum], groups: 
 
 
 def grouped_by_family(networks: Sequence[MeasuredNetwork], groups: int = _GROUPS) -> list[int]:
-    """Group of each network: whole families, in groups of about equal size."""
+    """Group of each network: whole families, in groups of about equal size.
+
+    Without the only family nothing would be left to learn from: its networks are parted one by one.
+    """
     members: dict[str, list[int]] = defaultdict(list)
     for place, network in enumerate(networks):
         members[network.family].append(place)
+    if len(members) == 1:
+        return [place % groups for place in range(len(networks))]
     sizes = [0] * min(groups, len(members))
     found = [0] * len(networks)
     for family in sorted(members, key=lambda f: (-len(members[f]), f)):

@@ -9,8 +9,9 @@ how fast the host was:
     log(latency_pass) = m_network + (slope + extra * short_network) * slowness_pass + noise
 
 Networks that were measured in several passes tell the slopes. The first is near 1: a host at 80 % of its speed
-takes a quarter longer for everything. Networks of many short kernels, whose time goes into calling them, were
-seen to feel a neighbour half as much again on PyTorch.
+takes a quarter longer for everything on the processor. Networks of many short kernels, whose time goes into
+calling them, were seen to feel a neighbour half as much again on PyTorch. Of a GPU or NPU nobody knows a slope
+before its passes tell.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ import numpy as np
 
 from hwnas.core.measurement import Block
 
-#: Before networks tell of them, the slopes are these, give or take their standard deviations.
-_USUAL = np.array([1.0, 0.0])
-_USUAL_SD = np.array([0.1, 1.0])
+#: Before networks tell of them, the slopes are these, give or take their standard deviations: on the processor,
+#: where the canary runs too, and on any other device, which need not feel what the canary feels.
+_USUAL, _USUAL_SD = np.array([1.0, 0.0]), np.array([0.1, 1.0])
+_ELSEWHERE, _ELSEWHERE_SD = np.array([0.0, 0.0]), np.array([0.3, 1.0])
 #: Kernels are half way to short where this is their mean time [s].
 _SHORT_S = 20e-6
 #: Residuals count by Cauchy's rule, with this scale: a pass may have met something else.
@@ -118,16 +120,18 @@ def _mean(values: np.ndarray) -> list[float]:
     return [float(v) for v in np.clip(values, middle - _INTERRUPTED, middle + _INTERRUPTED).mean(axis=0)]
 
 
-def steady_latencies(passes: Sequence[Pass]) -> dict[str, Steady]:
+def steady_latencies(passes: Sequence[Pass], device: str = "cpu") -> dict[str, Steady]:
     """Network -> its latency at the canary's reference speed.
 
     Args:
         passes: Of one backend, in any order.
+        device: On which it computes: ``cpu``, ``gpu`` or ``npu``.
     """
     by_network: dict[str, list[Pass]] = defaultdict(list)
     for one in passes:
         by_network[one.network].append(one)
-    slopes, noise = _slopes([own for own in by_network.values() if len(own) > 1])
+    usual, spread = (_USUAL, _USUAL_SD) if device == "cpu" else (_ELSEWHERE, _ELSEWHERE_SD)
+    slopes, noise = _slopes([own for own in by_network.values() if len(own) > 1], usual, spread)
     found = {}
     for network, own in by_network.items():
         level = float(np.mean([p.log_latency - slopes @ p.felt for p in own]))
@@ -136,20 +140,28 @@ def steady_latencies(passes: Sequence[Pass]) -> dict[str, Steady]:
     return found
 
 
-def _slopes(repeated: Sequence[Sequence[Pass]]) -> tuple[np.ndarray, float]:
-    """The slopes, and the standard deviation of what they leave between passes of one network."""
+def _slopes(
+    repeated: Sequence[Sequence[Pass]], usual: np.ndarray, spread: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """The slopes, and the standard deviation of what they leave between passes of one network.
+
+    Args:
+        repeated: The passes of each network that has several.
+        usual: The slopes before any is seen, shape ``(2,)``.
+        spread: Their standard deviations.
+    """
     felt, latency, free = np.empty((0, 2)), np.empty(0), 0
     for own in repeated:
         here, logs = np.array([p.felt for p in own]), np.array([p.log_latency for p in own])
         felt = np.vstack([felt, here - here.mean(axis=0)])
         latency = np.append(latency, logs - logs.mean())
         free += len(own) - 1
-    slopes = _USUAL
-    prior = np.diag((_SCALE / _USUAL_SD) ** 2)
+    slopes = usual
+    prior = np.diag((_SCALE / spread) ** 2)
     for _ in range(_ROUNDS):
         # Cauchy's weights, and a prior in units of the same noise.
         weighted = felt.T / (1.0 + ((latency - felt @ slopes) / _SCALE) ** 2)
-        slopes = np.linalg.solve(weighted @ felt + prior, weighted @ latency + prior @ _USUAL)
+        slopes = np.linalg.solve(weighted @ felt + prior, weighted @ latency + prior @ usual)
     rest = np.clip(latency - felt @ slopes, -_INTERRUPTED, _INTERRUPTED)
     variance = (float(rest @ rest) + _NOISE_WEIGHT * _USUAL_NOISE**2) / (free + _NOISE_WEIGHT)
     return slopes, math.sqrt(variance)

@@ -88,7 +88,7 @@ def _shapes(kernel: KernelFacts) -> str:
     def text(shape: tuple[int, ...]) -> str:
         return "x".join(map(str, shape)) or "scalar"
 
-    window = f" {kernel.window[0]}x{kernel.window[1]}" if kernel.window != (1, 1) else ""
+    window = f" {text(kernel.window)}" if max(kernel.window) > 1 else ""
     groups = f" groups {kernel.groups}" if kernel.groups > 1 else ""
     first = text(kernel.inputs[0]) if kernel.inputs else ""
     return f"{first} -> {text(kernel.output)}{window}{groups}"

@@ -55,6 +55,6 @@ def _overhead(sums: np.ndarray, counts: np.ndarray, latencies: np.ndarray) -> fl
     columns = np.column_stack([sums, -counts]) / latencies[:, None]
     scale = np.abs(columns).max(axis=0)
     factor, each = nnls(columns / scale, np.ones(len(sums)))[0] / scale
-    # No kernel was seen for less than what the profiler adds.
+    # In no network is the mean kernel seen for less than what the profiler adds.
     shortest = float(np.min(sums / np.maximum(counts, 1.0)))
     return float(min(each / factor, 0.9 * shortest)) if factor > 0 else 0.0

@@ -39,8 +39,8 @@ _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 #: In the order in which such files have them.
 _FIELDS = ("count", "mean", "var")
-#: The comment that states the unit, before the first key.
-_STATED = re.compile(r"(?:#.*\n)*?# *unit: *(\w+) *$", re.MULTILINE)
+#: The comment that states the unit, before the first key; other comments and empty lines may stand before it.
+_STATED = re.compile(r"(?:[ \t]*(?:#.*)?\n|---[ \t]*\n)*?[ \t]*# *unit: *(\w+) *$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from hwnas.cache_misses.operators import operator_kind
 from hwnas.core.errors import HwnasError
 from hwnas.core.kernel import Kernel
 from hwnas.predicting.kernel_facts import KernelFacts
+from hwnas.predicting.kernel_predictions import unseen_types
 from hwnas.predicting.listing import listing_backend, many_kernels
 from hwnas.predicting.processes_aside import Aside
 from hwnas.workloads.build import fill_norms
@@ -51,6 +52,8 @@ class PartListing:
         self._runtime = listing_backend(predictor.backend)
         self._waiting: dict[str, PartModule] = {}
         self._known: dict[str, float] = {}
+        #: Operator types that the predictor has not learned.
+        self.unseen: set[str] = set()
         self._aside: Aside[dict[str, PartModule], _Listed] = Aside(processes - 1)
 
     def __enter__(self) -> PartListing:
@@ -117,8 +120,11 @@ class PartListing:
         self._keep(parts, _listed(self._runtime, modules, predictor.threads, self._batch, geometries))
 
     def _keep(self, parts: Mapping[str, PartModule], listed: _Listed) -> None:
+        predictor = self._predictor
         for key, facts in zip(parts, listed, strict=True):
-            self._known[key] = float(self._predictor.kernel_times_s(facts).sum()) if facts else 0.0
+            found = predictor.kernel_model.predict(facts)
+            self.unseen.update(unseen_types(facts, found.sources))
+            self._known[key] = float(predictor.network_model.kernel_times_s(found).sum())
 
 
 def _listed_aside(

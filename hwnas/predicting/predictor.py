@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from hwnas.core.environment import Environment
 from hwnas.core.errors import CellError, UsageError
 from hwnas.core.workload import Workload
@@ -133,6 +131,9 @@ class LatencyPredictor:
             models: Workloads or names.
             processes: Processes that list kernels which are not known yet.
             told: Called with how far they are.
+
+        Raises:
+            HwnasError: As of :meth:`predict`, of the first that cannot be predicted; no other is told of then.
         """
         workloads = [declared(model, None)[0] for model in models]
         found: list[Prediction] = []
@@ -185,7 +186,7 @@ class LatencyPredictor:
                 :attr:`LatencyTable.deviation` says how far off it is then. 0 saves their time.
             processes: That list parts, this one among them; with more than one, a script needs its
                 ``if __name__ == "__main__"``.
-            told: Called with what is being done.
+            told: Called with what is being done, and with operators that were never seen in training.
 
         Raises:
             BackendUnavailable: The backend cannot list kernels here.
@@ -225,11 +226,6 @@ class LatencyPredictor:
     def keep_kernels(self, workload: Workload, kernels: Iterable[KernelFacts]) -> tuple[KernelFacts, ...]:
         """Keep what was listed elsewhere, so that :meth:`predict` need not list it; returns it."""
         return self._recent.keep(workload.key, tuple(kernels))
-
-    def kernel_times_s(self, kernels: Sequence[KernelFacts]) -> np.ndarray:
-        """Calibrated time of each kernel, shape ``(n,)`` [s]: they add up to a latency."""
-        found = self.kernel_model.predict(kernels)
-        return self.network_model.kernel_times_s(found)
 
     def _predict(self, workload: Workload, facts: tuple[KernelFacts, ...]) -> Prediction:
         found = self.kernel_model.predict(facts)

@@ -32,7 +32,7 @@ _ARRAYS = "forests.npz"
 
 
 def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
-    """Write a predictor; one that is there is replaced file by file.
+    """Write a predictor; one that is there stays until all of the new one is written.
 
     Raises:
         UsageError: The folder cannot be written.
@@ -69,14 +69,14 @@ def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
     }
     packed = io.BytesIO()
     np.savez_compressed(packed, allow_pickle=False, **arrays)
-    # Tells forests that belong to another text, should this be killed between the two files.
+    # Tells forests that belong to another text, should this be killed as the two files take their places.
     text["forests_sha256"] = hashlib.sha256(packed.getvalue()).hexdigest()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _replacing(folder / _ARRAYS) as part:
-            part.write_bytes(packed.getvalue())
-        with _replacing(folder / PREDICTOR_FILE) as part:
-            part.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
+        # Both are written before either takes its place, the forests first: what has no text is no predictor.
+        with _replacing(folder / PREDICTOR_FILE) as written, _replacing(folder / _ARRAYS) as forests:
+            forests.write_bytes(packed.getvalue())
+            written.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"cannot write the predictor to {folder}: {error.strerror}", "Give another --out"

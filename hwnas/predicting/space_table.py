@@ -16,6 +16,7 @@ from hwnas.workloads.spaces.space import Part, PartModule, Space
 if TYPE_CHECKING:
     from hwnas.predicting.predictor import LatencyPredictor
 
+
 def space_table(
     predictor: LatencyPredictor,
     space: Space,
@@ -37,7 +38,7 @@ def space_table(
         batch: Images in one inference.
         whole_networks: Architectures that are predicted as a whole; 0 leaves the table as it is.
         processes: That list parts, this one among them.
-        told: Called with what is being done.
+        told: Called with what is being done, and with operators that were never seen in training.
 
     Raises:
         BackendUnavailable: The backend cannot list kernels here.
@@ -58,6 +59,8 @@ def space_table(
                 factors += _factors(space, part, combinations, listing)
             else:
                 constant_s += sum(listing.seconds(place) for place, _ in combinations[0].values())
+    if listing.unseen:
+        told(f"never seen in training, and guessed from other kernels: {', '.join(sorted(listing.unseen))}")
     table = _table(predictor, space, factors, constant_s, batch, None)
     found = correction(predictor, space, table, whole_networks, told) if whole_networks else None
     if found is None:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hwnas.backends.protocol import computing_device
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION, Measurement, Status
 from hwnas.core.workload import Workload
@@ -127,12 +128,15 @@ def read_training_set(
         environment=environment, backend=backend, threads=threads, status=str(Status.OK)
     ):
         m = stored.measurement
+        if m.group not in speeds:
+            continue  # stored meanwhile, by a campaign that runs beside this
         passes[m.workload.key].append(Pass(m.workload.key, log_latency(m.blocks), speeds[m.group]))
         macs[m.workload.key] = stored.macs
         if any(k.time_s is not None for k in m.kernels):
             # The newest: what later versions tell of a kernel, earlier ones may not have told.
             listed[m.workload.key] = m
-    latencies = steady_latencies([p for key, m in listed.items() for p in _with_shortness(passes[key], m)])
+    felt = [p for key, m in listed.items() for p in _with_shortness(passes[key], m)]
+    latencies = steady_latencies(felt, computing_device(backend))
     networks = tuple(
         MeasuredNetwork(
             workload=m.workload,

@@ -139,6 +139,39 @@ def test_a_better_predictor_is_not_replaced_by_an_adapted_one(
     assert not database.exists()
 
 
+def test_nor_where_too_few_samples_could_be_measured(
+    run: Run, predictor: Path, measured_chains: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three were asked for, one has a latency, and what is there has learned from two."""
+    there = LatencyPredictor.load(predictor)
+    there.networks = 2
+    there.save(tmp_path / "mine")
+    with LatencyStore.open(measured_chains, read_only=True) as store:
+        known = read_training_set(store, probe_environment().fingerprint, OPENVINO, 1).networks[0].workload
+    chains = [lambda: known, *(partial(chain_workload, f"c{w}k3,n,r|p|l10", 1, 16) for w in (8, 16))]
+    monkeypatch.setattr(adapted, "NETWORKS", {str(c): SimpleNamespace(workload=c) for c in chains})
+    monkeypatch.setattr(adapted, "PATTERNS", ())
+    monkeypatch.setattr(adapted, "measure_workloads", lambda *_: None)
+    database = tmp_path / "latency.sqlite"
+    shutil.copy(measured_chains, database)
+    code, _, err = run("fit", "--from", predictor, "--samples", "3", "--out", "mine", "--db", database)
+    assert code == 2
+    assert "learned from 2 networks, and one of 1 would replace it" in err
+    assert LatencyPredictor.load(tmp_path / "mine").networks == 2
+
+
+def test_where_all_networks_are_of_one_family_it_is_said(
+    run: Run, measured_chains: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, _ = run("fit", "--db", measured_chains, "--trees", "3", "--out", "mine")
+    assert code == 0
+    assert "of one family" not in out
+    monkeypatch.setattr("hwnas.predicting.training_set.family_of", lambda workload: "chains")
+    code, out, _ = run("fit", "--db", measured_chains, "--trees", "3", "--out", "mine")
+    assert code == 0
+    assert f"{OPENVINO}: all networks are of one family, and each was left out by itself" in out
+
+
 def test_measuring_ends_with_its_time_and_says_how_much_is_left(
     run: Run, measured_chains: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

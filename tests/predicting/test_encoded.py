@@ -57,3 +57,9 @@ def test_what_is_no_architecture_is_refused() -> None:
     fitted = EncodedPredictor(ENCODING).fit(ALL[:10], TRUE[:10])
     with pytest.raises(UsageError, match="mean"):
         fitted.predict(ALL, TRUE)
+
+
+def test_as_many_are_chosen_as_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwnas.predicting.encoded._POOL", 20)
+    assert len(set(most_telling(ENCODING, ALL, 30).tolist())) == 30
+    assert len(most_telling(ENCODING, ALL[:10], 30)) == 10

@@ -48,6 +48,23 @@ def test_pruning_reaches_the_latency_and_keeps_what_matters(chain_predictor: Lat
     assert last > first - 0.1
 
 
+@pytest.mark.parametrize(("target", "reached"), [(0.1, False), (0.6, True)])
+def test_a_target_that_pruning_does_not_reach_is_said(
+    chain_predictor: LatencyPredictor,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    target: float,
+    reached: bool,
+) -> None:
+    module = example("prune_channels")
+    found = module.Pruned(module.Plain((16,)), 1e-3, 5e-4, (0.9, 0.5, 0.9))
+    monkeypatch.setattr(sys, "argv", ["prune_channels.py", "--target", str(target)])
+    monkeypatch.setattr(module, "find_predictor", lambda *_: (chain_predictor, ""))
+    monkeypatch.setattr(module, "run", lambda *_: found)
+    module.main()
+    assert ("out of reach" in capsys.readouterr().out) is not reached
+
+
 def test_a_pruned_network_computes_what_is_left_of_it() -> None:
     module = example("prune_channels")
     torch.manual_seed(0)

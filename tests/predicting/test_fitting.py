@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,6 +130,8 @@ def test_convolutions_of_other_dimensions_than_any_in_training_are_named(fitted:
     found = fitted.predictor.predict(NEW, kernels=(*few, *facts(volume)))
     assert "Convolution3d" in found.warnings[0]
     assert not found.kernels[-1].in_range
+    assert found.kernels[-1].shapes == "1x64x4x28x28 -> 1x64x4x28x28 3x3x3"
+    assert usual.kernels[-1].shapes == "1x64x28x28 -> 1x64x28x28 3x3"
     assert found.high_s / found.low_s > usual.high_s / usual.low_s
 
 
@@ -168,6 +172,23 @@ def test_forests_of_another_predictor_are_refused(fitted: Fitted, tmp_path: Path
     (folder / "forests.npz").write_bytes((other / "forests.npz").read_bytes())
     with pytest.raises(UsageError, match="does not belong"):
         LatencyPredictor.load(folder)
+
+
+def test_a_disk_that_is_full_leaves_the_predictor_that_is_there(
+    fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fitted.predictor.save(tmp_path / "predictor")
+    other = fit_predictor(training_set(families=2, noise=0.1), HERE, trees=5).predictor
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        with pytest.raises(UsageError, match="No space left"):
+            other.save(folder)
+    assert LatencyPredictor.load(folder, environment=HERE).networks == fitted.predictor.networks
+    assert sorted(p.name for p in folder.iterdir()) == ["forests.npz", "predictor.json"]
 
 
 def test_a_network_without_kernels_is_refused(fitted: Fitted) -> None:
@@ -233,6 +254,14 @@ def test_families_stay_together() -> None:
     }
     assert all(len(found) == 1 for found in by_family.values())
     assert set(groups) == {0, 1, 2, 3}
+
+
+def test_networks_of_one_family_are_left_out_one_by_one() -> None:
+    training = training_set(1, 12, noise=0.05)
+    assert grouped_by_family(training.networks) == [*range(10), 0, 1]
+    found = fit_predictor(training, HERE, trees=3).left_out
+    # Were a network among those that are learned from, its kernels would be looked up, and no error be left.
+    assert np.median([abs(o.error) for o in found]) > 1e-3
 
 
 def test_calibration_brings_predictions_to_what_was_measured() -> None:

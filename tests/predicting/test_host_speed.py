@@ -94,3 +94,11 @@ def test_without_a_canary_nothing_is_corrected() -> None:
     silent = [Block(0, 0.0, (1e-3,))]
     assert readings(silent, REFERENCE) == []
     assert slowness([[], []]) == 0.0
+
+
+def test_another_device_is_corrected_as_far_as_its_passes_follow_the_canary() -> None:
+    alone = steady_latencies([Pass("a", math.log(1e-3), math.log(1.3))], "gpu")
+    assert alone["a"].latency_s == pytest.approx(1e-3)
+    for slope in (0.0, 1.0):
+        found = steady_latencies(passes(slope), "gpu")
+        assert np.std([math.log(f.latency_s / 1e-3) for f in found.values()]) < 0.03

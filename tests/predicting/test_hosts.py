@@ -77,12 +77,16 @@ def test_the_hosts_own_predictor_goes_before_a_shipped_one(predictor: LatencyPre
     own = own_folder(HERE, backend, 1)
     own.mkdir(parents=True)
     (own / "forests.npz").write_bytes(b"")
-    assert find_predictor(HERE, backend, 1)[1] == ""
+    found, note = find_predictor(HERE, backend, 1)
+    assert (found.networks, note) == (predictor.networks, "")
     found, note = find_predictor(ELSEWHERE, backend, 1)
     assert "another host, A processor" in note
     assert note in found.predict(NEW, kernels=KERNELS).warnings[0]
-    predictor.save(own)
-    assert find_predictor(HERE, backend, 1)[1] == ""
+    mine = LatencyPredictor.load(shipping, environment=HERE)
+    mine.networks = 99
+    mine.save(own)
+    found, note = find_predictor(HERE, backend, 1)
+    assert (found.networks, note) == (99, "")
 
 
 @pytest.mark.parametrize(

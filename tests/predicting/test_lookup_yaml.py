@@ -57,7 +57,10 @@ def test_the_unit_is_never_guessed(path):
         LookupTable.load(path, unit="milliseconds")
 
 
-@pytest.mark.parametrize("head", ["# unit: ms\n", "# of a phone\n#unit:ms\n"])
+@pytest.mark.parametrize(
+    "head",
+    ["# unit: ms\n", "# of a phone\n#unit:ms\n", "\n# unit: ms\n", "# of a phone\n \n---\n  # unit: ms\n\n"],
+)
 def test_reads_the_unit_that_the_file_states(path, head):
     path.write_text(head + TEXT)
     assert LookupTable.load(path).unit == "ms"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,7 @@ from hwnas.core.workload import Workload
 from hwnas.predicting.fitting import LeftOut, fit_predictor
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.known_layers import known_from_only, layer_networks
-from hwnas.predicting.training_set import TrainingSet
+from hwnas.predicting.training_set import MeasuredNetwork, TrainingSet
 from hwnas.store import LatencyStore
 from hwnas.testing.examples import example_measurement
 
@@ -139,7 +140,7 @@ def test_chains_are_left_out_with_the_family_whose_layers_they_show() -> None:
     assert not known_from_only([both], {"resnext"})
 
 
-def test_what_is_left_out_with_families_is_not_learned_from() -> None:
+def test_of_every_other_network_it_is_asked_whether_it_goes_with_the_families() -> None:
     training = training_set(2, 4)
     asked: list[tuple[str, frozenset[str]]] = []
 
@@ -150,3 +151,22 @@ def test_what_is_left_out_with_families_is_not_learned_from() -> None:
     # Nothing is left to learn from, and so everything is: as if no family had been left out.
     fit_predictor(training, HERE, trees=2, left_out_with=with_them)
     assert set(asked) == {("alpha", frozenset({"beta"})), ("beta", frozenset({"alpha"}))}
+
+
+def test_what_is_left_out_with_families_is_not_learned_from() -> None:
+    """`gamma` has the very kernels of `alpha`, which are looked up as long as it is learned from."""
+    known = training_set(2, 4, noise=0.05)
+    alphas = [n for n in known.networks if n.family == "alpha"]
+    copies = tuple(
+        replace(n, workload=replace(n.workload, name=f"gamma{number}")) for number, n in enumerate(alphas)
+    )
+    training = replace(known, networks=(*known.networks, *copies))
+
+    def off(**options: object) -> float:
+        found = fit_predictor(training, HERE, trees=2, **options).left_out  # type: ignore[arg-type]
+        return sum(abs(o.error) for o in found if o.family == "alpha") / len(alphas)
+
+    def with_alpha(network: MeasuredNetwork, families: Collection[str]) -> bool:
+        return network.family == "gamma" and "alpha" in families
+
+    assert off(left_out_with=with_alpha) > 2 * off()

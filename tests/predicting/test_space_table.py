@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 from dataclasses import replace
@@ -97,6 +98,20 @@ def test_one_factor_corrects_it(
     assert table.deviation == 0.04
     torch.testing.assert_close(table.table_s, 1.25 * alone.table_s)
     torch.testing.assert_close(table.constant_s, 1.25 * alone.constant_s)
+
+
+def test_operators_never_seen_are_told(chain_predictor: LatencyPredictor, tmp_path: Path) -> None:
+    (tmp_path / "blocks.yaml").write_text(BLOCKS)
+    space = load_space(str(tmp_path / "blocks.yaml"))
+    # One that has never heard of a convolution.
+    unknowing = copy.copy(chain_predictor)
+    model = chain_predictor.kernel_model
+    unknowing.kernel_model = replace(model, types=model.types - {"Convolution"}, table={})
+    for predictor, named in ((chain_predictor, False), (unknowing, True)):
+        told: list[str] = []
+        predictor.table(space, whole_networks=0, told=told.append)
+        guessed = [text for text in told if text.startswith("never seen in training, and guessed")]
+        assert any("Convolution" in text for text in guessed) is named
 
 
 def test_the_factor_is_the_middle_of_whole_networks_and_the_deviation_holds_nine_of_ten(
