@@ -85,6 +85,8 @@ def main() -> None:
     try:
         with _sigterm_like_ctrl_c():
             cli(standalone_mode=False)
+            # Python itself would end with an error where nobody reads any more what is still in the buffer.
+            sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(2)

@@ -46,7 +46,7 @@ class SearchProgress(JobListener):
     def __enter__(self) -> SearchProgress:
         self._bar = Progress(
             BarColumn(bar_width=24),
-            TextColumn("{task.completed}/{task.total} networks"),
+            TextColumn("{task.fields[networks]}"),
             TextColumn("{task.fields[left]}"),
             TextColumn("{task.description}", markup=False),
             console=self._console,
@@ -54,7 +54,10 @@ class SearchProgress(JobListener):
             transient=True,
         )
         self._task = self._bar.add_task(
-            "starting", total=None if self._options.engine == NETADAPT else self._options.trials, left=""
+            "starting",
+            total=None if self._options.engine == NETADAPT else self._options.trials,
+            left="",
+            networks=self._networks(),
         )
         self._bar.start()
         return self
@@ -120,8 +123,20 @@ class SearchProgress(JobListener):
         if self._bar is None:
             return
         best = f"best {self._best.accuracy:.1%}; " if self._best and self._best.accuracy is not None else ""
-        self._bar.update(self._task, completed=self._evaluated, left=self._left(), description=best + text)
+        self._bar.update(
+            self._task,
+            completed=self._evaluated,
+            left=self._left(),
+            networks=self._networks(),
+            description=best + text,
+        )
         self._bar.refresh()
+
+    def _networks(self) -> str:
+        """How many are evaluated; NetAdapt has one alone, which it shrinks."""
+        if self._options.engine == NETADAPT:
+            return ""
+        return f"{self._evaluated}/{self._options.trials} networks"
 
     def _left(self) -> str:
         """Time that this run has taken for each evaluation, times those that are left."""

@@ -192,9 +192,11 @@ class Cells:
             raise UsageError(
                 f"no measurement in {r.location} matches", "See what there is: hwnas db query, hwnas db info"
             )
-        counting = {uids[0] for uids in r.best_first.values()} | {
+        places = {(c.workload.key, c.backend, c.threads) for c in cells}
+        shown = {key: uids for key, uids in r.best_first.items() if key in places}
+        counting = {uids[0] for uids in shown.values()} | {
             uid
-            for key, uids in r.best_first.items()
+            for key, uids in shown.items()
             for uid in uids[1:]
             if any(s.measurement.counters for s in r.passes[key][uid])
         }
@@ -205,7 +207,7 @@ class Cells:
             campaigns=tuple(
                 sorted((r.campaigns[u] for u in counting if u), key=lambda c: (c.created_at, c.name, c.uid))
             ),
-            superseded=sum(len(found) > 1 for found in r.passes.values()),
+            superseded=sum(len(uids) > 1 for uids in shown.values()),
             has_reference=r.reference is not None,
             location=r.location,
         )

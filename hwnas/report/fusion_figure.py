@@ -16,12 +16,13 @@ from hwnas.report.cells import Selection
 from hwnas.report.context import figure_footer, plural
 from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure
 from hwnas.report.fusion import FusionRow
+from hwnas.report.order import lines_of
 from hwnas.report.quantities import cache_label
 from hwnas.report.style import OPERATOR_COLOURS
 
 _BAR_IN = 0.22
 _ROW_IN = 0.62
-#: Networks that one figure can hold.
+#: Rows, each a network on an accelerated arm, that one figure can hold.
 _MOST_ROWS = 12
 
 #: Over the colour of its kind.
@@ -51,11 +52,11 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
         subtitle=f"Upper bar: {selection.baseline}. Lower bar: the accelerated arm, with its share of the "
         "misses above. One inference, modelled from the operators that each runtime really runs.",
         legends=[Legend("Operator", [*(Patch(color=colours[k]) for k in kinds), *hatched], [*kinds, *fused])],
-        notes=[f"{plural(further, 'further network')}: see the CSV file."] if further else [],
+        notes=[f"{plural(further, 'further row')}: see the CSV file."] if further else [],
         footer=figure_footer(selection, selection.cells),
     )
     height = len(rows) * _ROW_IN
-    left = 0.5 + 0.078 * max(len(r.network) for r in rows)
+    left = 0.5 + 0.078 * max(len(line) for r in rows for line in lines_of(r.network))
     figure, (axis,) = new_figure(frame, Grid(1, 1, height=height, left=left, above=0.1))
     axis.set_ylim(height, 0)
     axis.set_yticks([])
@@ -75,7 +76,7 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
         share = f"{format_count(left_over)} ({left_over / total:.0%})" if total else format_count(left_over)
         _draw_bar(axis, row.accelerated, top + 1.5 * _BAR_IN, colours, f"{share}  {row.backend}")
         axis.annotate(
-            row.network,
+            "\n".join(lines_of(row.network)),
             (0, top + _BAR_IN),
             (-8, 0),
             textcoords="offset points",

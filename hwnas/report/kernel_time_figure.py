@@ -16,7 +16,7 @@ from hwnas.report.cells import Selection
 from hwnas.report.context import figure_footer, plural
 from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure, part_for_bars, room_for_names
 from hwnas.report.kernel_times import KernelTimes
-from hwnas.report.order import shortened
+from hwnas.report.order import lines_of
 from hwnas.report.style import OPERATOR_COLOURS
 
 _BAR_IN = 0.22
@@ -51,7 +51,9 @@ def draw_kernel_times(found: Sequence[KernelTimes], selection: Selection) -> Fig
     )
     blocks = [(name, list(block)) for name, block in groupby(rows, key=lambda k: k.network)]
     height = sum(len(block) * _BAR_IN + _GAP_IN for _, block in blocks) + _GAP_IN
-    grid = Grid(1, 1, height=height, left=room_for_names([shortened(n) for n, _ in blocks]), above=0.1)
+    lines = {name: lines_of(name) for name, _ in blocks}
+    left = room_for_names([line for own in lines.values() for line in own])
+    grid = Grid(1, 1, height=height, left=left, above=0.1)
     figure, (axis,) = new_figure(frame, grid)
     axis.set_ylim(height, 0)
     axis.set_yticks([])
@@ -64,7 +66,13 @@ def draw_kernel_times(found: Sequence[KernelTimes], selection: Selection) -> Fig
     for name, block in blocks:
         middle = y + len(block) * _BAR_IN / 2
         axis.annotate(
-            shortened(name), (0, middle), (-8, 0), textcoords="offset points", ha="right", va="center", size=9
+            "\n".join(lines[name]),
+            (0, middle),
+            (-8, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            size=9,
         )
         for row in block:
             _draw_bar(axis, row, y + _BAR_IN / 2)

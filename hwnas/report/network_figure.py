@@ -18,7 +18,7 @@ from hwnas.report.cells import Cell, Selection
 from hwnas.report.context import figure_footer, omission_notes, plural, threads
 from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure, part_for_bars, room_for_names
 from hwnas.report.network_rows import NetworkRow
-from hwnas.report.order import image, shortened
+from hwnas.report.order import image, lines_of
 from hwnas.report.quantities import LATENCY
 from hwnas.report.style import INK, MUTED, backend_colours
 
@@ -62,7 +62,8 @@ def draw_networks(rows: Sequence[NetworkRow], selection: Selection) -> Figure:
         footer=figure_footer(selection, cells),
     )
     height = sum(len(r.cells) * _BAR_IN + _GAP_IN for r in rows) + _GAP_IN
-    grid = Grid(1, 1, height=height, left=room_for_names([shortened(r.name) for r in rows]), above=0.1)
+    left = room_for_names([line for r in rows for line in lines_of(r.name)])
+    grid = Grid(1, 1, height=height, left=left, above=0.1)
     figure, (axis,) = new_figure(frame, grid)
     part = part_for_bars(grid, [_beside(c) for c in cells], _SECOND_TEXT / 72 + 0.2)
     _set_scales(axis, cells, height, part)
@@ -70,7 +71,7 @@ def draw_networks(rows: Sequence[NetworkRow], selection: Selection) -> Figure:
     for row in rows:
         middle = y + len(row.cells) * _BAR_IN / 2
         axis.annotate(
-            shortened(row.name),
+            "\n".join(lines_of(row.name)),
             (0, middle),
             (-8, 0),
             xycoords=axis.get_yaxis_transform(),

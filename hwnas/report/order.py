@@ -97,6 +97,11 @@ def shortened(name: str) -> str:
     return name if len(name) <= _MOST_CHARACTERS else f"{name[:_HALF]} … {name[-_HALF:]}"
 
 
+def lines_of(name: str) -> list[str]:
+    """A name in lines that fit beside a bar: of a long one, what follows its first comma stands below."""
+    return [name] if len(name) <= _MOST_CHARACTERS else [shortened(part) for part in name.split(", ", 1)]
+
+
 def sized_name(name: str, workload: Workload) -> str:
     """A name with the sizes that a workload has: ``depthwise bottleneck, depth 50, width 64, batch 8``."""
     sizes = [f"{axis} {value}" for axis in _AXES if (value := number(workload, axis))]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hwnas.core.environment import Environment
-from hwnas.core.errors import UnknownName
+from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION, UNREPORTED_CAMPAIGNS, Measurement
 from hwnas.report.kernel_summary import KernelSummary, summarise_kernels
-from hwnas.store import CampaignRecord, Filters, LatencyStore, StoredMeasurement
+from hwnas.store import CampaignRecord, LatencyStore, StoredMeasurement
 
 #: Speedups refer to it wherever it was measured.
 DEFAULT_BASELINE = "torch:cpu:fp32"
@@ -69,6 +69,7 @@ def read_passes(
 
     Raises:
         UnknownName: No such campaign in this environment.
+        UsageError: All that was measured there is what reports leave out.
     """
     records = _campaigns(store, environment, campaign)
     baseline = baseline or _default_baseline(store, environment, campaign, records)
@@ -86,6 +87,8 @@ def read_passes(
             kernels[m.uid] = summarise_kernels(m.kernels, stored.median_s)
             stored = replace(stored, measurement=replace(m, kernels=()))
         passes[m.workload.key, m.backend, m.threads][stored.campaign_uid].append(stored)
+    if not (passes or records or backend or any(value is not None for value in filters.values())):
+        _refuse_unreported(store, environment)
     rank = {uid: _rank(record, place) for place, (uid, record) in enumerate(records.items())}
     best_first = {key: _best_first(found, rank) for key, found in passes.items()}
     counting = {uids[0] for uids in best_first.values()}
@@ -126,15 +129,31 @@ def _campaigns(store: LatencyStore, environment: str, name: str | None) -> dict[
 def _default_baseline(
     store: LatencyStore, environment: str, campaign: str | None, records: Mapping[str, CampaignRecord]
 ) -> str:
-    scopes: list[Filters] = (
-        [{"campaign_uid": uid} for uid in records] if campaign else [{"environment": environment}]
-    )
-    measured = {arm for scope in scopes for arm in store.values("backend", **scope)}
+    measured = {arm for uid in records for arm in store.values("backend", campaign_uid=uid)}
     if DEFAULT_BASELINE in measured or not records:
+        return DEFAULT_BASELINE
+    if campaign is None and _measured_alone(store, environment, DEFAULT_BASELINE):
         return DEFAULT_BASELINE
     newest = list(records.values())[-1]
     first = next(iter(newest.spec.get("backends", ())), DEFAULT_BASELINE)
     return str(first) if first in measured else DEFAULT_BASELINE
+
+
+def _measured_alone(store: LatencyStore, environment: str, backend: str) -> bool:
+    """Whether a backend has measurements without a campaign; no filter asks for these."""
+    here = [record.uid for record, _ in store.campaigns() if record.environment == environment]
+    inside = sum(store.count(campaign_uid=uid, backend=backend) for uid in here)
+    return store.count(environment=environment, backend=backend) > inside
+
+
+def _refuse_unreported(store: LatencyStore, environment: str) -> None:
+    """Say so where a predictor or a search has measured, and nobody else."""
+    names = sorted({record.name for record, _ in store.campaigns() if record.environment == environment})
+    if names:
+        raise UsageError(
+            f"{store.location} has only what was measured for {' and '.join(names)}, which reports leave out",
+            f"Run hwnas measure, or name it: hwnas report --campaign {names[0]}",
+        )
 
 
 def _rank(record: CampaignRecord, place: int) -> tuple[bool, str, int]:

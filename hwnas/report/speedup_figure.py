@@ -17,8 +17,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from hwnas.measuring.statistics import Verdict
 from hwnas.report.cells import Selection
 from hwnas.report.context import figure_footer, omission_notes
-from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure
-from hwnas.report.order import title
+from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure, part_for_bars
+from hwnas.report.order import shortened, title
 from hwnas.report.speedups import Bar, shared_properties
 from hwnas.report.style import INK, MUTED, backend_colours
 
@@ -26,9 +26,11 @@ _BAR_IN = 0.2
 _ROW_GAP_IN = 0.08
 _NAME_GAP_IN = 0.12
 _CHARACTER_IN = 0.078
-#: Part of the axis that is kept free for the numbers beside the longest bar.
+#: Part of the axis that is kept free for the numbers beside the longest bar; more where they need it.
 _ROOM_FOR_NUMBERS = 0.34
-_REASON_CHARACTERS = 60
+#: Of a reason in place of a bar, and the width of one at 8 points [in].
+_MOST_CHARACTERS, _LEAST_CHARACTERS = 60, 12
+_SMALL_CHARACTER_IN = 0.065
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def draw_speedups(bars: Sequence[Bar], selection: Selection) -> Figure:
     """
     colours = backend_colours(b.backend for b in bars)
     placed, height = _place(bars)
-    names = max(len(title(b.network)) for b in bars) * 1.15
+    names = max(len(_name(b.network)) for b in bars) * 1.15
     labels = max(len(b.label) for b in bars)
     left = 0.35 + _CHARACTER_IN * (names + labels) + (0.2 if labels else 0.0)
     marks = "Whiskers: 95 % intervals."
@@ -67,18 +69,23 @@ def draw_speedups(bars: Sequence[Bar], selection: Selection) -> Figure:
     )
     grid = Grid(1, 1, height=height, left=left, above=0.1, below=0.4)
     figure, (axis,) = new_figure(frame, grid)
-    largest = max(max(b.high or 0.0, *b.members) for b in bars if b.members)
-    axis.set_xlim(0, max(largest, 1.0) / (1 - _ROOM_FOR_NUMBERS))
+    largest = max(1.0, *(max(b.high or 0.0, *b.members) for b in bars if b.members))
+    numbers = [_number(b, b.speedup) for b in bars if b.speedup is not None]
+    end = largest / min(1 - _ROOM_FOR_NUMBERS, part_for_bars(grid, numbers))
+    axis.set_xlim(0, end)
     axis.set_ylim(height, 0)
     axis.set_yticks([])
     axis.grid(False)  # the numbers stand beside the bars
-    ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(0, max(largest, 1.0))
-    axis.set_xticks([tick for tick in ticks if tick <= max(largest, 1.0) * 1.05])
+    ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(0, largest)
+    axis.set_xticks([tick for tick in ticks if tick <= largest * 1.05])
     axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}×"))
     axis.tick_params(length=3)
     axis.axvline(1.0, color=INK, linewidth=1.0, linestyle=(0, (4, 2)), zorder=3)
+    # Reasons begin where a speedup of 1 ends.
+    room = int(grid.width * (1 - 1 / end) / _SMALL_CHARACTER_IN)
+    characters = max(_LEAST_CHARACTERS, min(_MOST_CHARACTERS, room))
     for item in placed:
-        _draw_bar(axis, item, colours[item.bar.backend])
+        _draw_bar(axis, item, colours[item.bar.backend], characters)
     _write_names(axis, placed, left - 0.25)
     return figure
 
@@ -97,10 +104,11 @@ def _place(bars: Sequence[Bar]) -> tuple[list[_Placed], float]:
     return placed, y - _NAME_GAP_IN
 
 
-def _draw_bar(axis: Axes, item: _Placed, colour: str) -> None:
+def _draw_bar(axis: Axes, item: _Placed, colour: str, characters: int) -> None:
+    """A bar with its number, or why there is none in at most so many characters."""
     bar, y = item.bar, item.y
     if bar.speedup is None:
-        text = textwrap.shorten(bar.reason or "not measured", _REASON_CHARACTERS, placeholder=" ...")
+        text = textwrap.shorten(bar.reason or "not measured", characters, placeholder=" ...")
         _write_beside(axis, text, 1.0, y, size=8, style="italic", color=MUTED)
         return
     axis.barh(y, bar.speedup, height=0.85 * _BAR_IN, color=colour, linewidth=0)
@@ -119,7 +127,6 @@ def _draw_bar(axis: Axes, item: _Placed, colour: str) -> None:
             path_effects=[withStroke(linewidth=3, foreground="white")],
         )
         end = max(end, bar.high)
-        text = f"{bar.speedup:.2f}× [{bar.low:.2f}, {bar.high:.2f}]"
     else:
         axis.plot(
             bar.members,
@@ -133,10 +140,21 @@ def _draw_bar(axis: Axes, item: _Placed, colour: str) -> None:
             zorder=4,
         )
         end = max(end, *bar.members)
-        text = f"{bar.speedup:.2f}× ({min(bar.members):.2f} to {max(bar.members):.2f})"
-    if bar.verdict in (Verdict.SAME, Verdict.UNCLEAR):
-        text += f" {bar.verdict.lower()}"
-    _write_beside(axis, text, max(end, 1.0), y, size=8.5)
+    _write_beside(axis, _number(bar, bar.speedup), max(end, 1.0), y, size=8.5)
+
+
+def _number(bar: Bar, speedup: float) -> str:
+    """What stands beside a bar."""
+    if bar.low is not None and bar.high is not None:
+        text = f"{speedup:.2f}× [{bar.low:.2f}, {bar.high:.2f}]"
+    else:
+        text = f"{speedup:.2f}× ({min(bar.members):.2f} to {max(bar.members):.2f})"
+    return text + (f" {bar.verdict.lower()}" if bar.verdict in (Verdict.SAME, Verdict.UNCLEAR) else "")
+
+
+def _name(network: str) -> str:
+    """As it stands to the left of its bars."""
+    return shortened(title(network))
 
 
 def _write_beside(axis: Axes, text: str, x: float, y: float, **font: Any) -> None:
@@ -151,7 +169,7 @@ def _write_names(axis: Axes, placed: Sequence[_Placed], room_in: float) -> None:
             middle = (row[0].y + row[-1].y) / 2
             if n == 0:
                 axis.annotate(
-                    title(network),
+                    _name(network),
                     (0, middle),
                     (-72 * room_in, 0),
                     textcoords="offset points",

@@ -4,6 +4,7 @@ import csv
 import gc
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -220,3 +221,16 @@ finally:
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.usefixtures("database")
+def test_a_reader_who_has_gone_is_no_error() -> None:
+    """As `hwnas report | head -1` leaves the rest; so little of it that it is written when all is done."""
+    command = [sys.executable, "-m", "hwnas", "report", "--no-figures", "--pattern", "grouped", "--depth", "10"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")

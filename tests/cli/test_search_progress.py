@@ -26,3 +26,21 @@ def test_the_time_left_is_that_of_evaluations(monkeypatch: pytest.MonkeyPatch) -
     progress.ended(Trial(0, {}, "a", TrialState.COMPLETE, 0.9), 1)
     # Ten more of 10 s each, and a share for the finalists.
     assert "[1/11] a: accuracy 90.0% (about 1 min 5" in told.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("options", "counted"),
+    [
+        (SearchOptions(trials=11), "0/11 networks"),
+        (SearchOptions(engine="netadapt", start="zoo:mobilenet_v2"), ""),
+    ],
+)
+def test_networks_are_counted_where_there_are_several(options: SearchOptions, counted: str) -> None:
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, color_system=None, width=200)
+    with SearchProgress(console, options) as progress:
+        progress.phase("measuring the network")
+    assert "measuring the network" in shown.getvalue()
+    assert counted in shown.getvalue()
+    assert "None" not in shown.getvalue()
+    assert ("networks" in shown.getvalue()) == bool(counted)

@@ -23,6 +23,7 @@ from hwnas.jobs.options import SearchOptions
 from hwnas.jobs.result import _command
 from hwnas.jobs.search_job import search
 from hwnas.jobs.trained_trial import trained_trial
+from hwnas.report.search.page import write_search_page
 from hwnas.searching.suggester import NothingLeft
 from hwnas.store import LatencyStore
 from hwnas.training.datasets import load_data
@@ -88,6 +89,22 @@ def test_the_page_stands_by_itself(finished: Finished) -> None:
     for name in ("front", "history", "predicted"):
         assert f'id="figure-{name}"' in page
         assert (finished.folder / f"{name}.csv").read_text().count("\n") > 1
+
+
+def test_the_page_of_a_winner_that_could_not_be_measured_tells_no_latency(
+    finished: Finished, tmp_path: Path
+) -> None:
+    lost = {"latency_ms": None, "interval_ms": None, "passes": 0, "verdict": "UNCLEAR", "reason": "no memory"}
+    record = json.loads(json.dumps(finished.record))
+    record["verdict"] = "UNCLEAR"
+    for proof in (p for told in (record, *record["finalists"]) for p in told["latencies"]):
+        proof.update(lost)
+    write_search_page(record, tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    assert f"<h1>{record['accuracy']['mean']:.2%} accurate</h1>" in page
+    assert "not measured: no memory" in page
+    assert "0 passes" not in page
+    assert "1 passes" not in (finished.folder / "index.html").read_text()
 
 
 def test_it_goes_on_and_trains_nothing_twice(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -218,3 +218,17 @@ def test_without_times_there_is_a_reason_and_no_figure(study: Selection, tmp_pat
     assert all(k.sum_s is None and k.residual is None for k in found)
     assert {k.cell.no_kernel_times for k in found} == {"its kernels are not stored"}
     assert not any("kernel" in p.name for p in written_files(draw_figures(study, tmp_path)))
+
+
+def test_beside_kernel_times_of_several_threads_stand_whole_names(lab: Lab) -> None:
+    kernels = {OPENVINO: (Kernel(0, "c", "Convolution", "brgconv", "f32", time_s=0.002),)}
+    largest = pattern_workload("depthwise_bottleneck", depth=50, width=64, batch=32)
+    lab.campaign({largest: {OPENVINO: 0.004}, network("resnet18"): {OPENVINO: 0.01}}, kernels=kernels)
+    lab.campaign({network("resnet18"): {OPENVINO: 0.005}}, kernels=kernels, threads=2)
+    selection = lab.select()
+    with styled():
+        figure = draw_kernel_times(kernel_times(selection.cells), selection)
+    assert_legible(figure)
+    shown = [t.get_text() for t in figure.findobj(Text)]
+    assert "depthwise bottleneck\ndepth 50, width 64, batch 32, 1 thread" in shown
+    assert not [text for text in shown if "…" in text]

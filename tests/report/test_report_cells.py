@@ -7,7 +7,7 @@ from report_lab import GPU, NO_GPU, OPENVINO, TORCH, Lab, other_environment, sta
 
 from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.errors import UnknownName, UsageError
-from hwnas.core.measurement import Agreement, Status
+from hwnas.core.measurement import SEARCH_CAMPAIGN, TRAINING_CAMPAIGN, Agreement, Status
 from hwnas.core.workload import Workload
 from hwnas.measuring.statistics import Verdict
 from hwnas.report.cells import IS_BASELINE, Cell, Selection
@@ -245,3 +245,34 @@ def test_latencies_that_say_the_opposite_of_the_verdict_are_marked(lab: Lab) -> 
         assert "contradicted" in cell.flags
         assert "rounds side by side" in dict(statement(selection))["contradicted"]
     assert "contradicted" not in find(lab.select(), TORCH).flags
+
+
+def test_what_a_predictor_learns_from_is_no_baseline_of_a_report(lab: Lab) -> None:
+    lab.campaign({stack(20): {TORCH: 0.01}}, TRAINING_CAMPAIGN)
+    record = lab.store.campaign("arms", {"backends": [OPENVINO, GPU]}, lab.environment)
+    lab.add(lab.host.group(W, {OPENVINO: 0.004, GPU: 0.001}), record.uid)
+    selection = lab.select()
+    assert selection.baseline == OPENVINO
+    assert find(selection, GPU).comparison is not None
+    # Without a campaign it is shown, and compared with.
+    lab.add(lab.host.group(stack(30), {TORCH: 0.01}), None)
+    assert lab.select().baseline == TORCH
+
+
+def test_where_only_a_search_has_measured_that_is_said(lab: Lab) -> None:
+    lab.campaign({W: {OPENVINO: 0.002}}, SEARCH_CAMPAIGN)
+    with pytest.raises(UsageError, match=r"measured for search, .* hwnas report --campaign search"):
+        lab.select()
+    assert len(lab.select(campaign=SEARCH_CAMPAIGN).cells) == 1
+    lab.campaign({stack(20): {OPENVINO: 0.004}})
+    with pytest.raises(UsageError, match="no measurement in"):
+        lab.select(depth=10)
+
+
+def test_campaigns_are_those_of_the_cells_that_are_shown(lab: Lab) -> None:
+    lab.campaign({W: {TORCH: 0.008}})
+    lab.campaign({W: {TORCH: 0.008}}, fresh=True)
+    lab.campaign({stack(20): {TORCH: 0.016, OPENVINO: 0.004}}, "depth")
+    whole, own = lab.select(), lab.select(backend=OPENVINO)
+    assert (sorted(c.name for c in whole.campaigns), whole.superseded) == (["depth", "quick"], 1)
+    assert ([c.name for c in own.campaigns], own.superseded) == (["depth"], 0)

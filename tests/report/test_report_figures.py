@@ -16,6 +16,7 @@ from report_lab import GPU, OPENVINO, TORCH, Lab, stack, truth
 
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Status
+from hwnas.core.workload import Workload
 from hwnas.report.cells import Selection
 from hwnas.report.figures import draw_figures, written_files
 from hwnas.report.speedup_figure import draw_speedups
@@ -256,3 +257,23 @@ def test_batches_differ_in_marker_and_line() -> None:
     assert list(styles) == [1, 8, 32]
     assert len({s.marker for s in styles.values()}) == len({str(s.line) for s in styles.values()}) == 3
     assert styles[1].size > styles[8].size > styles[32].size
+
+
+def test_a_long_name_and_a_long_reason_leave_room_for_each_other(lab: Lab) -> None:
+    """No arm gains anything, so that a reason begins far to the right."""
+    name = f"{'experiments.' * 8}mobile:make_network"
+    networks = [Workload("factory", f"{name}_{size}", (1, 3, 32, 32)) for size in ("small", "large")]
+    reason = "the worker died: killed by signal 9, most likely because the kernel had no memory left"
+    lab.campaign(
+        {
+            networks[0]: {TORCH: 0.010, OPENVINO: 0.010, GPU: 0.0101},
+            networks[1]: {TORCH: 0.020, OPENVINO: 0.020, GPU: (Status.FAILED, reason)},
+        }
+    )
+    selection = lab.select()
+    with styled():
+        figure = draw_speedups(speedup_bars(selection.cells), selection)
+    assert_legible(figure)
+    shown = [text for text, _ in texts(figure)]
+    assert [text for text in shown if text.startswith("experiments.") and text.endswith("network_large")]
+    assert [text for text in shown if text.startswith("failed:") and text.endswith(" ...")]

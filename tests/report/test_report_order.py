@@ -4,7 +4,15 @@ import pytest
 
 from hwnas.backends.registry import BACKENDS
 from hwnas.core.workload import Workload
-from hwnas.report.order import backends_in_order, image, network_names, number, short_backends
+from hwnas.report.order import (
+    backends_in_order,
+    image,
+    lines_of,
+    network_names,
+    number,
+    short_backends,
+    sized_name,
+)
 from hwnas.workloads.patterns import pattern_workload
 
 
@@ -62,3 +70,12 @@ def test_number(value: object, expected: int | None) -> None:
 def test_image() -> None:
     assert image(Workload("factory", "a:b", (2, 3, 32, 48))) == "32x48"
     assert image(Workload("factory", "a:b", (2, 128))) == "128"
+
+
+def test_a_long_name_keeps_its_sizes_on_a_line_of_their_own() -> None:
+    workload = pattern_workload("depthwise_bottleneck", depth=50, width=64, batch=32)
+    name = f"{sized_name('depthwise_bottleneck', workload)}, 1 thread"
+    assert lines_of(name) == ["depthwise bottleneck", "depth 50, width 64, batch 32, 1 thread"]
+    assert lines_of("standard, depth 50, width 64") == ["standard, depth 50, width 64"]
+    (one,) = lines_of("x" * 100)
+    assert len(one) < 50

@@ -132,3 +132,12 @@ def test_a_heap_of_defaults_is_no_tuned_one_and_an_unknown_one_is_unknown(lab: L
 def test_a_heap_that_nobody_stored_is_not_guessed(lab: Lab, width: Experiment) -> None:
     line = _heap(lab, width, {TORCH: None, OPENVINO: HEAP})
     assert (line.here, line.reason) == (None, "no arm of PyTorch tells")
+
+
+def test_a_build_of_torch_that_pypi_does_not_have_is_found(lab: Lab, width: Experiment) -> None:
+    selection = _measured(lab, width.spec(), width.workloads[0])
+    versions = {"torch": "2.6.0+cpu", "openvino": "2026.4.1"}
+    found = commands(replace(selection, environment=replace(selection.environment, versions=versions)))
+    index = "--extra-index-url https://download.pytorch.org/whl/cpu"
+    assert found[0] == f"pip install torch==2.6.0+cpu openvino==2026.4.1 {index}"
+    assert "--extra-index-url" not in commands(selection)[0]

@@ -64,12 +64,14 @@ def test_without_a_limit_there_is_a_front(space, sampler):
 def test_a_front_may_have_a_limit(space):
     limit = limit_of(space, 0.5)
     result = run_search(space, Known(space), limits=[limit], traded=[limit.cost], sampler="tpe", trials=12)
+    assert result.front
     assert all(trial.costs["latency"].median <= limit.at_most for trial in result.front)
 
 
 def test_several_limits_hold_at_once(space):
     slow, large = limit_of(space, 0.5), Limit(Sum(space, name="weights", screens=False), 8e-3)
     result = run_search(space, Known(space), limits=[slow, large], trials=12)
+    assert result.complete
     for trial in result.complete:
         assert trial.costs["latency"].high <= slow.at_most
         assert trial.costs["weights"].high <= large.at_most

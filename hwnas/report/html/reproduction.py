@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,6 +18,9 @@ from hwnas.report.context import plural
 from hwnas.store import CampaignRecord
 from hwnas.store.location import SHIPPED
 
+#: What PyTorch calls its builds that PyPI does not have; each has an index of its own.
+_BUILD = re.compile(r"\+(cpu|xpu|cu\d+|rocm[\d.]+)$")
+
 
 def commands(selection: Selection) -> list[str]:
     """Shell lines: the runtimes' versions, every shipped experiment as it was measured, and the report.
@@ -31,10 +35,16 @@ def commands(selection: Selection) -> list[str]:
     ]
     measured = dict.fromkeys(_measured(r, selection) for r in selection.campaigns if r.name in _shipped())
     return [
-        *([f"pip install {' '.join(pinned)}"] if pinned else []),
+        *([f"pip install {' '.join(pinned)}{_index(versions)}"] if pinned else []),
         *(line for lines in measured for line in lines),
         f"hwnas report{database(selection)} --environment {selection.environment.fingerprint}",
     ]
+
+
+def _index(versions: Mapping[str, str]) -> str:
+    """The option that finds the build of PyTorch, where PyPI does not have it."""
+    build = _BUILD.search(versions.get("torch", ""))
+    return f" --extra-index-url https://download.pytorch.org/whl/{build[1]}" if build else ""
 
 
 def database(selection: Selection) -> str:

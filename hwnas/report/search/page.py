@@ -8,6 +8,7 @@ from typing import Any
 
 from hwnas.core.errors import UsageError
 from hwnas.core.units import format_bytes, format_count, format_seconds
+from hwnas.report.context import plural
 from hwnas.report.html import colours
 from hwnas.report.html.templating import template_environment
 from hwnas.report.search.figures import draw_search_figures
@@ -115,16 +116,19 @@ def accuracy_text(found: Record | None) -> str:
 def _proof(proof: Record) -> dict[str, Any]:
     verdict, style = _VERDICTS[proof["verdict"]]
     if proof["latency_ms"] is None:
-        text = f"not measured: {proof['reason']}"
+        value, passes, text = "", "", f"not measured: {proof['reason']}"
     else:
         low, high = (format_seconds(end / 1e3) for end in proof["interval_ms"])
-        text = f"{format_seconds(proof['latency_ms'] / 1e3)} [{low}, {high}]"
+        value = format_seconds(proof["latency_ms"] / 1e3)
+        passes = plural(proof["passes"], "pass", "passes")
+        text = f"{value} [{low}, {high}]"
     limit = None if proof["limit_ms"] is None else format_seconds(proof["limit_ms"] / 1e3)
     predicted = proof["predicted"]
     return {
         "backend": proof["backend"],
+        "value": value,
         "text": text,
-        "passes": proof["passes"],
+        "passes": passes,
         "limit": limit,
         "verdict": verdict,
         "style": style,

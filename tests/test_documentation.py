@@ -1,0 +1,118 @@
+"""The documentation names what is there: options, names of Python, files, and its own sections."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from hwnas.cli.main import COMMANDS, cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "docs").exists(), reason="hwnas is installed without its documentation"
+)
+
+#: Pages of commands that are not called like them.
+_PAGES = {"space": "spaces", "fit": "predict"}
+#: Options of pip, pytest, ruff, valgrind, setarch and of an example.
+_NOT_OURS = {
+    *("--index-url", "--dist", "--check", "--tool", "--cache-sim", "--addr-no-randomize", "--processes"),
+    "--help",
+}
+#: Entry-point groups: they look like modules.
+_GROUPS = {f"hwnas.{name}" for name in ("accuracy", "backends", "datasets", "patterns", "samplers", "spaces")}
+#: Files that a reader is to make, and part of a path in the user's folder.
+_NOT_HERE = {"hwnas/backends/my_runtime.py", "hwnas/workloads/spaces/my_space.py", "hwnas/latency.sqlite"}
+
+
+def _options(command: click.Command) -> Iterator[set[str]]:
+    """The names of every option of a command and of those below it."""
+    yield from ({*p.opts, *p.secondary_opts} for p in command.params if isinstance(p, click.Option))
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from _options(below)
+
+
+def _named(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_stands_on_the_page_of_its_command(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    told = _named((ROOT / "docs" / f"{_PAGES.get(name, name)}.md").read_text(encoding="utf-8"))
+    options = list(_options(command))
+    assert options
+    assert [names for names in options if not names & told] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_option_that_a_page_names_is_there(page: Path) -> None:
+    known = {name for names in _options(cli) for name in names} | _NOT_OURS
+    if page.stem == "benchmarks":
+        known |= set(re.findall(r'"(--[a-z-]+)"', "".join(p.read_text() for p in ROOT.glob("benchmarks/*.py"))))
+    assert {name for name in _named(page.read_text(encoding="utf-8")) if name.startswith("--")} <= known
+
+
+def _exists(dotted: str) -> bool:
+    parts = dotted.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found: object = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[end:]:
+            # Some load what they offer when it is first used, which may not be installed.
+            if name in getattr(found, "__all__", ()):
+                return True
+            if not hasattr(found, name):
+                return False
+            found = getattr(found, name)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_name_of_python_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"\bhwnas(?:\.[A-Za-z_]\w*)+", text)) - _GROUPS
+    for module, names in re.findall(r"^from (hwnas[\w.]*) import ([\w, ]+)$", text, re.MULTILINE):
+        named |= {f"{module}.{name.strip()}" for name in names.split(",")}
+    assert [name for name in sorted(named) if not _exists(name)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_file_is_there(page: Path) -> None:
+    folders = "benchmarks|docs|examples|experiments|hwnas|latency_db|search_spaces|tests"
+    text = page.read_text(encoding="utf-8")
+    named = {path.rstrip(".") for path in re.findall(rf"(?<![\w/.-])(?:{folders})/[\w./-]+", text)}
+    assert [path for path in sorted(named - _NOT_HERE) if not (ROOT / path).exists()] == []
+
+
+def _sections(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub makes them of its headings."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_has_its_target(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith("https://"):
+            continue
+        file, _, section = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), link
+        assert not section or section in _sections(target), link
