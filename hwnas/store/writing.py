@@ -13,14 +13,7 @@ from hwnas.core.measurement import Measurement
 from hwnas.store import tables as t
 from hwnas.store.campaign_rows import CampaignRows
 from hwnas.store.records import Entry
-from hwnas.store.rows import (
-    check,
-    check_canaries,
-    check_counter,
-    check_json,
-    measurement_values,
-    part_values,
-)
+from hwnas.store.rows import check, check_canaries, check_counter, check_json, measurement_values, part_values
 from hwnas.store.shared_rows import SharedRows
 
 
