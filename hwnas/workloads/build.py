@@ -122,13 +122,13 @@ def _fill(tensor: torch.Tensor, source: torch.Generator) -> None:
 
 
 def build(workload: Workload) -> BuiltModel:
-    """Build a pattern, a network of the zoo, a space or a factory; the same workload gives the same one.
+    """Build a network from its declaration; the same workload gives the same one.
 
     Weights are initialised, and batch normalisations that have never seen data are set to
     the statistics of their own activations, so that outputs keep their variance through any depth.
 
     Args:
-        workload: Of the kind ``pattern``, ``torchvision``, ``timm``, ``zoo``, ``space`` or ``factory``.
+        workload: Of any kind but ``file`` and ``module``.
 
     Raises:
         OutOfMemory: It does not fit into memory.
