@@ -28,6 +28,13 @@ from hwnas.store.rows import workload_values
 #: Rows of a table for people, unless `--limit` asks for another number.
 _TABLE_ROWS = 50
 
+#: Of a workload, and of a measurement of it: what a row tells.
+_WORKLOAD = ("kind", "name", "batch", "depth", "width", "resolution", "macs", "parameters")
+_SUMMARY = (
+    *("uid", "environment", "campaign", "workload", *_WORKLOAD, "backend", "threads", "pass_index", "status"),
+    *("reason", "median_s", "sample_count", "peak_memory_bytes", "counters", "created_at"),
+)
+
 
 @click.group()
 def db() -> None:
@@ -141,13 +148,12 @@ def merge(db: str | None, others: tuple[str, ...]) -> None:
 def _summary(stored: StoredMeasurement) -> dict[str, Any]:
     m = stored.measurement
     workload = workload_values(m.workload, stored.macs, stored.parameters)
-    columns = ("kind", "name", "batch", "depth", "width", "resolution", "macs", "parameters")
     return {
         "uid": m.uid,
         "environment": stored.environment,
         "campaign": stored.campaign,
         "workload": m.workload.label,
-        **{name: workload[name] for name in columns},
+        **{name: workload[name] for name in _WORKLOAD},
         "backend": m.backend,
         "threads": m.threads,
         "pass_index": m.pass_index,
@@ -201,7 +207,7 @@ def _print_json(value: Any) -> None:
 
 
 def _print_csv(rows: list[dict[str, Any]]) -> None:
-    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+    writer = csv.DictWriter(sys.stdout, _SUMMARY, lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()} for row in rows)
 

@@ -75,9 +75,10 @@ def sample(name: str, number: int, seed: int, as_json: bool) -> None:
     """
     found = load_space(name)
     rng = random.Random(seed)
-    records = [_record(found, found.sample(rng)) for _ in range(number)]
+    # One by one: counting takes a while where there are many.
+    records = (_record(found, found.sample(rng)) for _ in range(number))
     if as_json:
-        _print_json({**_facts(found), "seed": seed, "architectures": records})
+        _print_json({**_facts(found), "seed": seed, "architectures": list(records)})
         return
     for record in records:
         parameters, macs = (format_count(record[key]) for key in ("parameters", "macs"))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from hwnas.core.errors import UsageError
 from hwnas.workloads.spaces.space import Part, PartModule, Shape, Space
+from hwnas.workloads.structure import structure_digest
 
 
 class PartMixture(nn.Module):
@@ -52,7 +53,7 @@ class PartMixture(nn.Module):
         for options in space.combinations(part):
             with torch.device("meta"):
                 found = space.part_module(part, options)
-            key = "" if found is None else f"{found.module!r} {found.input_shapes}"
+            key = "" if found is None else f"{structure_digest(found.module)} {found.input_shapes}"
             if key not in places:
                 places[key] = len(places)
                 written, kept = (shape, 0) if found is None else _written(part, found)

@@ -66,12 +66,17 @@ class Objective:
 
         Raises:
             UnknownName: An option that the space does not have.
-            UsageError: A choice without an option, or an accuracy that is not a finite number.
+            UsageError: A choice without an option, a latency that is no number, or an accuracy that is not a
+                finite one.
         """
         whole = self.space.canonical(architecture)
         about: dict[str, float] = {}
         if self._latency is not None:
-            latency_s = self._latency(whole)
+            latency_s = float(self._latency(whole))
+            if math.isnan(latency_s):
+                raise UsageError(
+                    f"the latency of {self.space.compact(whole)} is {latency_s}", "Give seconds from latency()"
+                )
             about = {"latency_ms": latency_s * 1e3, "feasible": float(latency_s <= self.max_latency_s)}
             if latency_s > self.max_latency_s:
                 return {"default": self._infeasible, **about}

@@ -66,10 +66,16 @@ class TrialLog:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+b")
-            lines = _whole_lines(self._file)
-            if lines:
-                self.recorded = _read(path, lines, head)
-            else:
+            self._file.seek(0)
+            text = self._file.read()
+            end = text.rfind(b"\n") + 1
+            if end:
+                self.recorded = _read(path, text[:end].splitlines(), head)
+            elif not _line(head).startswith(text):
+                raise UsageError(f"{path} is no log of trials", "Name another file, or remove it")
+            # What a kill has left unfinished is cut off, now that the file is known to be ours.
+            self._file.truncate(end)
+            if not end:
                 self._write(head)
         except OSError as error:
             self.close()
@@ -93,7 +99,7 @@ class TrialLog:
 
     def _write(self, row: Mapping[str, Any]) -> None:
         if self._file is not None:
-            self._file.write(json.dumps(row).encode() + b"\n")
+            self._file.write(_line(row))
             self._file.flush()
             os.fsync(self._file.fileno())
 
@@ -104,14 +110,8 @@ class TrialLog:
             self._file = None
 
 
-def _whole_lines(file: IO[bytes]) -> list[bytes]:
-    """The lines of a log; one that a kill has left unfinished is cut off."""
-    file.seek(0)
-    text = file.read()
-    end = text.rfind(b"\n") + 1
-    if end < len(text):
-        file.truncate(end)
-    return text[:end].splitlines()
+def _line(row: Mapping[str, Any]) -> bytes:
+    return json.dumps(row).encode() + b"\n"
 
 
 def _read(path: Path, lines: list[bytes], head: Mapping[str, Any]) -> tuple[Trial, ...]:

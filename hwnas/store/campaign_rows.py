@@ -32,6 +32,8 @@ class CampaignRows:
         self._campaigns: dict[str, Row[Any]] = {}
         #: Name, key and environment of campaigns -> the uid that was the newest here before others came in.
         self._newest_before: dict[tuple[str, str, int], str] = {}
+        #: Uids of campaigns that the other database has, too.
+        self._met: set[str] = set()
 
     def begun(self, name: str, spec: Mapping[str, Any], environment: Environment, *, fresh: bool) -> str:
         """The uid of the newest generation of a campaign, or of the one that is begun here.
@@ -63,7 +65,11 @@ class CampaignRows:
         return record.uid
 
     def take_in(self, record: CampaignRecord, environment: Environment) -> None:
-        """Add a campaign of another database, unless it is there; its generation comes after those here."""
+        """Add a campaign of another database, unless it is there.
+
+        Its generation is kept where it is free, and else comes after those here.
+        """
+        self._met.add(record.uid)
         if self._found(record.uid) is not None:
             return
         environment_id = self._shared.locked(environment)
@@ -75,18 +81,23 @@ class CampaignRows:
         taken = set(self._connection.scalars(same))
         generation = record.generation
         if taken:
-            # Another database has counted its generations without knowing ours.
-            place = record.name, key, environment_id
-            self._newest_before.setdefault(place, self._newest(*place).uid)
+            # Another database may have counted its generations without knowing ours.
             generation = max(taken) + 1 if generation in taken else generation
+            place = record.name, key, environment_id
+            newest = str(self._newest(*place).uid)
+            # Who knew ours and began another wanted a fresh start.
+            if newest not in self._met:
+                self._newest_before.setdefault(place, newest)
         self._insert(
             replace(record, key=key, generation=generation, environment=environment.fingerprint),
             environment_id,
         )
 
     def settle_generations(self) -> None:
-        """Once all has come in: where a campaign of this database had more cells than the one that was numbered
-        after it, it becomes the newest again, so that the next run goes on with it and not with the other."""
+        """Once all has come in: of campaigns that were begun apart, the one with more cells is the newest.
+
+        So the next run goes on with it, and not with the other.
+        """
         for place, uid in self._newest_before.items():
             newest = self._newest(*place)
             own = self._connection.execute(select(t.campaign).where(t.campaign.c.uid == uid)).one()

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import decode_blocks
 from hwnas.store.records import Entry
-from hwnas.store.rows import check
+from hwnas.store.rows import check, check_canaries
 
 LAYOUT = "hwnas-1"
 
@@ -53,6 +53,7 @@ def from_dict(data: Mapping[str, Any], where: str) -> Entry:
     try:
         entry = _ADAPTER.validate_python(_with_blocks(data, where))
         check(entry.measurement)
+        check_canaries(entry.canary_reference or {})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from hwnas.core.environment import Environment
 from hwnas.core.errors import UnknownName, UsageError
+from hwnas.core.resources import is_file
 from hwnas.store import flat_tables, json_lines
 from hwnas.store.latency_store import LatencyStore
-from hwnas.store.records import Entry, Filters, ImportResult
+from hwnas.store.records import CampaignRecord, Entry, Filters, ImportResult, StoredMeasurement
 from hwnas.store.writing import CellTakenError
 
 
@@ -45,7 +48,7 @@ def export(store: LatencyStore, path: str | Path, filters: Filters | None = None
     """
     target = Path(path)
     chosen = _format(target)
-    if chosen.write is _write_database and target.exists():
+    if chosen.write is _write_database and is_file(target):
         raise UsageError(
             f"{target} exists", f"To add to it, run: hwnas db merge --db {target} {store.location}"
         )
@@ -94,18 +97,40 @@ def entries(store: LatencyStore, filters: Filters | None = None) -> Iterator[Ent
     Raises:
         DatabaseError: The database cannot be read.
     """
-    environments = {e.fingerprint: e for e, _ in store.environments()}
-    campaigns = {record.uid: record for record, _ in store.campaigns()}
-    references = store.canary_references()
+    around = _Around.of(store)
     for stored in store.measurements(**(filters or {})):
+        if not around.knows(stored):
+            # Another process has begun a campaign meanwhile.
+            around = _Around.of(store)
         yield Entry(
             measurement=stored.measurement,
-            environment=environments[stored.environment],
-            campaign=campaigns[stored.campaign_uid] if stored.campaign_uid else None,
+            environment=around.environments[stored.environment],
+            campaign=around.campaigns[stored.campaign_uid] if stored.campaign_uid else None,
             macs=stored.macs,
             parameters=stored.parameters,
-            canary_reference=references.get((stored.environment, stored.measurement.protocol)),
+            canary_reference=around.references.get((stored.environment, stored.measurement.protocol)),
         )
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What measurements belong to: environments by fingerprint, campaigns by uid, canary references [s]."""
+
+    environments: Mapping[str, Environment]
+    campaigns: Mapping[str, CampaignRecord]
+    references: Mapping[tuple[str, str], Mapping[str, float]]
+
+    @classmethod
+    def of(cls, store: LatencyStore) -> _Around:
+        return cls(
+            {e.fingerprint: e for e, _ in store.environments()},
+            {record.uid: record for record, _ in store.campaigns()},
+            store.canary_references(),
+        )
+
+    def knows(self, stored: StoredMeasurement) -> bool:
+        uid = stored.campaign_uid
+        return stored.environment in self.environments and (uid is None or uid in self.campaigns)
 
 
 def _take_in(store: LatencyStore, arriving: Iterable[Entry]) -> ImportResult:
@@ -177,4 +202,6 @@ def _replacing(target: Path) -> Iterator[Path]:
             f"{target} cannot be written ({error.strerror or error})", "Give another file"
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        # Where its folder is none, or its name is too long, it was never made.
+        with suppress(OSError):
+            part.unlink()

@@ -73,19 +73,23 @@ def _configuration() -> Config:
 def _back_up(path: Path, revision: str) -> None:
     """Copy a database that only the caller may write now; earlier copies stay."""
     target = path.with_name(f"{path.name}.bak-{revision}")
+    # Has the copy's name once it is whole: who needs it must not find half of one.
+    part = path.with_name(f"{path.name}.bak-{revision}.part")
     count = 1
     try:
         while target.exists():
             count += 1
             target = path.with_name(f"{path.name}.bak-{revision}-{count}")
+        part.unlink(missing_ok=True)
         with (
             closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(target)) as copy,
+            closing(sqlite3.connect(part)) as copy,
         ):
             source.backup(copy)
+        part.replace(target)
     except (OSError, sqlite3.Error) as error:
         with suppress(OSError):
-            target.unlink()
+            part.unlink()
         raise DatabaseError(
             f"latency database {path} cannot be copied to {target.name} before its migration ({error})",
             "Free some space or make its folder writable; the database is unchanged",

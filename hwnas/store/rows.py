@@ -100,6 +100,17 @@ def check(measurement: Measurement) -> None:
                 raise UsageError(f"measurement {measurement.uid!r}: a {what} of {wrong[0]} s is not a duration")
 
 
+def check_canaries(values: Mapping[str, float]) -> None:
+    """Refuse canary references [s] that are no durations.
+
+    Raises:
+        UsageError: Names the canary and the value.
+    """
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0):
+            raise UsageError(f"the canary {name!r} took {value} s, which is not a duration")
+
+
 def check_json(measurement: Measurement) -> None:
     """Refuse values that JSON cannot hold; those that were read from JSON need no such check.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, delete, func, insert, select
@@ -14,7 +13,7 @@ from hwnas.core.measurement import Measurement
 from hwnas.store import tables as t
 from hwnas.store.campaign_rows import CampaignRows
 from hwnas.store.records import Entry
-from hwnas.store.rows import check, check_counter, check_json, measurement_values, part_values
+from hwnas.store.rows import check, check_canaries, check_counter, check_json, measurement_values, part_values
 from hwnas.store.shared_rows import SharedRows
 
 
@@ -146,9 +145,7 @@ class Writer:
         Raises:
             UsageError: A value is not a duration.
         """
-        for name, value in values.items():
-            if not (math.isfinite(value) and value > 0):
-                raise UsageError(f"the canary {name!r} took {value} s, which is not a duration")
+        check_canaries(values)
         place = self._shared.environment(environment), protocol
         if not values or place in self._references:
             return

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import OutOfMemory, UsageError
+from hwnas.core.foreign_code import is_out_of_memory
 from hwnas.core.workload import Workload
 from hwnas.workloads.cost import calibration_images
 from hwnas.workloads.dry_run import run
@@ -86,7 +89,9 @@ def load_untrained(workload: Workload, blob: bytes = b"") -> LoadedProgram:
     if workload.kind in NAMED_KINDS:
         from hwnas.workloads.zoo import zoo_skeleton
 
-        module = zoo_skeleton(workload).to_empty(device="cpu")
+        skeleton = zoo_skeleton(workload)
+        with _room_for(workload):
+            module = skeleton.to_empty(device="cpu")
         for tensor in (*module.parameters(), *module.buffers()):
             _fill(tensor, source)
     else:
@@ -117,13 +122,13 @@ def _fill(tensor: torch.Tensor, source: torch.Generator) -> None:
 
 
 def build(workload: Workload) -> BuiltModel:
-    """Build a pattern, a network of the zoo, a space or a factory; the same workload gives the same one.
+    """Build a network from its declaration; the same workload gives the same one.
 
     Weights are initialised, and batch normalisations that have never seen data are set to
     the statistics of their own activations, so that outputs keep their variance through any depth.
 
     Args:
-        workload: Of the kind ``pattern``, ``torchvision``, ``timm``, ``zoo``, ``space`` or ``factory``.
+        workload: Of any kind but ``file`` and ``module``.
 
     Raises:
         OutOfMemory: It does not fit into memory.
@@ -159,6 +164,22 @@ def new_module(workload: Workload) -> nn.Module:
         UnknownName: No such pattern, network or space.
         UsageError: Another kind, or code that fails.
     """
+    with _room_for(workload):
+        return _new_module(workload)
+
+
+@contextmanager
+def _room_for(workload: Workload) -> Iterator[None]:
+    """An allocation that fails inside the block is told of the workload."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(f"{workload.label} does not fit into memory", "Take a smaller network") from error
+
+
+def _new_module(workload: Workload) -> nn.Module:
     match workload.kind:
         case "pattern":
             return stack_module(PatternStack.of(workload), workload.seed)

@@ -75,14 +75,7 @@ class PatternStack:
             **options,
         }.items():
             _check(key, value)
-        read = [c.in_channels for c in self.block]
-        written = [c.out_channels for c in self.block]
-        if read[1:] + read[:1] != written:
-            raise UsageError(
-                f"the convolutions of the pattern {self.pattern.name!r} do not fit together: "
-                f"they read {read} and write {written} channels",
-                "Each must read what the one before it writes, and the first what the last writes",
-            )
+        _check_block(self.pattern.name, self.block)
 
     @classmethod
     def of(cls, workload: Workload) -> PatternStack:
@@ -161,6 +154,31 @@ class PatternStack:
             c.in_channels + c.out_channels + 2 * c.out_channels * (2 if c.activation else 1) for c in self.block
         )
         return self._pixels * FLOAT_BYTES * self.depth * block
+
+
+def _check_block(pattern: str, block: tuple[Convolution, ...]) -> None:
+    """Refuse what somebody's own pattern cannot be built of, or what would be counted wrongly."""
+    read = [c.in_channels for c in block]
+    written = [c.out_channels for c in block]
+    if not block or read[1:] + read[:1] != written:
+        raise UsageError(
+            f"the convolutions of the pattern {pattern!r} do not fit together: "
+            f"they read {read} and write {written} channels",
+            "Each must read what the one before it writes, and the first what the last writes",
+        )
+    for c in block:
+        if min(c.in_channels, c.groups) < 1 or c.in_channels % c.groups or c.out_channels % c.groups:
+            raise UsageError(
+                f"the pattern {pattern!r} has a convolution from {c.in_channels} to {c.out_channels} channels "
+                f"in {c.groups} groups",
+                "Groups must divide both, of which there must be some",
+            )
+        if not all(side % 2 for side in c.kernel):
+            raise UsageError(
+                f"the pattern {pattern!r} has a kernel of {c.kernel[0]} x {c.kernel[1]}, which excludes same "
+                "padding",
+                "Both sides must be odd",
+            )
 
 
 def _check(key: str, value: object, largest: int | None = None) -> None:

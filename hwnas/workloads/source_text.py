@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
 from types import CellType, CodeType, FunctionType
 
 from torch import nn
 
 #: Of what a function closes over: values whose text says all of them.
 _TOLD = (bool, int, float, str, tuple, range)
+#: In texts of what tuples may hold.
+_ADDRESS = re.compile(" at 0x[0-9a-fA-F]+")
+#: Functions that close over functions are told no deeper than that: one may close over itself.
+_DEEPEST = 3
 
 
 def class_source(cls: type[nn.Module]) -> str:
@@ -18,15 +23,37 @@ def class_source(cls: type[nn.Module]) -> str:
         return name + inspect.getsource(cls)
     except (OSError, TypeError):
         # Typed at a prompt: no source to be found, but byte code.
-        functions = (f for f in vars(cls).values() if isinstance(f, FunctionType))
-        return name + "".join(map(function_text, functions))
+        own = [(key, _plain_function(value)) for key, value in vars(cls).items()]
+        told = (f"{k}={_told(v, 0)}" for k, v in own if isinstance(v, FunctionType) or not k.startswith("__"))
+        return name + "".join(told)
 
 
-def function_text(function: FunctionType) -> str:
-    """What a function does, without its address: its name, byte code, constants, and what it closes over."""
-    cells = [cell.cell_contents for cell in function.__closure__ or () if not _is_empty(cell)]
-    told = (c for c in (*cells, *(function.__defaults__ or ())) if isinstance(c, _TOLD))
-    return f"{function.__qualname__}{_code_text(function.__code__)}{[repr(c) for c in told]}"
+def _plain_function(value: object) -> object:
+    """The function behind a static or class method or a property; other values as they are."""
+    return getattr(value, "__func__", getattr(value, "fget", value))
+
+
+def function_text(function: FunctionType, depth: int = 0) -> str:
+    """What a function does, without its address: its name, byte code, constants, and what it closes over.
+
+    Args:
+        function: The function.
+        depth: How many functions that closed over it were told before.
+    """
+    closed = [cell.cell_contents for cell in function.__closure__ or () if not _is_empty(cell)]
+    closed += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    told = [text for value in closed if (text := _told(value, depth))]
+    return f"{function.__qualname__}{_code_text(function.__code__)}{told}"
+
+
+def _told(value: object, depth: int) -> str:
+    """A value that a function closes over; empty where nobody knows what it says."""
+    if isinstance(value, _TOLD):
+        return _ADDRESS.sub("", repr(value))
+    if isinstance(value, FunctionType) and depth < _DEEPEST:
+        return function_text(value, depth + 1)
+    name = getattr(value, "__qualname__", "")
+    return f"{getattr(value, '__module__', '')}.{name}" if name else ""
 
 
 def _code_text(code: CodeType) -> str:

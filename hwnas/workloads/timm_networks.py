@@ -14,10 +14,16 @@ def check_name(name: str) -> None:
     """Refuse a name that timm does not know.
 
     Raises:
-        UnknownName: No such network; close matches are listed.
+        UnknownName: No such network, or none with that tag; close matches are listed.
     """
     if not timm.is_model(name):
         raise UnknownName("timm model", name, timm.list_models())
+    try:
+        # It looks at the tag too, that is, at what stands behind a point.
+        timm.get_pretrained_cfg(name)
+    except RuntimeError:
+        architecture = name.partition(".")[0]
+        raise UnknownName("timm model", name, [architecture, *timm.list_pretrained(architecture)]) from None
 
 
 def default_image(name: str) -> tuple[int, ...]:

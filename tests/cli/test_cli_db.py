@@ -162,6 +162,10 @@ def test_query_formats(run: Run, database: Path) -> None:
     assert [r["uid"] for r in table] == ["u0", "u1", "u2", "u3"]
     assert table[3]["reason"] == "[red]the worker crashed"
     assert table[3]["median_s"] == ""
+    # Where nothing matches, the columns are still there.
+    code, out, err = run("query", "--csv", "--depth", "99")
+    assert (code, err) == (0, "")
+    assert out == ",".join(rows[0]) + "\n"
 
 
 def test_query_table(run: Run, database: Path) -> None:

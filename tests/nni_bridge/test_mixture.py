@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
@@ -11,10 +14,11 @@ from torch import nn
 from hwnas.core.errors import UsageError
 from hwnas.nni_bridge.gate import Gate
 from hwnas.nni_bridge.mixture import MixtureChain, PartMixture
+from hwnas.workloads.spaces.choice import Choice
 from hwnas.workloads.spaces.mbconv_space import MBConvSpace, MBConvStage
 from hwnas.workloads.spaces.nasbench201_space import NasBench201Space
 from hwnas.workloads.spaces.pattern_space import PatternSpace, PatternStage
-from hwnas.workloads.spaces.space import Space
+from hwnas.workloads.spaces.space import Part, PartModule, Space
 
 PATTERNS = PatternSpace(
     "patterns",
@@ -76,6 +80,43 @@ def test_modules_that_are_alike_are_one() -> None:
     assert sizes["stage1_block1"] == 3 * 2 * 2 + 1
     assert sizes["stage1_block2"] == 3 * 2 * 2 + 1
     assert sizes["stage2_block1"] == 2 + 1
+
+
+class Scaled(nn.Module):
+    """Prints without its factor."""
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
+
+
+@dataclass(frozen=True)
+class Scales(Space):
+    """Of somebody else: its options differ in an attribute alone."""
+
+    kind: ClassVar[str] = "scales"
+
+    def _choices(self) -> Iterator[Choice]:
+        yield Choice("factor", (1, 2))
+
+    def _parts(self) -> Iterator[Part]:
+        yield Part("scaled", ("factor",))
+
+    def _part_module(self, part: Part, options) -> PartModule:
+        return PartModule(Scaled(options["factor"]), (self.input_shape,))
+
+    def picture(self) -> str:
+        return ""
+
+
+def test_modules_that_print_alike_need_not_be_alike() -> None:
+    space = Scales("scales", "", (1, 2, 2), 2)
+    mixture = PartMixture(space, space.parts()[0], space.input_shape)
+    images = torch.ones(1, 1, 2, 2)
+    assert [float(mixture.run(mixture.number({"factor": place}), images).mean()) for place in (0, 1)] == [1, 2]
 
 
 def test_weights_are_the_probabilities_of_the_options_behind_a_module() -> None:

@@ -120,6 +120,9 @@ def test_what_cannot_be_used_is_refused(small: PatternSpace, channel) -> None:
         bridge.Objective(small, Asked(), latency=lambda a: 1e-3, max_latency="2 miles")
     with pytest.raises(UsageError, match=r"the accuracy of standard,8,0,3.standard,8,1,3 is inf"):
         bridge.Objective(small, Asked(float("inf"))).metrics(sample(small, 0))
+    blind = bridge.Objective(small, Asked(), latency=lambda a: float("nan"), max_latency="2ms")
+    with pytest.raises(UsageError, match=r"the latency of standard,8,0,3.standard,8,1,3 is nan"):
+        blind.metrics(sample(small, 0))
     channel.parameters = {**sample(small, 0), "stage1.width": 24}
     with pytest.raises(UnknownName, match=r"option of stage1.width"):
         bridge.Objective(small, Asked()).run_trial()

@@ -41,12 +41,22 @@ def test_a_line_that_a_kill_has_left_unfinished_is_cut_off(path: Path) -> None:
     assert [trial.accuracy for trial in again.recorded] == [0.5, None, 0.75]
 
 
+def test_a_head_that_a_kill_has_left_unfinished_is_written_anew(path: Path) -> None:
+    head = path.read_bytes().splitlines(keepends=True)[0]
+    path.write_bytes(head[:20])
+    TrialLog(path, ABOUT).close()
+    assert path.read_bytes() == head
+
+
 def test_a_log_of_another_search_is_refused(path: Path) -> None:
     with pytest.raises(UsageError, match=r"the log of another search: seed differs"):
         TrialLog(path, {**ABOUT, "seed": 2})
 
 
-@pytest.mark.parametrize("text", ["not json\n", "{}\n{}\n", "[]\n", '{"schema": 99}\n'])
+@pytest.mark.parametrize(
+    "text",
+    ["not json\n", "{}\n{}\n", "[]\n", '{"schema": 99}\n', '{"accuracy": 0.9}', "a note\nand no end"],
+)
 def test_other_files_are_refused_and_left_alone(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other"
     path.write_text(text)

@@ -123,6 +123,10 @@ def test_export_replaces_files_but_no_database(filled: LatencyStore, tmp_path: P
         export(filled, tmp_path / "nowhere" / "out.csv")
     with pytest.raises(UsageError, match="cannot be written"):
         export(filled, tmp_path / "nowhere" / "out.parquet")
+    for suffix in SUFFIXES:  # a folder that is a file, and a name that no file can have
+        for name in (f"out.csv/out{suffix}", "x" * 245 + suffix):
+            with pytest.raises((UsageError, DatabaseError), match=r"cannot be (written|created)"):
+                export(filled, tmp_path / name)
     with pytest.raises(UnknownName, match=r"\.parquet"):
         export(filled, tmp_path / "out.xlsx")
 
@@ -208,6 +212,58 @@ def test_a_run_goes_on_with_the_campaign_that_has_more(
     assert target.campaign("depth", spec, environment).uid == fresh
 
 
+def begin_afresh(store: LatencyStore) -> str:
+    """The uid of a campaign with one cell, begun in place of one with three."""
+    environment, spec = example_environment(), {"depths": [10, 20]}
+    complete = store.campaign("depth", spec, environment).uid
+    for n in range(3):
+        store.add(example_measurement(f"old{n}", pass_index=n), environment, campaign_uid=complete)
+    fresh = store.campaign("depth", spec, environment, fresh=True).uid
+    store.add(example_measurement("fresh"), environment, campaign_uid=fresh)
+    return fresh
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_fresh_start_stays_the_newest_in_every_form(
+    suffix: str, store: LatencyStore, target: LatencyStore, tmp_path: Path
+) -> None:
+    fresh = begin_afresh(store)
+    file = tmp_path / f"out{suffix}"
+    export(store, file)
+    import_file(target, file)
+    assert target.campaigns() == store.campaigns()
+    assert target.campaign("depth", {"depths": [10, 20]}, example_environment()).uid == fresh
+
+
+def test_a_fresh_start_in_a_copy_is_one_here_as_well(store: LatencyStore, target: LatencyStore) -> None:
+    """Whoever began it knew the campaign that has more cells."""
+    environment, spec = example_environment(), {"depths": [10, 20]}
+    complete = target.campaign("depth", spec, environment).uid
+    for n in range(3):
+        target.add(example_measurement(f"old{n}", pass_index=n), environment, campaign_uid=complete)
+    merge(store, target)
+    fresh = store.campaign("depth", spec, environment, fresh=True).uid
+    store.add(example_measurement("fresh"), environment, campaign_uid=fresh)
+    assert merge(target, store).added == 1
+    assert target.campaign("depth", spec, environment).uid == fresh
+
+
+def test_an_export_meets_a_campaign_that_begins_meanwhile(
+    filled: LatencyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwnas.store.latency_store.PAGE", 1)
+    exported = entries(filled)
+    found = [next(exported)]
+    elsewhere = example_environment("A third CPU")
+    filled.set_canary_reference(elsewhere, PROTOCOL_VERSION, {"compute": 0.002})
+    campaign = filled.campaign("width", {}, elsewhere)
+    filled.add(example_measurement("late"), elsewhere, campaign_uid=campaign.uid)
+    found += exported
+    assert [entry.measurement.uid for entry in found] == ["u0", "u1", "u2", "u3", "late"]
+    assert (found[-1].environment, found[-1].campaign) == (elsewhere, campaign)
+    assert found[-1].canary_reference == {"compute": 0.002}
+
+
 def test_canary_reference_of_the_receiver_stays(filled: LatencyStore, target: LatencyStore) -> None:
     target.set_canary_reference(example_environment(), PROTOCOL_VERSION, {"compute": 5.0})
     merge(target, filled)
@@ -259,7 +315,7 @@ def edit(change: Callable[[dict[str, object]], object]) -> Callable[[str], str]:
         (edit(lambda d: d["measurement"].update(status="fine")), "line 3, field measurement.status"),
         (edit(lambda d: d["measurement"]["workload"].update(kind="cake")), "line 3.*workload.*cake"),
         (edit(lambda d: d.update(macs="many")), "line 3, field macs"),
-        (edit(lambda d: d.update(canary_reference={"compute": float("nan")})), "'compute' took nan s"),
+        (edit(lambda d: d.update(canary_reference={"compute": float("nan")})), "line 3: .*took nan s"),
     ],
 )
 def test_damaged_json_lines(

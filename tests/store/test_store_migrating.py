@@ -1,6 +1,7 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,23 @@ def test_database_that_cannot_be_copied_is_not_migrated(
     with pytest.raises(DatabaseError, match=r"cannot be copied.*unchanged"):
         LatencyStore.open(longest)
     assert revision_of(longest) == "0001"
+
+
+def test_a_copy_that_was_killed_is_none(
+    old_database: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Killed(sqlite3.Connection):
+        def backup(self, *args: object, **settings: object) -> None:
+            raise KeyboardInterrupt
+
+    content = dump(old_database)
+    add_migration(monkeypatch, tmp_path)
+    with monkeypatch.context() as killing:
+        killing.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Killed))
+        with pytest.raises(KeyboardInterrupt):
+            LatencyStore.open(old_database)
+    copy = tmp_path / "latency.sqlite.bak-0001"
+    assert not copy.exists()
+    LatencyStore.open(old_database).close()
+    assert dump(copy) == content
+    assert [p.name for p in tmp_path.glob("*.bak*")] == [copy.name]

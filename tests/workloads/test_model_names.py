@@ -60,6 +60,8 @@ def test_input_and_batch_replace_the_default() -> None:
         ("torchvision:resnet81", "resnet18"),
         ("timm:resnet81", "resnet18"),
         ("timm:hf-hub:timm/resnet18", "unknown timm model"),
+        ("timm:resnet18.a1_in1", r"resnet18\.a1_in1k"),
+        ("timm:resnet18.", "resnet18"),
     ],
 )
 def test_unknown_networks_list_close_names(text: str, close: str) -> None:

@@ -163,6 +163,12 @@ def double(width, kernel, squeeze):
 
 SQUEEZED = Pattern("squeezed", "squeezed", "two layers", "k²w²/s + w²/s", "nobody", double, {"squeeze": 2})
 BROKEN = Pattern("broken", "broken", "does not stack", "", "nobody", lambda width, kernel: (Convolution(1, 2),))
+def lonely(*convolutions):
+    return Pattern("lonely", "lonely", "one layer", "", "nobody", lambda width, kernel: convolutions)
+
+ODD = lonely(Convolution(9, 9, groups=2))
+EVEN = lonely(Convolution(8, 8, (3, 2)))
+EMPTY = lonely()
 TEXT = "not a pattern"
 """
 
@@ -173,7 +179,7 @@ def plugin(tmp_path, monkeypatch):
     metadata = tmp_path / "pattern_plugin-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: pattern-plugin\nVersion: 1.0\n")
-    names = {"squeezed": "SQUEEZED", "broken": "BROKEN", "text": "TEXT", "lost": "LOST"}
+    names = {n.lower(): n for n in ("SQUEEZED", "BROKEN", "ODD", "EVEN", "EMPTY", "TEXT", "LOST")}
     lines = [f"{name} = pattern_plugin:{attribute}" for name, attribute in names.items()]
     (metadata / "entry_points.txt").write_text("[hwnas.patterns]\n" + "\n".join(lines) + "\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -190,7 +196,15 @@ def test_an_installed_package_adds_a_pattern(plugin) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("broken", "do not fit together"), ("text", "is a str"), ("lost", "cannot be loaded")]
+    ("name", "said"),
+    [
+        ("broken", "do not fit together"),
+        ("empty", "do not fit together"),
+        ("odd", "from 9 to 9 channels in 2 groups"),
+        ("even", "kernel of 3 x 2, which excludes same padding"),
+        ("text", "is a str"),
+        ("lost", "cannot be loaded"),
+    ],
 )
 def test_an_unusable_pattern_of_a_package_is_named(plugin, name: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):

@@ -47,6 +47,17 @@ def test_neither_weights_nor_mode_nor_gradients_change_it() -> None:
     assert structure_digest(Net()) == before
 
 
+def closing_over(inner: object) -> Callable[..., object]:
+    return lambda x: inner(x)  # type: ignore[operator]
+
+
+def with_default(value: object) -> Callable[..., object]:
+    def scaled(x: float, *, factor: object = value) -> object:
+        return (x, factor)
+
+    return scaled
+
+
 def _set(name: str, value: object) -> Callable[[Net], object]:
     return lambda net: setattr(net, name, value)
 
@@ -82,6 +93,9 @@ def test_what_shapes_kernels_changes_it(change: Callable[[Net], object]) -> None
         (SimpleNamespace(depth=2), SimpleNamespace(depth=3)),
         (partial(torch.pow, exponent=2), partial(torch.pow, exponent=3)),
         (lambda x: x + 1, lambda x: x + 2),
+        (closing_over(torch.relu), closing_over(torch.sigmoid)),
+        (closing_over(lambda x: x + 1), closing_over(lambda x: x + 2)),
+        (with_default(1), with_default(2)),
         (range(3), range(4)),
         ({"a": {"b": {"c": {"d": [1]}}}}, {"a": {"b": {"c": {"d": [2]}}}}),
     ],
@@ -105,6 +119,27 @@ def test_what_a_class_is_made_from_belongs_to_it() -> None:
 
     assert structure_digest(made("x + 1")) != structure_digest(made("x + 2"))
     assert structure_digest(made("x + 1")) == structure_digest(made("x + 1"))
+
+
+def test_what_a_class_says_of_itself_belongs_to_it() -> None:
+    def made(line: str) -> nn.Module:
+        names = {"nn": nn, "__name__": "prompt"}
+        exec(f"class Typed(nn.Module):\n    {line}", names)
+        module: nn.Module = names["Typed"]()  # type: ignore[operator]
+        return module
+
+    step = "@staticmethod\n    def step(x): return x + 3"
+    size = "@property\n    def size(self): return 3"
+    for line in ("size = 3", step, size):
+        assert structure_digest(made(line)) == structure_digest(made(line))
+        assert structure_digest(made(line)) != structure_digest(made(line.replace("3", "5")))
+
+
+def test_addresses_of_what_a_function_closes_over_do_not_matter() -> None:
+    nets = Net(), Net()
+    for net in nets:
+        net.config = with_default((object(),))
+    assert structure_digest(nets[0]) == structure_digest(nets[1])
 
 
 def test_a_training_changes_nothing() -> None:

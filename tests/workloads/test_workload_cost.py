@@ -7,6 +7,7 @@ import pytest
 
 from hwnas.core.errors import OutOfMemory, UsageError
 from hwnas.core.workload import Workload
+from hwnas.workloads.build import build, load_untrained, new_module
 from hwnas.workloads.cost import WorkloadCost, workload_cost
 from hwnas.workloads.models import parse_model
 from hwnas.workloads.patterns import PatternStack, pattern_workload
@@ -62,6 +63,14 @@ def test_an_input_that_nothing_can_hold_is_told_in_one_line() -> None:
         example_input(Workload("pattern", "standard", (10**15, 3, 224, 224)))
     with pytest.raises(UsageError, match="too many values"):
         workload_cost(parse_model("torchvision:resnet18", input_shape=(10**15, 3, 224, 224)))
+
+
+@pytest.mark.parametrize("load", [build, load_untrained, new_module])
+def test_weights_that_nothing_can_hold_are_told_in_one_line(load) -> None:
+    # Beyond the addresses of a process, so that no system promises them.
+    vast = pattern_workload("standard", depth=1, width=2**23, resolution=1)
+    with pytest.raises(OutOfMemory, match=r"standard d1 w8388608 1x1 b1 does not fit into memory"):
+        load(vast)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63])
