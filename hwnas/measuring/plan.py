@@ -176,6 +176,11 @@ class Plan:
         return [g for p in passes for g in self.groups(p)] + caught_up
 
     @property
+    def done(self) -> int:
+        """Cells that are finished."""
+        return self._cells.total()
+
+    @property
     def remaining(self) -> int:
         """Cells still to measure."""
         return sum(len(g.backends) for g in self._open_groups())
@@ -183,7 +188,7 @@ class Plan:
     @property
     def total(self) -> int:
         """Cells done and still to measure."""
-        return self._cells.total() + self.remaining
+        return self.done + self.remaining
 
     def cost(self, workload: Workload) -> CellCost:
         """Expected cost of one arm in one pass."""
