@@ -115,11 +115,11 @@ class GroupRun:
     def _time(self, arms: dict[str, WorkerArm]) -> None:
         rng = random.Random(f"{self._settings.seed}/{self._group.workload.key}/{self._group.pass_index}")
         result = interleave(arms, self._settings, rng, CELL_FAILURES)
+        for backend_id, failure in result.failures.items():
+            self._decide(backend_id, Status.FAILED, str(failure))
+            self._let_go(backend_id, arms[backend_id])
         for backend_id, arm in arms.items():
-            failure = result.failures.get(backend_id)
-            if failure is not None:
-                self._decide(backend_id, Status.FAILED, str(failure))
-                self._let_go(backend_id, arm)
+            if backend_id in result.failures:
                 continue
             remark = self._wind_up(backend_id, arm)
             self._fates[backend_id] = replace(
@@ -155,7 +155,7 @@ class GroupRun:
         return remark
 
     def _let_go(self, backend_id: str, arm: WorkerArm) -> None:
-        """Give back what the network occupies: the other arms and the next cell need it."""
+        """Give back what the network occupies: other arms need it."""
         try:
             arm.release()
         except CELL_FAILURES:

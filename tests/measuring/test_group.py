@@ -71,8 +71,8 @@ class _Arm:
         self.released.append(self._name)
 
 
-def test_an_arm_that_fails_gives_back_its_memory_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else the other arms of the next cell would have to live in what it has left."""
+def test_an_arm_that_fails_gives_back_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the others would have to live in what it has left, in this cell and in the next one."""
     monkeypatch.setattr(group, "WorkerArm", _Arm)
     monkeypatch.setattr(group, "available_memory_bytes", lambda: 2**40)
     monkeypatch.setattr(_Arm, "released", [])
