@@ -52,7 +52,7 @@ class OpenVinoArm:
         """Convert, reshape to the static input and compile for the device.
 
         Raises:
-            BackendUnavailable: The device is missing or cannot run the network.
+            CellError: OpenVINO cannot convert or compile the network, or lacks the device.
             UsageError: The model file cannot be read, or its input has another shape.
         """
         from hwnas.backends.openvino_session import OpenVinoSession
@@ -63,8 +63,7 @@ class OpenVinoArm:
         """Sessions of many small networks, one after the other, which are converted together where they can be.
 
         Raises:
-            BackendUnavailable: The device is missing or cannot run a network.
-            CellError: OpenVINO cannot convert or compile one of them.
+            CellError: OpenVINO cannot convert or compile one of them, or lacks the device.
         """
         from hwnas.backends.openvino_joined import converted_together
         from hwnas.backends.openvino_session import OpenVinoSession

@@ -116,6 +116,8 @@ class Backend(Protocol):
 
         Raises:
             BackendUnavailable: The backend cannot run this program here.
+            CellError: It cannot convert or compile this network. Any other error, too, costs this cell alone.
+            UsageError: The model file cannot be read, or does not take the inputs.
         """
         ...
 

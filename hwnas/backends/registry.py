@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from hwnas.backends.protocol import Backend
+from hwnas.core.errors import UsageError
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 from hwnas.core.registry import Registry
+
+_WAY_OUT = "Update or remove the package that offers it"
 
 BACKENDS = Registry(
     "backend",
@@ -28,7 +32,14 @@ def backend(name: str) -> Backend:
 
     Raises:
         UnknownName: No backend has that id; the message lists close ones.
-        UsageError: The short id is ambiguous, or a third party's backend cannot be imported.
+        UsageError: The short id is ambiguous, or a third party's backend cannot be imported or constructed, or
+            its id is none.
     """
-    instance: Backend = BACKENDS.load(name)()
+    full, make = BACKENDS.resolve(name), BACKENDS.load(name)
+    if full.count(":") != 2:
+        raise UsageError(f"the id of backend {full!r} is not runtime:device:precision", _WAY_OUT)
+    try:
+        instance: Backend = make()
+    except FOREIGN_CODE_ERRORS as error:
+        raise UsageError(f"backend {full!r} cannot be constructed: {in_one_line(error)}", _WAY_OUT) from error
     return instance

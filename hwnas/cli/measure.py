@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 
 import click
 from rich.console import Console
@@ -24,6 +26,7 @@ from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.campaign import Campaign
 from hwnas.measuring.counting import CHOICES, Counting
+from hwnas.measuring.events import TimedWatcher, Watcher
 from hwnas.measuring.experiment import Experiment, adjusted, experiment_of_models
 from hwnas.measuring.experiment_file import load_experiment
 from hwnas.measuring.plan import Plan
@@ -195,7 +198,10 @@ def _run(
     """Measure and report; how many cells of the campaigns are ok."""
     try:
         with watcher_for(console) as watcher:
-            campaigns = [Campaign(plan, store, environment, watcher) for plan in plans]
+            watchers = _watchers(watcher, plans, budget_s)
+            campaigns = [
+                Campaign(plan, store, environment, own) for plan, own in zip(plans, watchers, strict=True)
+            ]
             outcomes = Study(campaigns, store, budget_s).run(fresh=fresh)
     except KeyboardInterrupt:
         again = "the same command without --fresh" if fresh else "the same command"
@@ -214,6 +220,18 @@ def _run(
         print_campaign(plans[0].experiment.backends[0], outcomes[0].campaign_uid, environment, store, console)
     console.print("Figures and more: hwnas report")
     return ok
+
+
+def _watchers(watcher: Watcher, plans: Sequence[Plan], budget_s: float | None) -> list[Watcher]:
+    """One for each plan: what ends several plans is their budget, so they tell what is left of it."""
+    if budget_s is None:
+        return [watcher] * len(plans)
+    start = time.monotonic()
+
+    def elsewhere(plan: Plan) -> int:
+        return sum(other.done for other in plans) - plan.done
+
+    return [TimedWatcher(watcher, start, budget_s, partial(elsewhere, plan)) for plan in plans]
 
 
 def _base(

@@ -44,18 +44,15 @@ class TerminalWatcher:
 
     def progress(self, progress: Step) -> None:
         """Move the bar: by cells, or by time where that ends it."""
-        completed, total, cells = (
-            float(progress.done),
-            float(progress.total),
-            f"{progress.done}/{progress.total}",
-        )
+        completed, total = float(progress.done), float(progress.total)
         if progress.budget_s is not None:
-            completed, total, cells = progress.elapsed_s, progress.budget_s, f"{progress.done}"
+            completed, total = progress.elapsed_s, progress.budget_s
+        what = "cells" if progress.passes else "counts"
         self._bar.update(
             self._task,
             completed=min(completed, total),
             total=total,
-            cells=f"{cells} cells",
+            cells=f"{_tally(progress, progress.done)} {what}",
             left=_left(progress),
             description=f"{_pass(progress)}{progress.activity} {progress.workload.label}",
         )
@@ -135,8 +132,15 @@ def _pass(progress: Step) -> str:
 
 
 def _place(progress: Step, done: int) -> str:
-    """Which cell it is: of a plan, or so far."""
-    return f"{done}/{progress.total}" if progress.budget_s is None else f"cell {done}"
+    """Which cell or count it is: of a plan, or so far."""
+    tally = _tally(progress, done)
+    return f"cell {tally}" if tally.isdecimal() else tally
+
+
+def _tally(progress: Step, done: int) -> str:
+    """How many are done, and of how many: of the cells that time ends, nobody knows."""
+    of_a_plan = progress.budget_s is None or not progress.passes
+    return f"{done}/{progress.total}" if of_a_plan else f"{done}"
 
 
 def _left(progress: Step) -> str:

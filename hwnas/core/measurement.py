@@ -125,7 +125,7 @@ class Agreement:
         passed: Whether the largest error is within the tolerance.
         max_relative_error: max|y - y_ref| / max|y_ref|, dimensionless; None if not computed.
         tolerance: The largest `max_relative_error` accepted.
-        reference: What it was compared with, for example ``torch float64, oneDNN off``.
+        reference: What it was compared with, such as ``PyTorch in float64, first image of the batch``.
         reason: Why it failed or could not be computed, else empty.
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,14 +18,14 @@ from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.campaign import Campaign
 from hwnas.measuring.counting import CacheMisses
-from hwnas.measuring.events import Silent, Watcher
+from hwnas.measuring.events import NoticeKeeper, Silent, Watcher
 from hwnas.measuring.experiment import Experiment, check_threads
 from hwnas.measuring.plan import Plan
 from hwnas.measuring.settings import Settings
 from hwnas.measuring.statistics import Comparison, Estimate, compare, estimate
 from hwnas.store import LatencyStore
-from hwnas.workloads.cost import WorkloadCost, module_cost
-from hwnas.workloads.live import dump_module, workload_of_module
+from hwnas.workloads.cost import module_cost
+from hwnas.workloads.live import dump_module, load_module, workload_of_module
 
 if TYPE_CHECKING:
     import torch
@@ -161,15 +160,12 @@ def measure(
         raise UsageError("no backend was named", "Give at least one, such as backends=['openvino:cpu:fp32']")
     check_threads(threads)
     blobs: dict[str, bytes] = {}
-    costs: dict[str, WorkloadCost] = {}
     if isinstance(model, Workload):
         workload = model
     else:
         inputs = _inputs(example_input)
         workload = workload_of_module(model, inputs)
         blobs[workload.key] = dump_module(model, inputs)
-        # A real run, where shapes alone do not tell, must not touch the caller's batch statistics.
-        costs[workload.key] = module_cost(copy.deepcopy(model).eval(), inputs)
     experiment = Experiment(
         name=workload.name,
         title="",
@@ -179,21 +175,26 @@ def measure(
         settings=settings or Settings(),
         cache_misses=CacheMisses(cache_misses, tuple(caches)),
     )
-    plan = Plan.of(experiment, costs)
-    notices = Silent()
+    told = NoticeKeeper(watcher or Silent())
     environment = probe_environment()
-    opened = (
-        store if isinstance(store, LatencyStore) else LatencyStore.open("sqlite://" if store is None else store)
-    )
-    try:
-        with measuring_lock(f"hwnas.measure({workload.name})"):
-            uid = Campaign(plan, opened, environment, watcher or notices, blobs).run().campaign_uid
-        found = [s.measurement for s in opened.measurements(campaign_uid=uid)]
-        reference = opened.canary_reference(environment, PROTOCOL_VERSION)
-    finally:
-        if opened is not store:
-            opened.close()
-    return replace(collect(workload, experiment.backends, found, reference), notices=tuple(notices.notices))
+    # Even making a plan computes enough to disturb somebody else's measurement.
+    with measuring_lock(f"hwnas.measure({workload.name})"):
+        # Of what the workers will get, so that nothing happens to the caller's module.
+        costs = {key: module_cost(*load_module(workload, blob)) for key, blob in blobs.items()}
+        plan = Plan.of(experiment, costs)
+        opened = (
+            store
+            if isinstance(store, LatencyStore)
+            else LatencyStore.open("sqlite://" if store is None else store)
+        )
+        try:
+            uid = Campaign(plan, opened, environment, told, blobs).run().campaign_uid
+            found = [s.measurement for s in opened.measurements(campaign_uid=uid)]
+            reference = opened.canary_reference(environment, PROTOCOL_VERSION)
+        finally:
+            if opened is not store:
+                opened.close()
+    return replace(collect(workload, experiment.backends, found, reference), notices=tuple(told.notices))
 
 
 def collect(

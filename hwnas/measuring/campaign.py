@@ -127,7 +127,7 @@ class Campaign:
             self._experiment.name, self._experiment.spec(), self._environment, fresh=fresh
         )
         self.plan.mark_stored(self._store, record.uid)
-        self._outcome = Outcome(record.uid, resumed=self.plan.total - self.plan.remaining)
+        self._outcome = Outcome(record.uid, resumed=self.plan.done)
         with scratch_folder() as self._scratch:
             yield self._outcome
 
@@ -271,7 +271,7 @@ class Campaign:
         pace = self._pace() if self._expected_so_far_s else None
         self._watcher.progress(
             Progress(
-                done=self.plan.total - self.plan.remaining,
+                done=self.plan.done,
                 total=self.plan.total,
                 elapsed_s=elapsed,
                 remaining_s=self.plan.remaining_s() * pace if pace else None,

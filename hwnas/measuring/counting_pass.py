@@ -230,7 +230,9 @@ class CountingPass:
         """A rough guess [s]: a simulation costs what the network computes, the rest about a second."""
         if task.source != "callgrind":
             return 1.0
-        return _SIMULATION_START_S + _SIMULATED_INFERENCES * self._plan.cost(task.workload).inference_s
+        # Valgrind runs one thread at a time.
+        alone_s = self._plan.cost(task.workload).inference_s * self._experiment.threads
+        return _SIMULATION_START_S + _SIMULATED_INFERENCES * alone_s
 
     def _tell(self, task: _Task) -> None:
         elapsed = time.monotonic() - self._start

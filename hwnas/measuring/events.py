@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -70,6 +71,31 @@ class Silent:
         self.notices.append(text)
 
 
+class NoticeKeeper:
+    """Passes everything on to another watcher, and keeps its notices.
+
+    Args:
+        watcher: The other one.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self.notices: list[str] = []
+
+    def progress(self, progress: Progress) -> None:
+        """Passed on."""
+        self._watcher.progress(progress)
+
+    def finished(self, measurements: list[Measurement]) -> None:
+        """Passed on."""
+        self._watcher.finished(measurements)
+
+    def notice(self, text: str) -> None:
+        """Passed on, and kept in `notices`."""
+        self.notices.append(text)
+        self._watcher.notice(text)
+
+
 class TimedWatcher:
     """Tells another watcher of progress in time: of plan after plan, until a budget is spent.
 
@@ -77,20 +103,23 @@ class TimedWatcher:
         watcher: The other one.
         start: Time of :func:`time.monotonic` when the first plan began.
         budget_s: Time for all of them [s].
-        done: Cells of earlier plans.
+        done: Cells of other plans: how many, or who knows it where they go on.
     """
 
-    def __init__(self, watcher: Watcher, start: float, budget_s: float, done: int) -> None:
+    def __init__(self, watcher: Watcher, start: float, budget_s: float, done: int | Callable[[], int]) -> None:
         self._watcher, self._start, self._budget_s, self._done = watcher, start, budget_s, done
 
     def progress(self, progress: Progress) -> None:
-        """Told with the cells of all plans, and with what is left of the budget."""
+        """Told with the cells of all plans, and with what is left of the budget; counts stay those of one."""
         elapsed_s = time.monotonic() - self._start
+        others = self._done if isinstance(self._done, int) else self._done()
+        if not progress.passes:
+            others = 0
         self._watcher.progress(
             replace(
                 progress,
-                done=self._done + progress.done,
-                total=self._done + progress.total,
+                done=others + progress.done,
+                total=others + progress.total,
                 elapsed_s=elapsed_s,
                 remaining_s=max(0.0, self._budget_s - elapsed_s),
                 budget_s=self._budget_s,

@@ -85,8 +85,10 @@ def check_threads(threads: int) -> None:
     """Refuse threads that cannot run at once: they would wait for each other, which no latency means.
 
     Raises:
-        UsageError: Fewer than one, or more than this process may use.
+        UsageError: No whole number, fewer than one, or more than this process may use.
     """
+    if isinstance(threads, bool) or not isinstance(threads, int):
+        raise UsageError(f"threads is {threads!r}", "Give a whole number")
     usable = usable_threads()
     if not 1 <= threads <= usable:
         raise UsageError(

@@ -107,6 +107,7 @@ class GroupRun:
                 arm.prepare(self._group.workload, self._blob, self._scratch)
             except CELL_FAILURES as error:
                 self._decide(backend_id, _status_of(error), str(error))
+                self._let_go(backend_id, arm)
             else:
                 arms[backend_id] = arm
         return arms
@@ -114,10 +115,11 @@ class GroupRun:
     def _time(self, arms: dict[str, WorkerArm]) -> None:
         rng = random.Random(f"{self._settings.seed}/{self._group.workload.key}/{self._group.pass_index}")
         result = interleave(arms, self._settings, rng, CELL_FAILURES)
+        for backend_id, failure in result.failures.items():
+            self._decide(backend_id, Status.FAILED, str(failure))
+            self._let_go(backend_id, arms[backend_id])
         for backend_id, arm in arms.items():
-            failure = result.failures.get(backend_id)
-            if failure is not None:
-                self._decide(backend_id, Status.FAILED, str(failure))
+            if backend_id in result.failures:
                 continue
             remark = self._wind_up(backend_id, arm)
             self._fates[backend_id] = replace(
@@ -149,11 +151,15 @@ class GroupRun:
                 arm.read_kernels(self._counting.caches)
             except CELL_FAILURES as error:
                 remark = str(error)
+        self._let_go(backend_id, arm)
+        return remark
+
+    def _let_go(self, backend_id: str, arm: WorkerArm) -> None:
+        """Give back what the network occupies: other arms need it."""
         try:
             arm.release()
         except CELL_FAILURES:
             self._crew.retire(backend_id)
-        return remark
 
     def _count(self, backend_id: str, arm: WorkerArm) -> None:
         """Cache misses by each source, or why there are none."""

@@ -62,6 +62,7 @@ def interleave(
     """
     blocks: dict[str, list[Block]] = {name: [] for name in arms}
     failed: dict[str, Exception] = {}
+    spent_s = dict.fromkeys(arms, 0.0)
     rule = StopRule(settings)
     start = clock()
     rounds = 0
@@ -69,12 +70,15 @@ def interleave(
         order = [name for name in arms if name not in failed]
         rng.shuffle(order)
         for name in order:
+            begin = clock()
             try:
                 taken = arms[name].turn(settings.turn_s, settings.block_s)
             except failures as error:
                 failed[name] = error
                 blocks[name] = []
                 continue
+            finally:
+                spent_s[name] += clock() - begin
             blocks[name].extend(replace(block, round=rounds) for block in taken)
         if len(failed) == len(arms):
             return Interleaved(blocks, failed, "failed", rounds)
@@ -82,6 +86,8 @@ def interleave(
         if on_round:
             on_round(rounds)
         alive: Sequence[list[Block]] = [blocks[name] for name in arms if name not in failed]
-        reason = rule.decide(alive, rounds, clock() - start)
+        # An arm that hung until its time limit has not spent the time of the others.
+        lost_s = sum(spent_s[name] for name in failed)
+        reason = rule.decide(alive, rounds, clock() - start - lost_s)
         if reason:
             return Interleaved(blocks, failed, reason, rounds)

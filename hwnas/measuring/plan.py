@@ -60,6 +60,7 @@ class Plan:
         self._failed: set[tuple[str, str]] = set()
         self._marked: set[tuple[str, str, int]] = set()
         self._unavailable: set[str] = set()
+        self._ran: set[str] = set()
         self._extra: dict[int, list[Workload]] = {}
 
     @classmethod
@@ -101,6 +102,8 @@ class Plan:
         (self._measured if status is Status.OK else self._failed).add((workload_key, backend))
         if status is Status.SKIPPED:
             self._unavailable.add(backend)
+        if status is Status.OK:
+            self._ran.add(backend)
 
     def is_done(self, workload: Workload, pass_index: int) -> bool:
         """Whether a pass of a workload is finished."""
@@ -176,6 +179,11 @@ class Plan:
         return [g for p in passes for g in self.groups(p)] + caught_up
 
     @property
+    def done(self) -> int:
+        """Cells that are finished."""
+        return self._cells.total()
+
+    @property
     def remaining(self) -> int:
         """Cells still to measure."""
         return sum(len(g.backends) for g in self._open_groups())
@@ -183,7 +191,7 @@ class Plan:
     @property
     def total(self) -> int:
         """Cells done and still to measure."""
-        return self._cells.total() + self.remaining
+        return self.done + self.remaining
 
     def cost(self, workload: Workload) -> CellCost:
         """Expected cost of one arm in one pass."""
@@ -197,7 +205,9 @@ class Plan:
 
     def group_s(self, group: Group) -> float:
         """Expected time of a group [s]; arms known to be unavailable cost nothing."""
-        arms = [b for b in group.backends if b not in self._unavailable]
+        # Where a backend ran another network, what it skipped was that network alone.
+        missing = self._unavailable - self._ran
+        arms = [b for b in group.backends if b not in missing]
         return self.cost(group.workload).total_s * len(arms)
 
     def remaining_s(self) -> float:

@@ -100,7 +100,8 @@ def _run(
         if part.is_floating_point():
             part = change(part.double() if double else part.float())
         given.append(part)
-    return tuple(t.numpy() for t in flatten(module(*given)))
+    # Masks and labels as well: NumPy does not subtract truth values.
+    return tuple(t.double().numpy() for t in flatten(module(*given)))
 
 
 def _relative_change(one: np.ndarray, other: np.ndarray) -> float:

@@ -33,7 +33,7 @@ class Settings:
         target_half_width: Sampling stops once the 95 % interval of every ratio between arms is
             within this relative half width.
         warmup_s: Shortest warm-up; it goes on until two adjacent windows agree.
-        warmup_cap_s: Longest warm-up.
+        warmup_cap_s: Longest warm-up, no shorter than `warmup_s`.
         cell_timeout_s: A worker that does not answer within this time costs its cell.
         memory_fraction: A cell may use this part of the memory available when it starts.
         seed: Of the random order of arms and cells.
@@ -73,6 +73,11 @@ class Settings:
             raise UsageError(
                 f"setting max_passes is {self.max_passes}, below passes, which is {self.passes}",
                 "Give at least as many",
+            )
+        if self.warmup_cap_s < self.warmup_s:
+            raise UsageError(
+                f"setting warmup_cap_s is {self.warmup_cap_s}, below warmup_s, which is {self.warmup_s}",
+                "Give at least as much",
             )
         if self.memory_fraction > 1:
             raise UsageError(f"setting memory_fraction is {self.memory_fraction}", "Give at most 1")

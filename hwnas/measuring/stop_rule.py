@@ -45,7 +45,7 @@ class StopRule:
         Args:
             arms: Blocks of each arm so far, the baseline first.
             rounds: Rounds completed.
-            elapsed_s: Time spent on this group [s]; the budget is per arm.
+            elapsed_s: Time spent on these arms together [s]; the budget is per arm.
         """
         if rounds < self._settings.min_rounds:
             return ""

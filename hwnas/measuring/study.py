@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from hwnas.core.workload import Workload
 from hwnas.measuring.campaign import Campaign, Outcome
-from hwnas.measuring.undecided import half_widths
+from hwnas.measuring.undecided import widths_over_wanted
 from hwnas.store import LatencyStore
 
 #: The study's experiments with their threads; None stands for the file's.
@@ -23,7 +23,7 @@ STUDY: tuple[tuple[str, str | None], ...] = (
 
 #: Workloads of one further pass: enough to be worth the start of its processes.
 _AT_ONCE = 8
-#: Relative half width below which an interval is narrow enough.
+#: Relative half width of a speedup's interval that is narrow enough.
 _NARROW = 0.01
 
 
@@ -83,6 +83,7 @@ class Study:
                     break
 
     def _widest_first(self, uids: Sequence[str], until: float) -> None:
+        # In parts of what is narrow enough, so that speedups and latencies compare.
         widths: dict[tuple[int, Workload], float] = {}
         # What a further pass told nothing of, since an arm that was measured once fails or is refused now.
         fruitless: set[tuple[int, Workload]] = set()
@@ -91,12 +92,13 @@ class Study:
         ]
         while time.monotonic() < until:
             for place, campaign in enumerate(self._campaigns):
-                found = half_widths(
+                found = widths_over_wanted(
                     self._store,
                     uids[place],
                     stale[place],
                     campaign.plan.arms,
-                    with_latencies=campaign.plan.experiment.settings.latency_half_width > 0,
+                    half_width=_NARROW,
+                    latency_half_width=campaign.plan.experiment.settings.latency_half_width,
                     reference=campaign.reference(),
                 )
                 for workload, width in found.items():
@@ -104,7 +106,7 @@ class Study:
                         fruitless.add((place, workload))
                     widths[place, workload] = width
             stale = [[] for _ in self._campaigns]
-            wide = [key for key, width in widths.items() if width > _NARROW and key not in fruitless]
+            wide = [key for key, width in widths.items() if width > 1 and key not in fruitless]
             if not wide:
                 return
             # One campaign at a time: that of the widest interval, with the widest of its own.

@@ -38,34 +38,37 @@ def undecided(
     ]
 
 
-def half_widths(
+def widths_over_wanted(
     store: LatencyStore,
     campaign_uid: str,
     workloads: Iterable[Workload],
     arms: Callable[[Workload], Sequence[str]],
     *,
-    with_latencies: bool = False,
+    half_width: float,
+    latency_half_width: float = 0.0,
     reference: Mapping[str, float] | None = None,
 ) -> dict[Workload, float]:
-    """How uncertain the answer of each workload still is.
+    """How uncertain the answer of each workload still is, in parts of what is narrow enough.
 
     Args:
         store: Holds the campaign.
         campaign_uid: The campaign.
         workloads: Those to look at; without any, nothing is read.
         arms: Backends that can still be measured on a workload; the first is the baseline.
-        with_latencies: Latencies count as well as speedups.
+        half_width: Relative half width of a speedup's interval that is narrow enough; with a single arm, of its
+            latency's.
+        latency_half_width: Of every latency's interval; 0 where speedups alone count.
         reference: Canary durations [s] that latencies refer to.
 
     Returns:
-        Relative half width of the widest 95 % interval: of a speedup or, of a single arm, of its latency;
-        0 where there is none.
+        Half width over the one that is narrow enough, of the 95 % interval that is furthest from it: at most 1
+        where all are narrow enough, 0 without any.
     """
     found = _measured(store, campaign_uid, workloads)
     return {
         w: max(
-            _half_width(measurements, arms(w)),
-            _widest(measurements, arms(w), reference) if with_latencies else 0.0,
+            _half_width(measurements, arms(w)) / half_width,
+            _widest(measurements, arms(w), reference) / latency_half_width if latency_half_width else 0.0,
         )
         for w, measurements in found.items()
     }

@@ -38,7 +38,7 @@ def warm_up(
 
     A window is five calls, or as many as fit a quarter of the floor, or one where a call takes
     all of the floor.
-    At least two windows and `floor_s`; at most `cap_s` beyond the first two windows.
+    At least two windows and `floor_s`; beyond two windows it ends with the one in which `cap_s` is over.
 
     Args:
         run: One inference.

@@ -50,14 +50,8 @@ class Worker:
 
     def reference(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
         """Compute a workload's reference outputs for all arms."""
-        from hwnas.measuring.reference import compute_reference, reference_path, save_reference
-        from hwnas.workloads.build import load_program
-
-        workload = Workload.from_dict(message["workload"])
-        built = load_program(workload, blob)
-        if built.module is not None:
-            reference = compute_reference(built.module, built.inputs)
-            save_reference(reference, reference_path(workload, Path(message["scratch"])))
+        _write_reference(Workload.from_dict(message["workload"]), blob, Path(message["scratch"]))
+        _give_back_memory()
         return {}
 
     def prepare(self, message: dict[str, Any], blob: bytes) -> dict[str, Any]:
@@ -132,9 +126,23 @@ class Worker:
         """Forget the network."""
         self._cell = self._session = None
         gc.enable()
-        gc.collect()
-        return_freed_memory()
+        _give_back_memory()
         return {}
+
+
+def _write_reference(workload: Workload, blob: bytes, scratch: Path) -> None:
+    from hwnas.measuring.reference import compute_reference, reference_path, save_reference
+    from hwnas.workloads.build import load_program
+
+    built = load_program(workload, blob)
+    if built.module is not None:
+        save_reference(compute_reference(built.module, built.inputs), reference_path(workload, scratch))
+
+
+def _give_back_memory() -> None:
+    """What the process has freed stays in its heap otherwise, and other arms lack it."""
+    gc.collect()
+    return_freed_memory()
 
 
 def reset_peak_memory() -> None:

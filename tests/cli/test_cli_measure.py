@@ -1,17 +1,30 @@
 """`hwnas measure` as a user types it."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
 import torch
 from command_line import runner
+from rich.console import Console
 
 from hwnas.backends.registry import BACKENDS, backend
+from hwnas.cli import measure as command
 from hwnas.cli.main import main
+from hwnas.core.measurement import Status
+from hwnas.host.machine import probe_environment
+from hwnas.measuring.counting import CacheMisses
+from hwnas.measuring.events import Progress, TimedWatcher
+from hwnas.measuring.experiment import Experiment
+from hwnas.measuring.plan import Plan
+from hwnas.measuring.settings import Settings
+from hwnas.testing.examples import example_measurement
+from hwnas.workloads.patterns import pattern_workload
 
 PLAN = """
 title: tiny
@@ -288,3 +301,41 @@ def test_a_budget_that_ends_early_says_what_is_left(hwnas, tmp_path):
     assert found.returncode == 1, found.stderr
     assert "The budget ended before" in found.stdout
     assert "already" not in found.stdout
+
+
+def test_under_a_budget_progress_is_of_all_plans_and_of_the_time_that_is_left(monkeypatch):
+    """What a campaign would still take by itself says nothing: the budget ends it, or gives it more."""
+    first, second = (pattern_workload("standard", depth=d, width=8, resolution=8) for d in (1, 2))
+    arm, off = "torch:cpu:fp32", CacheMisses("off")
+    plans = [Plan.of(Experiment("test", "", (w,), (arm,), 1, Settings(), off)) for w in (first, second)]
+    used = []
+
+    class Stopped:
+        """Stands for the study: notes who is told of its campaigns."""
+
+        def __init__(self, campaigns, store, budget_s):
+            used.extend(campaign._watcher for campaign in campaigns)
+
+        def run(self, *, fresh):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "Study", Stopped)
+    screen = io.StringIO()
+    for budget_s in (7200.0, None):
+        with pytest.raises(KeyboardInterrupt):
+            command._run(
+                plans,
+                SimpleNamespace(location="here"),
+                probe_environment(),
+                Console(file=screen),
+                fresh=False,
+                budget_s=budget_s,
+            )
+    _, timed, *plain = used
+    assert not any(isinstance(watcher, TimedWatcher) for watcher in plain)
+    plans[0].mark(first.key, arm, 0, Status.OK)
+    timed.progress(Progress(0, 3, 1.0, 5e4, second, 0, 3, "timing"))
+    timed.finished([example_measurement("u", workload=second)])
+    # One cell of the other plan, and now one of this.
+    assert "[cell 2]" in screen.getvalue()
+    assert "of 2 h 00 min left" in screen.getvalue()

@@ -54,3 +54,18 @@ def test_where_time_ends_it_progress_is_of_time(watcher, terminal):
     assert "/10" not in text
     if not terminal:
         assert text.count("choosing ...") == 1
+
+
+@pytest.mark.parametrize(("watcher", "terminal"), [(TerminalWatcher, True), (LineWatcher, False)])
+@pytest.mark.parametrize("budget_s", [None, 1800.0])
+def test_counts_are_no_cells_and_belong_to_one_plan(watcher, terminal, budget_s):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=terminal, color_system=None, width=200)
+    step = Progress(2, 5, 1.0, 60.0, Workload("factory", "net", (1, 3, 8, 8)), 0, 0, "counting")
+    with watcher(console) as shown:
+        timed = shown if budget_s is None else TimedWatcher(shown, time.monotonic() - 600, budget_s, lambda: 7)
+        timed.progress(step)
+    text = screen.getvalue()
+    assert ("2/5 counts" if terminal else "[3/5]") in text
+    assert "cell" not in text
+    assert "about 1 min 00 s left" in text or re.search(r"about (19|20) min \d\d s of 30 min 00 s left", text)

@@ -106,6 +106,12 @@ class _MakesFloats(torch.nn.Module):
         return torch.nn.functional.conv2d(x, torch.ones(2, 3, 3, 3, dtype=torch.float32))
 
 
+class _TellsAMask(torch.nn.Module):
+    def forward(self, x):
+        mean = x.mean((1, 2, 3))
+        return mean, mean > 0.1
+
+
 class _WantsItsBatch(torch.nn.Module):
     def forward(self, x):
         return x.reshape(2, 3, 24, 24) * 2
@@ -119,6 +125,14 @@ class _Fails(torch.nn.Module):
 def test_networks_that_insist_on_float32_or_on_their_batch_still_get_a_reference():
     assert "float32" in compute_reference(_MakesFloats(), (small_input(2),)).description
     assert "whole batch" in compute_reference(_WantsItsBatch(), (small_input(2),)).description
+
+
+def test_truth_values_are_compared_as_numbers():
+    network, images = _TellsAMask(), small_input(2)
+    reference = compute_reference(network, (images,))
+    assert [output.dtype for output in reference.outputs] == [np.float64, np.float64]
+    found = [output.to(torch.float32).numpy() for output in network(images)]
+    assert prove_agreement(found, reference, 1e-3).passed
 
 
 def test_a_network_that_cannot_run_is_one_line():

@@ -24,7 +24,7 @@ from hwnas.measuring.experiment import Experiment
 from hwnas.measuring.plan import Plan
 from hwnas.measuring.settings import Settings
 from hwnas.store import LatencyStore
-from hwnas.testing.examples import example_environment
+from hwnas.testing.examples import example_environment, example_measurement
 from hwnas.workloads.patterns import pattern_workload
 
 SMALL = Settings(
@@ -189,6 +189,17 @@ def test_a_simulation_starts_only_where_it_fits_into_the_time_that_is_left(store
             campaign.count(until)
         runs.append((simulator.asked, outcome.counts_left))
     assert runs == [(0, 2), (1, 1), (2, 0)]
+
+
+def test_more_threads_make_no_simulation_shorter() -> None:
+    """Valgrind runs one at a time."""
+    expected = []
+    for threads in (1, 4):
+        plan = Plan.of(Experiment("count", "", (TINY,), BOTH, threads, SMALL))
+        counting_ = counting_pass.CountingPass(plan, counting.Counting(), None, "", Silent(), {}, "")
+        task = counting_pass._Task(example_measurement(workload=TINY), "callgrind", "65536,16,64")
+        expected.append(counting_._expected_s(task))
+    assert expected[1] >= expected[0]
 
 
 def test_without_valgrind_a_sample_says_so_and_waits_for_it(store, monkeypatch) -> None:

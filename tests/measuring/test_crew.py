@@ -5,7 +5,9 @@ import os
 import pytest
 
 from hwnas.host.allocator import STEADY_HEAP, heap_settings
+from hwnas.measuring import worker
 from hwnas.measuring.crew import Crew
+from hwnas.measuring.reference import reference_path
 from hwnas.workloads.patterns import pattern_workload
 
 TINY = pattern_workload("standard", depth=2, width=8, resolution=8)
@@ -40,3 +42,12 @@ def _heap_of(arm: str, folder) -> dict[str, str]:
             warmup_cap_s=0.05,
         )
         return answer["effective"]["allocator"]
+
+
+def test_the_referee_gives_back_the_memory_of_its_network(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    """Its process lives as long as the pass, beside arms that need the memory."""
+    given_back = []
+    monkeypatch.setattr(worker, "return_freed_memory", lambda: given_back.append(True))
+    worker.Worker().reference({"workload": TINY.to_dict(), "scratch": str(tmp_path)}, b"")
+    assert reference_path(TINY, tmp_path).exists()
+    assert given_back == [True]

@@ -116,6 +116,7 @@ def test_products_and_short_backend_names(tmp_path):
         (("sweeps:", "threads: 0\nsweeps:"), ["threads", "0"]),
         (("sweeps:", "settings: {min_rounds: 1}\nsweeps:"), ["min_rounds", "2 or more"]),
         (("sweeps:", "settings: {passes: 12}\nsweeps:"), ["max_passes is 10", "passes", "12"]),
+        (("sweeps:", "settings: {warmup_s: 5}\nsweeps:"), ["warmup_cap_s is 2.0", "warmup_s, which is 5"]),
         (("sweeps:", "cache_misses: {caches: ['4X,16,64']}\nsweeps:"), ["cache_misses.caches", "4X"]),
         (("torch,", "broken,"), ["broken:cpu:fp32", "no_such_module_of_acme"]),
         (("sweeps:", "models: [{model: 'torchvision:resnet19'}]\nsweeps:"), ["resnet19", "resnet18"]),

@@ -108,3 +108,27 @@ def test_a_long_call_still_gets_its_rounds():
     assert result.rounds == 4
     assert result.stop_reason in (BUDGET, INTERVAL)
     assert machine.now == pytest.approx(20.0, rel=0.6)
+
+
+def test_the_time_of_an_arm_that_hangs_is_not_the_others():
+    """An arm that fails after minutes, at its time limit, leaves the others their budget."""
+    machine, order = SimulatedHost(0, contention=0.0, noise=0.5), []
+
+    class Hanging(SimulatedArm):
+        def turn(self, turn_s, block_s):
+            try:
+                return super().turn(turn_s, block_s)
+            except CellTimeout:
+                machine.advance(600.0)
+                raise
+
+    arms = {
+        "a": SimulatedArm(machine, 2e-3, order, "a"),
+        "b": Hanging(machine, 2e-3, order, "b", fails_at=2),
+    }
+    result = interleave(
+        arms, Settings(budget_s=1.0), random.Random(0), (CellTimeout,), clock=lambda: machine.now
+    )
+    assert set(result.failures) == {"b"}
+    assert result.stop_reason == BUDGET
+    assert sum(sum(b.samples_s) for b in result.blocks["a"]) > 0.99

@@ -104,6 +104,16 @@ def test_arms_known_to_be_missing_cost_nothing(plan):
     assert plan.remaining_s() < before
 
 
+def test_an_arm_that_skips_one_network_and_runs_another_is_not_missing(plan):
+    """As PyTorch does with a model file."""
+    everything = plan.remaining_s()
+    plan.mark(ONE.key, ARMS[2], 0, Status.SKIPPED)
+    plan.mark(TWO.key, ARMS[2], 0, Status.OK)
+    group = next(g for g in plan.groups(1) if g.workload == TWO)
+    assert plan.group_s(group) == pytest.approx(3 * plan.cost(TWO).total_s)
+    assert 0 < plan.remaining_s() < everything
+
+
 def test_arms_that_will_be_skipped_are_expected_to_cost_nothing(plan):
     cells = plan.remaining
     before = plan.remaining_s()

@@ -17,7 +17,7 @@ from hwnas.measuring.experiment import Experiment
 from hwnas.measuring.plan import Plan
 from hwnas.measuring.settings import Settings
 from hwnas.measuring.study import STUDY, Study
-from hwnas.measuring.undecided import half_widths
+from hwnas.measuring.undecided import widths_over_wanted
 from hwnas.store import LatencyStore
 from hwnas.workloads.patterns import pattern_workload
 
@@ -71,14 +71,14 @@ def test_first_passes_come_first_the_quickest_campaign_before_the_others() -> No
 
 
 def test_what_time_is_left_goes_to_the_widest_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    widths = {SMALL: [0.05, 0.03, 0.005], LARGE: [0.04, 0.002]}
+    widths = {SMALL: [5.0, 3.0, 0.5], LARGE: [4.0, 0.2]}
     asked: list = []
 
     def next_width(store, uid, workloads, arms, **_):
         asked.append(list(workloads))
         return {w: widths[w].pop(0) for w in workloads}
 
-    monkeypatch.setattr(study, "half_widths", next_width)
+    monkeypatch.setattr(study, "widths_over_wanted", next_width)
     log: list = []
     campaigns = [Recorded(_plan("a", SMALL), log), Recorded(_plan("b", LARGE), log)]
     Study(campaigns, None, 1e6).run()
@@ -117,12 +117,12 @@ def test_a_budget_buys_further_passes_on_the_real_runtimes(store, monkeypatch) -
     narrow: list = []
 
     def once(*arguments, **asked):
-        found = half_widths(*arguments, **asked)
+        found = widths_over_wanted(*arguments, **asked)
         assert all(width > 0 for width in found.values())
         narrow.append(found)
-        return dict.fromkeys(found, 1.0 if len(narrow) == 1 else 0.0)
+        return dict.fromkeys(found, 2.0 if len(narrow) == 1 else 0.0)
 
-    monkeypatch.setattr(study, "half_widths", once)
+    monkeypatch.setattr(study, "widths_over_wanted", once)
     (outcome,) = _study(store, 3600.0, _plan("a", SMALL))
     assert outcome.counts == {Status.OK: 6}
     stored = [s.measurement for s in store.measurements(campaign_uid=outcome.campaign_uid)]
@@ -132,11 +132,11 @@ def test_a_budget_buys_further_passes_on_the_real_runtimes(store, monkeypatch) -
 
 def test_latencies_count_where_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list = []
-    monkeypatch.setattr(study, "half_widths", lambda *a, **how: asked.append(how) or {})
+    monkeypatch.setattr(study, "widths_over_wanted", lambda *a, **how: asked.append(how) or {})
     for wanted in (0.0, 0.04):
         plan = Plan.of(Experiment("a", "", (SMALL,), ARMS, 1, replace(BRIEF, latency_half_width=wanted)))
         Study([Recorded(plan, [])], None, 1e6).run()
-    assert [how["with_latencies"] for how in asked] == [False, True]
+    assert [how["latency_half_width"] for how in asked] == [0.0, 0.04]
 
 
 def test_the_study_is_what_ships() -> None:
@@ -146,14 +146,14 @@ def test_the_study_is_what_ships() -> None:
 
 def test_passes_that_tell_nothing_end_the_search_for_wide_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """An arm that was measured once and is refused now leaves its interval as it was."""
-    monkeypatch.setattr(study, "half_widths", lambda *a, **_: dict.fromkeys(a[2], 0.2))
+    monkeypatch.setattr(study, "widths_over_wanted", lambda *a, **_: dict.fromkeys(a[2], 20.0))
     log: list = []
     Study([Recorded(_plan("a", SMALL), log)], None, 1e6).run()
     assert [entry[2] for entry in log if len(entry) == 3] == [0, 1, 2]
 
 
 def test_campaigns_that_only_count_get_no_further_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study, "half_widths", lambda *a, **_: dict.fromkeys(a[2], 0.2))
+    monkeypatch.setattr(study, "widths_over_wanted", lambda *a, **_: dict.fromkeys(a[2], 20.0))
     log: list = []
     Study([Recorded(_plan("a", SMALL, passes=1), log)], None, 1e6).run()
     assert log == [("a", [SMALL], 0), ("a", "count")]

@@ -1,22 +1,31 @@
 """Which workloads get further passes."""
 
+import pytest
 from simulation import WORKLOAD, interleaved
 
 from hwnas.host.machine import probe_environment
-from hwnas.measuring.statistics import estimate
-from hwnas.measuring.undecided import undecided
+from hwnas.measuring.statistics import compare, estimate
+from hwnas.measuring.undecided import undecided, widths_over_wanted
 from hwnas.store import LatencyStore
 
 ARMS = ("torch:cpu:fp32", "openvino:cpu:fp32")
 
 
-def _open(measurements, arms=ARMS, **wanted):
+def _asked(question, measurements, arms, **wanted):
     with LatencyStore.open("sqlite://") as store:
         environment = probe_environment()
         campaign = store.campaign("test", {}, environment).uid
         for m in measurements:
             store.add(m, environment, campaign_uid=campaign)
-        return undecided(store, campaign, [WORKLOAD], lambda _: arms, **wanted) == [WORKLOAD]
+        return question(store, campaign, [WORKLOAD], lambda _: arms, **wanted)
+
+
+def _open(measurements, arms=ARMS, **wanted):
+    return _asked(undecided, measurements, arms, **wanted) == [WORKLOAD]
+
+
+def _width(measurements, arms=ARMS, **wanted):
+    return _asked(widths_over_wanted, measurements, arms, **wanted)[WORKLOAD]
 
 
 def _arms(first_s, second_s, **how):
@@ -64,3 +73,19 @@ def test_a_latency_may_have_to_be_known_more_closely_than_a_verdict():
     # Carried to a speed that the host did not have, they are less certain.
     slower = {name: s * 1.5 for name, s in clear[0].blocks[0].canary_before_s.items()}
     assert _open(clear, latency_half_width=half * 1.01, reference=slower)
+
+
+def test_intervals_are_told_in_parts_of_what_is_narrow_enough():
+    """A speedup and a latency each by its own measure, and the one that is further from it counts."""
+    clear = _arms(8e-3, 4e-3, passes=2, noise=0.05)
+    ratio = compare(*([m for m in clear if m.backend == arm] for arm in ARMS))
+    speedup = (ratio.high - ratio.low) / (2 * ratio.speedup)
+    latency = max(
+        max(e.high_s / e.latency_s, e.latency_s / e.low_s) - 1
+        for e in (estimate([m for m in clear if m.backend == arm], None) for arm in ARMS)
+    )
+    assert _width(clear, half_width=speedup / 2) == pytest.approx(2, rel=0.01)
+    # Latencies that need not be known more closely do not ask for more passes.
+    assert _width(clear, half_width=speedup * 4, latency_half_width=latency * 2) == pytest.approx(0.5, rel=0.01)
+    assert _width(clear, half_width=speedup * 4, latency_half_width=latency / 3) == pytest.approx(3, rel=0.01)
+    assert _width([], half_width=0.01, latency_half_width=0.04) == 0
