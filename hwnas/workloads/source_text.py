@@ -3,30 +3,58 @@
 from __future__ import annotations
 
 import inspect
-from types import CellType, CodeType, FunctionType
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import CodeType, FunctionType
+from typing import Any
 
 from torch import nn
 
-#: Of what a function closes over: values whose text says all of them.
-_TOLD = (bool, int, float, str, tuple, range)
+#: Of a class that was typed at a prompt: attributes whose text says all of them.
+_CONSTANTS = (bool, int, float, str, range)
+
+#: A value as text.
+Told = Callable[[Any], str]
 
 
-def class_source(cls: type[nn.Module]) -> str:
-    """What a module's class is: its name with its source, or its byte code where it was typed at a prompt."""
+def class_source(cls: type[nn.Module], told: Told) -> str:
+    """What a module's class is: its name with its source, or what it holds where it was typed at a prompt.
+
+    Args:
+        cls: Not one of torch's.
+        told: Of values that its functions close over.
+    """
     name = f"{cls.__module__}.{cls.__qualname__}"
     try:
         return name + inspect.getsource(cls)
     except (OSError, TypeError):
         # Typed at a prompt: no source to be found, but byte code.
-        functions = (f for f in vars(cls).values() if isinstance(f, FunctionType))
-        return name + "".join(map(function_text, functions))
+        return name + "".join(_typed(cls, told))
 
 
-def function_text(function: FunctionType) -> str:
-    """What a function does, without its address: its name, byte code, constants, and what it closes over."""
-    cells = [cell.cell_contents for cell in function.__closure__ or () if not _is_empty(cell)]
-    told = (c for c in (*cells, *(function.__defaults__ or ())) if isinstance(c, _TOLD))
-    return f"{function.__qualname__}{_code_text(function.__code__)}{[repr(c) for c in told]}"
+def _typed(cls: type[nn.Module], told: Told) -> Iterator[str]:
+    for name, value in vars(cls).items():
+        if isinstance(value, property):
+            functions: tuple[Any, ...] = (value.fget, value.fset)
+        else:
+            # What static and class methods are made of, or a function itself.
+            functions = (getattr(value, "__func__", value),)
+        yield from (function_text(f, told) for f in functions if isinstance(f, FunctionType))
+        if not name.startswith("__") and isinstance(value, _CONSTANTS):
+            yield f"{name}={value!r}"
+
+
+def function_text(function: FunctionType, told: Told) -> str:
+    """What a function does, without its address: name, byte code, constants, defaults, and what it closes over.
+
+    Args:
+        function: Written in Python.
+        told: Of the values that it closes over, and of its defaults.
+    """
+    values = [*_closed_over(function), *(function.__defaults__ or ())]
+    named = sorted((function.__kwdefaults__ or {}).items())
+    said = [*map(told, values), *(f"{name}={told(value)}" for name, value in named)]
+    return f"{function.__qualname__}{_code_text(function.__code__)}{said}"
 
 
 def _code_text(code: CodeType) -> str:
@@ -43,8 +71,8 @@ def _constant(value: object) -> str:
     return repr(value)
 
 
-def _is_empty(cell: CellType) -> bool:
-    try:
-        return cell.cell_contents is None
-    except ValueError:
-        return True
+def _closed_over(function: FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        # Empty where a name is bound later.
+        with suppress(ValueError):
+            yield cell.cell_contents
