@@ -115,6 +115,7 @@ class Loop:
             self._count(trial)
         if trials:
             self._listener.resumed(self._evaluations, len(left_behind))
+            self._listener.spent(sum(self._spent_s.values()))
         elif self._task.limits:
             # A limit that nothing holds is one line, and no study full of networks beyond it.
             self._drawn_row()

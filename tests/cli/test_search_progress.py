@@ -26,3 +26,18 @@ def test_the_time_left_is_that_of_evaluations(monkeypatch: pytest.MonkeyPatch) -
     progress.ended(Trial(0, {}, "a", TrialState.COMPLETE, 0.9), 1)
     # Ten more of 10 s each, and a share for the finalists.
     assert "[1/11] a: accuracy 90.0% (about 1 min 5" in told.getvalue()
+
+
+def test_what_earlier_runs_have_spent_is_no_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    told = io.StringIO()
+    options = SearchOptions(trials=1000, budget_s=100.0)
+    progress = SearchProgress(Console(file=told, width=200), options)
+    progress.resumed(3, 0)
+    progress.spent(60.0)
+    progress.started(3, "a", Judgement({}, {}))
+    clock.now = 10.0
+    progress.ended(Trial(3, {}, "a", TrialState.COMPLETE, 0.9), 4)
+    # 30 s of the 100, and a share for the finalists.
+    assert "(about 36 s left)" in told.getvalue()
