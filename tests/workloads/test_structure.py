@@ -159,7 +159,9 @@ def test_classes_of_one_name_differ_by_their_code() -> None:
 
 
 def test_functions_are_told_by_what_they_close_over_and_not_by_where_they_are() -> None:
-    def several(x: object, functions: object = (_steep(0.1), torch.relu)) -> object:
+    pair = _steep(0.1), torch.relu
+
+    def several(x: object, functions: object = pair) -> object:
         return functions
 
     for made in (lambda: _scaled(_steep(0.5)), _endless, lambda: several):
