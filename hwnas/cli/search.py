@@ -123,6 +123,7 @@ def search(out: str, resume: bool, as_json: bool, db: str | None, **found: Any) 
     check_threads(options.threads)
     console = Console(markup=False, emoji=False, highlight=False, stderr=as_json)
     from hwnas.cli.search_progress import SearchProgress, summary
+    from hwnas.jobs.folder import SearchFolder
     from hwnas.jobs.search_job import search as run
 
     progress = SearchProgress(console, options)
@@ -131,9 +132,10 @@ def search(out: str, resume: bool, as_json: bool, db: str | None, **found: Any) 
             processes = min(_MOST_PROCESSES, usable_threads())
             record = run(options, out, db=db, resume=resume, processes=processes, listener=progress)
     except KeyboardInterrupt:
-        console.print(
-            f"Stopped. What is finished is kept; hwnas search --resume --out {out} goes on.", soft_wrap=True
-        )
+        if SearchFolder(Path(out)).is_search():
+            console.print(
+                f"Stopped. What is finished is kept; hwnas search --resume --out {out} goes on.", soft_wrap=True
+            )
         raise
     if as_json:
         click.echo(json.dumps(record, indent=2, ensure_ascii=False))

@@ -42,6 +42,8 @@ class SearchProgress(JobListener):
         self._began: float | None = None
         self._said = -_SELDOM_S
         self._noticed: set[str] = set()
+        #: By evaluations of earlier runs [s].
+        self._spent_s = 0.0
 
     def __enter__(self) -> SearchProgress:
         self._bar = Progress(
@@ -73,6 +75,10 @@ class SearchProgress(JobListener):
         """Say what is known already."""
         self._evaluated = self._resumed = finished
         self._say(f"Going on: {finished} networks are evaluated already, {left_behind} were under way")
+
+    def spent(self, seconds: float) -> None:
+        """For the time that is left of a budget."""
+        self._spent_s = seconds
 
     def started(self, number: int, text: str, judgement: Judgement) -> None:
         """Draw."""
@@ -146,7 +152,7 @@ class SearchProgress(JobListener):
         elapsed = time.monotonic() - self._began
         evaluations_s = elapsed / done * max(0, self._options.trials - self._evaluated)
         if self._options.budget_s is not None:
-            evaluations_s = min(evaluations_s, max(0.0, self._options.budget_s - elapsed))
+            evaluations_s = min(evaluations_s, max(0.0, self._options.budget_s - self._spent_s - elapsed))
         return f" (about {format_duration(evaluations_s + _AFTERWARDS * (elapsed + evaluations_s))} left)"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from hwnas.core.errors import UsageError
@@ -17,6 +18,9 @@ _ROUNDED_UP = 0.9995
 def _split(
     text: str | int | float, units: dict[str, float] | dict[str, int], example: str
 ) -> tuple[float, str]:
+    if isinstance(text, float) and math.isfinite(text) and text >= 0:
+        # Python writes small and large ones with an exponent.
+        return float(text), ""
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\s*", str(text))
     if not match or match[2].lower() not in units:
         raise UsageError(f"cannot read the quantity {text!r}", f"Write it like {example}")

@@ -107,7 +107,13 @@ def export_network(
     # Training may have left it in another memory layout or on another device.
     own = copy.deepcopy(network).to("cpu", memory_format=torch.contiguous_format).float().eval()  # type: ignore[call-overload]
     with place.filling() as folder:
-        record, checks = _write(declaration, own, inputs, folder, dict(told or {}), step)
+        try:
+            record, checks = _write(declaration, own, inputs, folder, dict(told or {}), step)
+        except OSError as error:
+            # Such as a disk that is full.
+            raise UsageError(
+                f"cannot write {place.folder}: {error.strerror or error}", "Give another folder, or make room"
+            ) from error
     return Export(place.folder, record, checks, place.moved)
 
 

@@ -34,7 +34,7 @@ class Place:
         moved: Where that went; None where nothing was there.
 
     Raises:
-        UsageError: Something else is there, or the folder cannot be made.
+        UsageError: Something else is there, or nobody can see what.
     """
 
     folder: Path
@@ -98,12 +98,19 @@ class Place:
 
 
 def _foreign(folder: Path) -> str:
-    """What is wrong with replacing a folder; empty where nothing is."""
-    if not folder.exists():
-        return ""
-    if not folder.is_dir():
-        return "is a file"
-    names = {path.name for path in folder.iterdir()}
+    """What is wrong with replacing a folder; empty where nothing is.
+
+    Raises:
+        UsageError: That cannot be seen.
+    """
+    try:
+        if not folder.exists():
+            return ""
+        if not folder.is_dir():
+            return "is a file"
+        names = {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise UsageError(f"cannot look into {folder}: {error.strerror}", "Give another --out") from error
     if not names:
         return ""
     try:

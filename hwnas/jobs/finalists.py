@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,14 @@ def _predicted(trial: Trial, backend: str) -> dict[str, Any] | None:
 def accuracy_record(found: MeanAccuracy | None, trial: Trial) -> dict[str, Any]:
     """JSON-ready; of one training where a network was trained once."""
     if found is None:
-        return {"mean": trial.accuracy, "seeds": 1, "interval": None, "image_interval": None, "images": None}
+        return {
+            "mean": trial.accuracy,
+            "seeds": 1,
+            "accuracies": [] if trial.accuracy is None else [trial.accuracy],
+            "interval": None,
+            "image_interval": None,
+            "images": None,
+        }
     return {
         "mean": found.mean,
         "seeds": len(found.seeds),
@@ -89,6 +96,17 @@ def accuracy_record(found: MeanAccuracy | None, trial: Trial) -> dict[str, Any]:
         "image_interval": found.image_interval,
         "images": found.accuracies[0].n_images,
     }
+
+
+def measured_latencies(finalists: Iterable[Finalist]) -> dict[str, dict[str, float]]:
+    """Name of a cost -> compact text of a finalist -> its latency as it was measured [s]."""
+    found: dict[str, dict[str, float]] = {}
+    for finalist in finalists:
+        for proof in finalist.proofs:
+            if proof.estimate is not None:
+                own = found.setdefault(f"latency {proof.backend}", {})
+                own[finalist.trial.text] = proof.estimate.latency_s
+    return found
 
 
 def violation(trial: Trial, limits: Sequence[Limit]) -> float:

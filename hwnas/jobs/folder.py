@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.core.errors import UsageError
+from hwnas.core.resources import is_file
 from hwnas.jobs.options import SearchOptions
 
 #: Raised where older folders cannot be gone on with.
@@ -64,8 +65,12 @@ class SearchFolder:
         return self.path / _TABLES
 
     def is_search(self) -> bool:
-        """Whether a search has begun here."""
-        return (self.path / _SEARCH).exists()
+        """Whether a search has begun here.
+
+        Raises:
+            UsageError: The folder cannot be looked into.
+        """
+        return is_file(self.path / _SEARCH)
 
     def begin(self, declared: Declared) -> None:
         """Make the folder and say what it is.

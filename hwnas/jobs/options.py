@@ -12,6 +12,8 @@ from hwnas.core.errors import UsageError
 #: Costs that are counted, and may be limited.
 COUNTS = ("macs", "parameters", "weights", "memory")
 NETADAPT = "netadapt"
+#: NumPy's older generators take no larger ones; NNI draws by them, and what tells how choices mattered.
+_SEEDS = 2**32
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class SearchOptions:
         budget_s: Time after which no evaluation is begun [s]; None for any.
         engine: ``optuna``, ``nni`` or ``netadapt``.
         sampler: Of the engine; None for its usual one.
-        seed: Of all that is random.
+        seed: Of all that is random, below 2**32.
         prune: Give up trainings whose time is better spent on others
             (:class:`hwnas.searching.curve_pruner.CurvePruner`).
         measurements: Networks that may be measured to learn latencies from, for each backend; 0 for the
@@ -77,6 +79,8 @@ class SearchOptions:
         for name in ("threads", "batch", "trials", "finalists", "final_seeds"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}", "Give at least 1")
+        if not 0 <= self.seed < _SEEDS:
+            raise UsageError(f"the seed is {self.seed}", f"Give a whole number from 0 to {_SEEDS - 1}")
         for what, limits in (("latency", self.max_latency_s), ("count", self.max_count)):
             for name, most in limits.items():
                 if not (math.isfinite(most) and most > 0):

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hwnas.core.errors import UsageError
 from hwnas.core.resources import is_file
 from hwnas.jobs.options import SearchOptions
 
-_TABLE = "table:"
+_TABLE, _IN_SPACE = "table:", "space:"
 
 
 def with_absolute_paths(options: SearchOptions) -> SearchOptions:
@@ -49,7 +50,14 @@ def _accuracy(name: str) -> str:
 
 
 def _start(name: str) -> str:
-    return _absolute(name) if name and Path(name).is_dir() else name
+    if name.startswith(_IN_SPACE):
+        # Not to be looked at as a path: an architecture may be longer than the name of any file.
+        space, colon, architecture = name.removeprefix(_IN_SPACE).rpartition(":")
+        return f"{_IN_SPACE}{_space(space)}{colon}{architecture}" if space else name
+    try:
+        return _absolute(name) if name and Path(name).is_dir() else name
+    except OSError as error:
+        raise UsageError(f"cannot look at {name}: {error.strerror}", "Check the path") from error
 
 
 def _space(name: str) -> str:

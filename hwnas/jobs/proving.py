@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hwnas.core.workload import Workload
 from hwnas.jobs.feasibility import Feasibility
-from hwnas.jobs.finalists import Finalist, most_accurate, next_in_line, prove, spread_over
+from hwnas.jobs.finalists import Finalist, measured_latencies, most_accurate, next_in_line, prove, spread_over
 from hwnas.jobs.folder import Declared, SearchFolder
 from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.listener import JobListener
@@ -100,12 +100,8 @@ class Proving:
 
     def _learn(self, finalists: Sequence[Finalist]) -> None:
         """The models take over what was measured: a trial that only seemed to be within a limit is no more."""
-        measured: dict[str, dict[str, float]] = {}
-        for finalist in finalists:
-            for proof in finalist.proofs:
-                model = self.models[proof.backend]
-                if proof.estimate is not None and isinstance(model, LearnedLatency):
-                    own = measured.setdefault(model.name, {})
-                    own[finalist.trial.text] = proof.estimate.latency_s
-                    model.remember({finalist.trial.text: proof.estimate.latency_s})
+        learning = {m.name: m for m in self.models.values() if isinstance(m, LearnedLatency)}
+        measured = {n: found for n, found in measured_latencies(finalists).items() if n in learning}
+        for name, found in measured.items():
+            learning[name].remember(found)
         add_measured(self.storage, self.declared.study, measured, self._host)

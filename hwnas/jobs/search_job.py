@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from hwnas.core.workload import Workload
 from hwnas.host.machine import probe_environment
 from hwnas.jobs.declaring import declared_anew, declared_before, opened_store
 from hwnas.jobs.feasibility import Feasibility
-from hwnas.jobs.finalists import Finalist
+from hwnas.jobs.finalists import Finalist, measured_latencies
 from hwnas.jobs.folder import RESULT, Declared, SearchFolder
 from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.latency_models import latency_models, limits_of
@@ -128,9 +129,7 @@ class _Job:
             self._ended_early(begun_now)
             raise
         finalists = self._finalists(result)
-        # Those of the finalists among them.
-        known = {m.name: dict(m.measured) for m in self._models.values() if m.measured}
-        result = replace(result, measured={**result.measured, **known})
+        result = replace(result, measured=self._measured(result, finalists))
         winner = min(finalists, key=lambda finalist: finalist.rank, default=None)
         files = [] if winner is None else self._exported(winner)
         record = result_record(
@@ -237,6 +236,13 @@ class _Job:
         once = not may_win or finalist.verdict is Feasibility.NOT
         seeds = [self._options.seed + number for number in range(1 if once else self._options.final_seeds)]
         return trained_with_seeds(finalist, self.material, self._options, seeds, self.listener, self._note)
+
+    def _measured(self, result: SearchResult, finalists: Sequence[Finalist]) -> dict[str, Mapping[str, float]]:
+        """Name of a cost -> network -> what was measured, also of finalists that no model learns from."""
+        found = {**result.measured, **{m.name: m.measured for m in self._models.values() if m.measured}}
+        for name, own in measured_latencies(finalists).items():
+            found[name] = {**found.get(name, {}), **own}
+        return found
 
     def _exported(self, winner: Finalist) -> list[str]:
         trainer = self.material.trainer()

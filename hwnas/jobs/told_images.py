@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwnas.core.errors import UsageError
+from hwnas.core.resources import is_file
 from hwnas.exporting.declaration import read_record
 from hwnas.exporting.file_names import ARCHITECTURE
 from hwnas.training.image_data import ImageData
@@ -32,10 +33,12 @@ class ToldImages:
         """Of a folder; None where the name is not that of a folder with a network.
 
         Raises:
-            UsageError: Its file cannot be read.
+            UsageError: Its file cannot be looked at or read.
         """
+        if name.startswith("space:"):
+            return None  # an architecture may be longer than the name of any file
         path = Path(name) / ARCHITECTURE
-        return cls.read(path) if path.is_file() else None
+        return cls.read(path) if is_file(path) else None
 
     @classmethod
     def read(cls, path: Path) -> ToldImages:

@@ -10,6 +10,7 @@ nothing: they are refused.) Nothing of NNI is patched: the method is replaced in
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -39,11 +40,12 @@ class LatencyPenalty(ExpectationProfilerPenalty):
         **settings: NNI's ``nonlinear`` and ``aggregate``.
 
     Raises:
-        UsageError: The baseline is not positive.
+        UsageError: The baseline is no positive number.
     """
 
     def __init__(self, profiler: LatencyProfiler, baseline: float, scale: float = 1.0, **settings: Any) -> None:
-        if not baseline > 0:
+        # An infinite one would be no penalty at all.
+        if not 0 < baseline < math.inf:
             raise UsageError(f"the baseline is {baseline}", "Give seconds above 0")
         super().__init__(profiler, baseline, scale, **settings)
         # Known to torch, so that it moves to the device where the supernet trains.

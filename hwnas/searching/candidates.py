@@ -55,7 +55,7 @@ def candidates(
         within = short <= 0
         if within.sum() >= _ENOUGH:
             break
-        # Half of the parents are the nearest to the limits, the others are within them.
+        # Those that are furthest within the limits and, where these are few, the nearest to them.
         near = pool[np.argsort(short, kind="stable")[:_PARENTS]]
         pool = distinct(np.vstack([pool, codes.mutants(near, _NEAR, rng)]))
     return pool

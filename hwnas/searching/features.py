@@ -79,10 +79,11 @@ class Features:
         """Remember what was described.
 
         Args:
-            rows: Different ones, none of them known.
+            rows: None of them known.
             groups: Theirs.
         """
-        start = len(self._places_of)
+        # Not how many are known: of equal rows, each has a place here.
+        start = len(self._kept[0]) if self._kept else 0
         self._places_of.update({key: start + i for i, key in enumerate(keys(rows))})
         single = [group.astype(np.float32) for group in groups]
         pairs = zip(self._kept, single, strict=True)

@@ -18,6 +18,9 @@ class Listener:
             left_behind: Trials of dead processes, whose networks are tried again.
         """
 
+    def spent(self, seconds: float) -> None:
+        """What evaluations of earlier runs have taken, which counts where time is limited [s]."""
+
     def started(self, number: int, text: str, judgement: Judgement) -> None:
         """A network within the limits is about to be evaluated.
 

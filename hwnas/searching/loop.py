@@ -85,8 +85,9 @@ class Loop:
         self._codes = codes_of(task.space)
         # It draws at random and no more: it never has as many accuracies as it wants to begin with.
         self._drawing = Suggester(task.space, limits=task.limits, seed=task.seed, startup=2**62, entrants=1)
-        #: Trials that have an accuracy, by the compact text of their network.
+        #: Trials that were evaluated to their end, and those given up, by the compact text of their network.
         self._complete: dict[str, Trial] = {}
+        self._given_up: dict[str, Trial] = {}
         #: The last trial of every network, whatever became of it but for those that are queued again.
         self._last: dict[str, Trial] = {}
         self._again: set[int] = set()
@@ -114,6 +115,7 @@ class Loop:
             self._count(trial)
         if trials:
             self._listener.resumed(self._evaluations, len(left_behind))
+            self._listener.spent(sum(self._spent_s.values()))
         elif self._task.limits:
             # A limit that nothing holds is one line, and no study full of networks beyond it.
             self._drawn_row()
@@ -142,7 +144,7 @@ class Loop:
                 with quiet():
                     trial = self._study.ask(self._distributions)
             except NothingLeft as nothing:
-                self._forget_unasked()
+                self._forget(nothing)
                 if not self._evaluations:
                     raise
                 return nothing.message
@@ -217,11 +219,10 @@ class Loop:
         """Whether a network was tried already."""
         return self._text(architecture) in self._last
 
-    def _forget_unasked(self) -> None:
-        """A trial that a sampler had nothing for."""
-        for trial in self._study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,)):
-            if not trial.params:
-                self._study.tell(trial.number, state=OptunaState.FAIL)
+    def _forget(self, nothing: NothingLeft) -> None:
+        """End the trial that a sampler had nothing for; not one that another process was just asked for."""
+        if nothing.trial is not None:
+            self._study.tell(nothing.trial, state=OptunaState.FAIL)
 
     def _tried_out(self, trial: optuna.Trial) -> HwnasError | None:
         """One trial from its suggestion to its end; gives the error with which the evaluation failed."""
@@ -245,9 +246,11 @@ class Loop:
         if not judgement.feasible:
             self._end(trial, OptunaState.PRUNED)
             return None
-        if text in self._complete:
-            twin = self._complete[text]
-            self._end(trial, OptunaState.COMPLETE, twin.accuracy, judgement, repeats=twin.number)
+        twin = self._complete.get(text) or self._given_up.get(text)
+        if twin is not None:
+            state = OptunaState.COMPLETE if twin.state is TrialState.COMPLETE else OptunaState.PRUNED
+            accuracy = twin.accuracy if state is OptunaState.COMPLETE else None
+            self._end(trial, state, accuracy, judgement, repeats=twin.number)
             return None
         self._listener.started(trial.number, text, judgement)
         return self._evaluated(trial, architecture, judgement)
@@ -275,8 +278,8 @@ class Loop:
             evaluate, task = self._task.evaluator.evaluate, self._task
             found = evaluate(workload, seed=task.seed, epochs=task.epochs, report=report)
             clock.hear(found.seconds)
-        except Pruned:
-            self._end(trial, OptunaState.PRUNED, seconds=clock.seconds)
+        except Pruned as pruned:
+            self._end(trial, OptunaState.PRUNED, seconds=clock.seconds, note=pruned.reason)
             return None
         except UsageError:
             # What the user gave cannot be used; no other network changes that.
@@ -327,6 +330,8 @@ class Loop:
             self._last[trial.text] = trial
         if trial.state is TrialState.COMPLETE:
             self._complete.setdefault(trial.text, trial)
+        elif trial.state is TrialState.PRUNED:
+            self._given_up.setdefault(trial.text, trial)
         return trial
 
     def _drawn_row(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from hwnas.searching.learning_curves import LearningCurves, best_so_far
 from hwnas.searching.limit import Limit
 from hwnas.searching.optuna_space import architecture_of, distributions
 from hwnas.searching.optuna_trials import curves_of, is_infeasible
-from hwnas.searching.suggester import ENTRANTS, STARTUP, Row, Seen, Suggester
+from hwnas.searching.suggester import ENTRANTS, STARTUP, NothingLeft, Row, Seen, Suggester
 from hwnas.workloads.spaces.space import Space
 
 _ENDED_WELL = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
@@ -78,7 +79,12 @@ class HwnasSampler(BaseSampler):
         Raises:
             NothingLeft: Every network within the limits was tried, or there is none.
         """
-        row = self._suggester.propose(self._seen(study, trial))
+        try:
+            row = self._suggester.propose(self._seen(study, trial))
+        except NothingLeft as nothing:
+            # The trial stands in the study already, perhaps with the choices that have one option.
+            nothing.trial = trial.number
+            raise
         return self._suggester.codes.decode(row)
 
     def sample_independent(
@@ -110,7 +116,9 @@ class HwnasSampler(BaseSampler):
             else:
                 # A network that was tried twice counts with its last value.
                 rows[row] = value
-                seconds[row] = seconds_per_epoch(trial)
+                told_s = seconds_per_epoch(trial)
+                # What repeats another trial has taken no time.
+                seconds[row] = seconds.get(row, told_s) if math.isnan(told_s) else told_s
         found = np.array(list(rows), dtype=np.int64).reshape(-1, len(codes.options))
         seen = Seen(found, np.array(list(rows.values())), ruled_out, current.number)
         if not self._timed:

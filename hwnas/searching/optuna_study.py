@@ -31,6 +31,8 @@ _RUNS = "hwnas runs"
 _OWNER = "owner"
 #: Trial attribute: number of the trial that a dead process left behind.
 _AGAIN = "again"
+#: Where Optuna keeps the parameters of a trial that was queued.
+_QUEUED = "fixed_params"
 _DIGITS = 12
 #: A process' start is told from the time of the boot, which clocks that are set shift.
 _SAME_START_S = 2.0
@@ -162,8 +164,10 @@ def take_up(study: Study) -> list[int]:
         # One without an owner was just asked for, here or there.
         alive = _alive(owner) if owner else bool(others)
         if trial.state is OptunaState.RUNNING and not alive:
-            if trial.number not in queued and trial.params:
-                study.enqueue_trial(trial.params, user_attrs={_AGAIN: trial.number})
+            # One that waited in the queue may have been killed before it had its parameters.
+            params = trial.system_attrs.get(_QUEUED, trial.params)
+            if trial.number not in queued and params:
+                study.enqueue_trial(params, user_attrs={_AGAIN: trial.number})
             study.tell(trial.number, state=OptunaState.FAIL)
             dead.append(trial.number)
     return dead

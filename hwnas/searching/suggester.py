@@ -64,7 +64,13 @@ class Seen:
 
 
 class NothingLeft(UsageError):
-    """Every network within the limits was tried, or there is none."""
+    """Every network within the limits was tried, or there is none.
+
+    Attributes:
+        trial: Number of the trial that a study's sampler was asked for; None where it was none.
+    """
+
+    trial: int | None = None
 
 
 @dataclass
@@ -162,7 +168,7 @@ class Suggester:
             chance = chances(pool, self._limits)
             sure, possible = self._decided(chance)
             if not possible.any():
-                raise self._nothing_left(pool)
+                raise self._nothing_left(pool, seen)
             pool, chance, sure = pool[possible], chance[:, possible], sure[possible]
             if gain is None:
                 gain = self._drawn(pool, rng) if starting else self._gain(seen, pool, rng)
@@ -267,21 +273,38 @@ class Suggester:
             return seen.rows[front(seen.accuracies.tolist(), np.stack(costs, axis=1).tolist())]
         return seen.rows[np.argsort(-seen.accuracies, kind="stable")[:_BEST]]
 
-    def _nothing_left(self, pool: np.ndarray) -> NothingLeft:
+    def _nothing_left(self, pool: np.ndarray, seen: Seen) -> NothingLeft:
+        """Why, by the networks that are left and by those that were tried or looked at closely."""
         space = self.codes.space.name
+        others = [*map(tuple, seen.rows.tolist()), *seen.ruled_out, *self._unfit]
+        rows = np.vstack([pool, np.array(others, dtype=np.int64).reshape(-1, pool.shape[1])])
         for limit in self._limits:
-            estimate = limit.cost.screen(pool) if len(pool) else None
-            if estimate is not None and (estimate.upper(limit.confidence) > limit.at_most).all():
-                row = pool[int(np.argmin(estimate.upper(limit.confidence)))]
-                closely = limit.cost.estimate(self.codes.decode(row)) if limit.cost.closely_exact else None
-                uppers = (closely or estimate).upper(limit.confidence)
-                least = limit.cost.told(float(uppers.min()))
+            estimate = limit.cost.screen(rows) if len(rows) else None
+            if estimate is None:
+                continue
+            uppers = estimate.upper(limit.confidence)
+            beyond = uppers > limit.at_most
+            if beyond.all() and not len(seen.rows):
+                least = self._upper(limit, rows[int(np.argmin(uppers))])
+                if least > limit.at_most:
+                    return NothingLeft(
+                        f"no network of the space {space} is surely within {limit.told}; the least is "
+                        f"{limit.cost.told(least)}",
+                        "Raise the limit, or lower the confidence",
+                    )
+            if len(pool) and beyond[: len(pool)].all():
                 return NothingLeft(
-                    f"no network of the space {space} is surely within {limit.told}; the least is {least}",
-                    "Raise the limit, or lower the confidence",
+                    f"no further network of the space {space} is surely within {limit.told}", "Stop here"
                 )
         left = "is within the limits" if self._limits else "is left to try"
         return NothingLeft(f"no further network of the space {space} {left}", "Stop here")
+
+    def _upper(self, limit: Limit, row: np.ndarray) -> float:
+        """What a network costs at most, at the limit's confidence; as exactly as that can be told."""
+        closely = limit.cost.estimate(self.codes.decode(row)) if limit.cost.closely_exact else None
+        estimate = closely or limit.cost.screen(row[None])
+        assert estimate is not None  # its caller has screened the row
+        return float(estimate.upper(limit.confidence)[0])
 
 
 def _medians(cost: CostModel, rows: np.ndarray, codes: Codes) -> np.ndarray:

@@ -86,8 +86,9 @@ class Trial:
         costs: Name of a cost -> its estimate.
         violations: Name of a limited cost -> logarithm of upper end over limit; at most 0 where it holds.
         seconds: Time of the network's evaluation, that of earlier runs included [s].
-        note: Why it failed, or what it repeats.
-        repeats: Number of the trial with the same network whose accuracy it took over.
+        note: Why it failed, or was given up by its evaluator.
+        repeats: Number of the trial with the same network whose end it took over: its accuracy, or that it was
+            given up.
     """
 
     number: int

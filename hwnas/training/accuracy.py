@@ -22,7 +22,8 @@ class Accuracy:
         seconds: That they took [s], those of earlier runs included.
 
     Raises:
-        UsageError: The value is not a share, such as one in percent.
+        UsageError: The value is not a share, such as one in percent; there is no image; or the interval is none
+            of shares.
     """
 
     value: float
@@ -35,6 +36,16 @@ class Accuracy:
         # Also false for what is not a number.
         if not 0 <= self.value <= 1:
             raise UsageError(f"the accuracy {self.value} is not a share from 0 to 1", _way_out(self.value))
+        if self.n_images is not None and not self.n_images >= 1:
+            raise UsageError(
+                f"the accuracy was counted on {self.n_images} images",
+                "Give their number, or None where nobody knows it",
+            )
+        if self.interval is not None and not 0 <= self.interval[0] <= self.interval[1] <= 1:
+            raise UsageError(
+                f"the interval of the accuracy is {self.interval}",
+                "Give two shares from 0 to 1, the lower one first",
+            )
 
 
 def _way_out(value: float) -> str:

@@ -69,7 +69,7 @@ def read_folder(folder: str, image_size: int | None) -> Source:
     size = FOLDER_SIZE if image_size is None else image_size
     if not 8 <= size <= _LARGEST_SIZE:
         raise UsageError(f"the image size {size} is out of range", f"Give one from 8 to {_LARGEST_SIZE}")
-    divided = (path / "train").is_dir() and any(entry.is_dir() for entry in (path / "train").iterdir())
+    divided = _read(folder, _FOLDER_HINT, partial(_has_folders, path / "train"))
     train, names = _images(path / "train" if divided else path, size)
     others: dict[str, Part] = {}
     for part, folders in _PARTS.items() if divided else ():
@@ -78,6 +78,10 @@ def read_folder(folder: str, image_size: int | None) -> Source:
             if own != names:
                 raise UsageError(f"{found} has other classes than {path / 'train'}", _FOLDER_HINT)
     return Source(train, names, Augmentation(shift=size // 8, flip=True), **others)
+
+
+def _has_folders(path: Path) -> bool:
+    return path.is_dir() and any(entry.is_dir() for entry in path.iterdir())
 
 
 def _images(path: Path, size: int) -> tuple[Part, tuple[str, ...]]:

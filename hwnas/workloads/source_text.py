@@ -3,57 +3,58 @@
 from __future__ import annotations
 
 import inspect
-import re
-from types import CellType, CodeType, FunctionType
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import CodeType, FunctionType
+from typing import Any
 
 from torch import nn
 
-#: Of what a function closes over: values whose text says all of them.
-_TOLD = (bool, int, float, str, tuple, range)
-#: In texts of what tuples may hold.
-_ADDRESS = re.compile(" at 0x[0-9a-fA-F]+")
-#: Functions that close over functions are told no deeper than that: one may close over itself.
-_DEEPEST = 3
+#: Of a class that was typed at a prompt: attributes whose text says all of them.
+_CONSTANTS = (bool, int, float, str, range)
+
+#: A value as text.
+Told = Callable[[Any], str]
 
 
-def class_source(cls: type[nn.Module]) -> str:
-    """What a module's class is: its name with its source, or its byte code where it was typed at a prompt."""
+def class_source(cls: type[nn.Module], told: Told) -> str:
+    """What a module's class is: its name with its source, or what it holds where it was typed at a prompt.
+
+    Args:
+        cls: Not one of torch's.
+        told: Of values that its functions close over.
+    """
     name = f"{cls.__module__}.{cls.__qualname__}"
     try:
         return name + inspect.getsource(cls)
     except (OSError, TypeError):
         # Typed at a prompt: no source to be found, but byte code.
-        own = [(key, _plain_function(value)) for key, value in vars(cls).items()]
-        told = (f"{k}={_told(v, 0)}" for k, v in own if isinstance(v, FunctionType) or not k.startswith("__"))
-        return name + "".join(told)
+        return name + "".join(_typed(cls, told))
 
 
-def _plain_function(value: object) -> object:
-    """The function behind a static or class method or a property; other values as they are."""
-    return getattr(value, "__func__", getattr(value, "fget", value))
+def _typed(cls: type[nn.Module], told: Told) -> Iterator[str]:
+    for name, value in vars(cls).items():
+        if isinstance(value, property):
+            functions: tuple[Any, ...] = (value.fget, value.fset)
+        else:
+            # What static and class methods are made of, or a function itself.
+            functions = (getattr(value, "__func__", value),)
+        yield from (function_text(f, told) for f in functions if isinstance(f, FunctionType))
+        if not name.startswith("__") and isinstance(value, _CONSTANTS):
+            yield f"{name}={value!r}"
 
 
-def function_text(function: FunctionType, depth: int = 0) -> str:
-    """What a function does, without its address: its name, byte code, constants, and what it closes over.
+def function_text(function: FunctionType, told: Told) -> str:
+    """What a function does, without its address: name, byte code, constants, defaults, and what it closes over.
 
     Args:
-        function: The function.
-        depth: How many functions that closed over it were told before.
+        function: Written in Python.
+        told: Of the values that it closes over, and of its defaults.
     """
-    closed = [cell.cell_contents for cell in function.__closure__ or () if not _is_empty(cell)]
-    closed += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-    told = [text for value in closed if (text := _told(value, depth))]
-    return f"{function.__qualname__}{_code_text(function.__code__)}{told}"
-
-
-def _told(value: object, depth: int) -> str:
-    """A value that a function closes over; empty where nobody knows what it says."""
-    if isinstance(value, _TOLD):
-        return _ADDRESS.sub("", repr(value))
-    if isinstance(value, FunctionType) and depth < _DEEPEST:
-        return function_text(value, depth + 1)
-    name = getattr(value, "__qualname__", "")
-    return f"{getattr(value, '__module__', '')}.{name}" if name else ""
+    values = [*_closed_over(function), *(function.__defaults__ or ())]
+    named = sorted((function.__kwdefaults__ or {}).items())
+    said = [*map(told, values), *(f"{name}={told(value)}" for name, value in named)]
+    return f"{function.__qualname__}{_code_text(function.__code__)}{said}"
 
 
 def _code_text(code: CodeType) -> str:
@@ -70,8 +71,8 @@ def _constant(value: object) -> str:
     return repr(value)
 
 
-def _is_empty(cell: CellType) -> bool:
-    try:
-        return cell.cell_contents is None
-    except ValueError:
-        return True
+def _closed_over(function: FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        # Empty where a name is bound later.
+        with suppress(ValueError):
+            yield cell.cell_contents

@@ -69,7 +69,7 @@ def _class(kind: type[nn.Module]) -> str:
     if kind not in _sources:
         # A module's own classes, up to torch's that they are made from.
         _sources[kind] = "\n".join(
-            f"{cls.__module__}.{cls.__qualname__}" if _is_torchs(cls) else class_source(cls)
+            f"{cls.__module__}.{cls.__qualname__}" if _is_torchs(cls) else class_source(cls, _plain)
             for cls in kind.__mro__
             if cls not in (nn.Module, object)
         )
@@ -108,8 +108,9 @@ def _plain(value: Any, depth: int = 0) -> str:
         return f"{tuple(value.shape)}{value.dtype}"
     if isinstance(value, Number | str | bytes | Enum | range | slice):
         return repr(value)
-    if isinstance(value, FunctionType):
-        return function_text(value)
+    if isinstance(value, FunctionType) and depth < _DEEPEST:
+        # Deeper by two: functions may close over each other.
+        return function_text(value, lambda inner: _plain(inner, depth + 2))
     if isinstance(value, logging.Logger):
         return f"logger {value.name}"
     if depth < _DEEPEST:

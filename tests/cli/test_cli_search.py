@@ -216,3 +216,19 @@ def test_images_that_do_not_fit_are_one_line(run: Run, monkeypatch: pytest.Monke
     assert "the 1797 images of digits take 21.1 MiB at 64x64, and 977 KiB of memory are left" in err
     assert len(err.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_stopped_says_how_it_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(search_job, "search", stopped)
+    # Before there is anything to go on with, nothing is said of it.
+    code, out, err = run("--out", "mine")
+    assert code == 130
+    assert "--resume" not in out + err
+    begun = Declared(SearchOptions(), "study", "2026-01-01T00:00:00+00:00", "a.db")
+    SearchFolder(tmp_path / "mine").begin(begun)
+    code, out, _ = run("--out", "mine")
+    assert code == 130
+    assert "--resume --out mine goes on" in out

@@ -44,3 +44,18 @@ def test_networks_are_counted_where_there_are_several(options: SearchOptions, co
     assert counted in shown.getvalue()
     assert "None" not in shown.getvalue()
     assert ("networks" in shown.getvalue()) == bool(counted)
+
+
+def test_what_earlier_runs_have_spent_is_no_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    told = io.StringIO()
+    options = SearchOptions(trials=1000, budget_s=100.0)
+    progress = SearchProgress(Console(file=told, width=200), options)
+    progress.resumed(3, 0)
+    progress.spent(60.0)
+    progress.started(3, "a", Judgement({}, {}))
+    clock.now = 10.0
+    progress.ended(Trial(3, {}, "a", TrialState.COMPLETE, 0.9), 4)
+    # 30 s of the 100, and a share for the finalists.
+    assert "(about 36 s left)" in told.getvalue()

@@ -1,5 +1,7 @@
 """Quantities in and out."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from hwnas.core.units import (
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("2ms", 2e-3), ("1.5 s", 1.5), ("2h", 7200), ("30", 30), (4, 4), ("10us", 1e-5), (".5m", 30)],
+    [("2ms", 2e-3), ("1.5 s", 1.5), ("2h", 7200), ("9", 9), (4, 4), ("10us", 1e-5), (".5m", 30), (1e-5, 1e-5)],
 )
 def test_seconds(text, value):
     assert parse_seconds(text) == pytest.approx(value)
@@ -30,12 +32,12 @@ def test_bytes(text, value):
 
 
 def test_counts():
-    assert [parse_count(text) for text in ("10M", "1.5 k", "7", 8)] == [10e6, 1500, 7, 8]
+    assert [parse_count(text) for text in ("10M", "1.5 k", "7", 8, 1e17)] == [10e6, 1500, 7, 8, 1e17]
     with pytest.raises(UsageError, match="Write it like 500k"):
         parse_count("10 apples")
 
 
-@pytest.mark.parametrize("text", ["", "fast", "-3s", "3 parsecs", "1e", "nan", "1..2s"])
+@pytest.mark.parametrize("text", ["", "fast", "-3s", "3 parsecs", "1e", "nan", "1..2s", math.inf, -1e-5])
 def test_nonsense_is_refused_with_an_example(text):
     with pytest.raises(UsageError, match="Write it like"):
         parse_seconds(text)

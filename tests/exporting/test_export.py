@@ -190,3 +190,15 @@ def test_damaged_exports_are_refused(exported: Export, tmp_path: Path) -> None:
     (folder / "architecture.json").write_text("{}")
     with pytest.raises(UsageError, match="schema"):
         rebuilt(folder)
+
+
+def test_a_full_disk_is_one_line(
+    workload: Workload, network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exporting, "_write_json", full)
+    with pytest.raises(UsageError, match=r"cannot write .*out: No space left on device"):
+        export_network(workload, network, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

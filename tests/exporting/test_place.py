@@ -110,3 +110,10 @@ def test_what_killed_processes_left_goes(tmp_path: Path) -> None:
     alive.mkdir()
     fill(Place(tmp_path / "out"))
     assert names(tmp_path) == {"out", alive.name}
+
+
+def test_a_path_that_cannot_be_looked_at_is_one_line(tmp_path: Path) -> None:
+    """Here since it is too long; more often since somebody else's folder is on the way."""
+    with pytest.raises(UsageError, match="Give another --out") as caught:
+        fill(Place(tmp_path / ("x" * 300)))
+    assert "\n" not in str(caught.value)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from jobs_lab import Hearing
 
-from hwnas.core.errors import DatabaseError, HwnasError
+from hwnas.core.errors import DatabaseError, HwnasError, UsageError
 from hwnas.jobs.options import SearchOptions
 from hwnas.jobs.search_job import search
 
@@ -67,3 +67,11 @@ def test_a_database_that_cannot_be_opened_leaves_no_folder(space_file: Path, tmp
     with pytest.raises(DatabaseError):
         search(options, tmp_path / "out", db=str(tmp_path / "folder.db"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_looked_at_is_one_line(space_file: Path, tmp_path: Path) -> None:
+    """Here since its name is too long; more often since somebody else's folder is on the way."""
+    options = SearchOptions(space=str(space_file))
+    with pytest.raises(UsageError, match="cannot look at") as caught:
+        search(options, tmp_path / ("x" * 300), db=str(tmp_path / "a.db"))
+    assert "\n" not in str(caught.value)

@@ -12,6 +12,7 @@ import pytest
 from hwnas.core.errors import UsageError
 from hwnas.exporting.declaration import SCHEMA
 from hwnas.jobs import start_network as module
+from hwnas.jobs.paths import absolute
 from hwnas.jobs.start_network import start_data
 from hwnas.jobs.told_images import ToldImages
 from hwnas.training.datasets import load_data
@@ -83,3 +84,18 @@ def test_other_images_of_the_same_classes_are_told(tmp_path: Path) -> None:
     told.check(data)
     assert told.other_than(data) == "the network was trained on letters, and is fine-tuned on digits"
     assert told.other_than(replace(data, name="letters")) == ""
+
+
+def test_an_architecture_is_no_folder_however_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"space:darts:{','.join(['sep_conv_3x3'] * 40)}"
+    assert ToldImages.of(name) is None
+    assert absolute("start", name) == name
+    with pytest.raises(UsageError, match="cannot look at"):
+        ToldImages.of("x" * 300)
+    # A space of the user's own is found from elsewhere, too.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").touch()
+    (tmp_path / "found").mkdir()
+    assert absolute("start", "space:mine.yaml@1x8x8-10:a,b") == f"space:{tmp_path}/mine.yaml@1x8x8-10:a,b"
+    assert absolute("start", "found") == str(tmp_path / "found")
+    assert absolute("start", "zoo:mobilenet_v2") == "zoo:mobilenet_v2"

@@ -300,5 +300,6 @@ def test_other_strategies_of_nni_are_refused(small: PatternSpace) -> None:
 
 def test_a_penalty_needs_a_baseline(small: PatternSpace, small_table: LatencyTable) -> None:
     profiler = bridge.latency_profiler(small_table, bridge.SpaceModel(small))
-    with pytest.raises(UsageError, match=r"the baseline is 0"):
-        bridge.LatencyPenalty(profiler, 0)
+    for baseline in (0, float("inf"), float("nan")):
+        with pytest.raises(UsageError, match=rf"the baseline is {baseline}"):
+            bridge.LatencyPenalty(profiler, baseline)

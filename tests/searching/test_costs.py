@@ -134,7 +134,6 @@ def test_a_few_measurements_tell_a_space():
     error = np.log(found.median / truth.values(rows))
     assert np.abs(error).mean() < 0.06
     # Most of them are where the model thinks they may be.
-    assert np.mean(found.chance_within(1e-3 * 10) >= 0) == 1
     assert np.mean(truth.values(rows) <= found.upper(0.9)) > 0.8
     new = next(a for a in map(Codes(CELLS).decode, rows) if CELLS.compact(a) not in measured)
     before = cost.estimate(new)

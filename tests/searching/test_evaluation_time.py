@@ -1,5 +1,7 @@
 """The time of evaluations outlives the processes that have spent it."""
 
+import random
+
 import optuna
 import pytest
 from optuna.trial import TrialState as OptunaState
@@ -7,6 +9,8 @@ from optuna.trial import create_trial
 from searching_lab import Known, small_space
 
 from hwnas.searching.evaluation_time import Stopwatch, seconds_by_network
+from hwnas.searching.optuna_sampler import HwnasSampler
+from hwnas.searching.optuna_space import distributions
 from hwnas.searching.run import run_search
 from hwnas.training.accuracy import Accuracy, EpochReport
 
@@ -77,3 +81,18 @@ def test_of_trials_of_one_network_the_longest_counts():
 
     trials = [trial("a", 3.0), trial("a", 7.0), trial("b", None), trial("c", 1.0), trial("a", 5.0)]
     assert seconds_by_network(trials) == {"a": 7.0, "c": 1.0}
+
+
+def test_a_trial_that_repeats_another_takes_its_time_from_nobody(tmp_path):
+    space = small_space(tmp_path)
+    study = optuna.create_study(direction="maximize")
+    for attributes in ({"seconds": 12.0}, {"repeats": 0}):
+        trial = create_trial(
+            value=0.5,
+            params=space.sample(random.Random(0)),
+            distributions=distributions(space),
+            user_attrs=attributes,
+        )
+        study.add_trial(trial)
+    seen = HwnasSampler(space, budget_s=100.0)._seen(study, study.ask())
+    assert seen.seconds.tolist() == [12.0]

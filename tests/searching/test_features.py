@@ -91,3 +91,13 @@ def test_choices_of_one_kind_share_labels():
     assert not set(by_name["stage1.depth"]) & set(by_name["stage1.kernel"])
     # 32 is a width of both stages, and means the same there.
     assert len(set(by_name["stage1.width"]) & set(by_name["stage2.width"])) == 1
+
+
+def test_equal_rows_mix_nothing_up():
+    """Somebody may tell one network twice."""
+    codes = Codes(load_space("patterns"))
+    rows = codes.sample(40, np.random.default_rng(7))
+    told_twice = Features(codes)
+    told_twice.groups(np.vstack([rows[:10], rows[:10]]))
+    for group, other in zip(told_twice.groups(rows), Features(codes).groups(rows), strict=True):
+        np.testing.assert_array_equal(group, other)

@@ -10,6 +10,7 @@ from pathlib import Path
 import optuna
 from searching_lab import Known, small_space
 
+from hwnas.searching.codes import Codes
 from hwnas.searching.run import run_search
 from hwnas.searching.trial import TrialState
 
@@ -73,3 +74,19 @@ def test_no_finished_trial_is_lost(tmp_path, monkeypatch):
     assert not [trial for trial in result.trials if trial.state is TrialState.RUNNING]
     (left,) = running.values()
     assert left is None or evaluator.asked[0] == left
+
+
+def test_a_network_that_waited_is_not_lost(tmp_path):
+    """Its trial is killed after it has left the queue, and before it has its parameters."""
+    space, keep = small_space(tmp_path), str(tmp_path / "a.db")
+    options = {"sampler": "random", "storage": keep, "study": "s", "resume": True}
+    (first,) = run_search(space, Known(space), trials=1, **options).trials
+    codes = Codes(space)
+    waiting = next(a for a in map(codes.decode, codes.everything) if space.compact(a) != first.text)
+    study = optuna.load_study(study_name="s", storage=f"sqlite:///{keep}")
+    study.enqueue_trial(waiting)
+    assert study.ask().params == {}
+    evaluator = Known(space)
+    result = run_search(space, evaluator, trials=2, **options)
+    assert evaluator.asked == [space.compact(waiting)]
+    assert [trial.text for trial in result.complete] == [first.text, space.compact(waiting)]

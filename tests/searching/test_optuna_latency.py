@@ -96,3 +96,8 @@ def test_networks_that_cannot_be_told_are_refused(table, trial):
         Latency(table).seconds(trial, "torchvision:resnet18")
     with pytest.raises(UnknownName, match="33"):
         Latency(table).seconds(trial, {"width": 33})
+
+
+def test_a_limit_of_microseconds_may_be_a_number():
+    # Python writes it as 5e-05.
+    assert Latency(Predictor(), 50e-6).at_most_s == 50e-6

@@ -17,7 +17,7 @@ from hwnas.searching.optuna_space import distributions
 from hwnas.searching.run import run_search
 from hwnas.searching.suggester import NothingLeft
 from hwnas.searching.trial import TrialState
-from hwnas.training.accuracy import EpochReport
+from hwnas.training.accuracy import EpochReport, Pruned
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_why_there_are_fewer_evaluations_is_told(tmp_path):
     for trials, options, said in (
         (4, {}, ""),
         (9, {}, f"no further network of the space {space.name} is left to try"),
-        (9, {"limits": [limit_of(space, 0.5)]}, "within"),
+        (9, {"limits": [limit_of(space, 0.5)]}, "no further network of the space"),
         (9, {"budget_s": 0}, "the time is over"),
     ):
         result = run_search(space, Known(space), trials=trials, **options)
@@ -280,3 +280,33 @@ def test_cells_are_searched_too():
     result = run_search(CELLS, Known(CELLS), limits=[limit_of(CELLS, 0.3)], trials=12, seed=2)
     assert result.evaluations == 12
     assert result.record()["space"] == "cells"
+
+
+def test_the_end_of_a_space_leaves_no_trial_under_way(tmp_path):
+    """Its first choice has one option, which a trial has before the sampler is asked."""
+    space, keep = tiny_space(tmp_path), str(tmp_path / "a.db")
+    for _ in range(2):
+        result = run_search(space, Known(space), trials=9, storage=keep, study="s", resume=True)
+        assert result.evaluations == 4
+    study = optuna.load_study(study_name="s", storage=f"sqlite:///{keep}")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 4 + ["FAIL"] * 2
+
+
+def test_a_network_that_was_given_up_is_not_tried_again(tmp_path):
+    space = tiny_space(tmp_path)
+
+    class Poor(Known):
+        def evaluate(self, workload, **_):
+            super().evaluate(workload)
+            raise Pruned("poor")
+
+    evaluator = Poor(space)
+    result = run_search(space, evaluator, sampler="random", trials=5)
+    assert len(evaluator.asked) == len(set(evaluator.asked)) == result.evaluations == 4
+    assert "no further network" in result.ended
+    assert {trial.note for trial in result.trials if trial.evaluated} == {"poor"}
+    repeated = [trial for trial in result.trials if trial.repeats is not None]
+    assert repeated
+    for trial in repeated:
+        assert trial.state is TrialState.PRUNED
+        assert trial.text == result.trials[trial.repeats].text

@@ -111,7 +111,8 @@ def test_a_space_ends(tmp_path):
     count = int((limit.cost.values(everything(space)) <= 5e-3).sum())
     suggester = Suggester(space, limits=[limit])
     assert len(set(search(space, suggester, count))) == count
-    with pytest.raises(NothingLeft):
+    # It does not say that there is none: some were tried.
+    with pytest.raises(NothingLeft, match=r"no further network of .* is surely within latency 5\.00 ms"):
         suggester.ask()
 
 
@@ -195,3 +196,16 @@ def test_what_was_tried_elsewhere_counts():
         suggester.tell(architecture, accuracy)
     assert suggester.ask() not in (best, {**best, "node1.from0": "none"})
     assert isinstance(Sum(CELLS).screen(everything(CELLS)), Estimate)
+
+
+def test_the_least_may_be_that_of_a_network_that_was_looked_at_closely():
+    """What a close look has ruled out is nearer to the limit than what was never worth one."""
+
+    class Closely(Sum):
+        closely_exact = True
+
+        def screen(self, codes):
+            return Estimate(self.values(codes), np.full(len(codes), 0.1))
+
+    with pytest.raises(NothingLeft, match=r"latency 950 µs at 90 %; the least is 1\.00 ms"):
+        Suggester(CELLS, limits=[Limit(Closely(CELLS), 0.95e-3)]).ask()

@@ -283,3 +283,18 @@ def test_folders_that_cannot_be_used(
         UsageError, match=r"take .* at 64x64, and 9\.77 KiB of memory are left.* smaller image size"
     ):
         load_data(f"folder:{tmp_path}")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_one_line(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(names=("train", "tram"))
+    load_data(f"folder:{folder}", image_size=8)
+
+    def forbidden(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    with pytest.raises(UsageError, match=r"cannot be read: PermissionError.*Permission denied") as caught:
+        load_data(f"folder:{folder}")
+    assert "\n" not in str(caught.value)

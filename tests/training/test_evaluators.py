@@ -352,3 +352,20 @@ def test_no_torch_is_needed_to_talk_of_accuracies() -> None:
     code = "import hwnas.training.accuracy, hwnas.training.evaluators as e, sys; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert found.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("n_images", "interval", "said"),
+    [
+        (0, None, "counted on 0 images"),
+        (10, (0.7, 0.3), "interval of the accuracy is"),
+        (10, (float("nan"), 0.9), "interval of the accuracy is"),
+        (None, (0.4, 1.2), "interval of the accuracy is"),
+    ],
+)
+def test_what_is_said_of_an_accuracy_is_possible(
+    n_images: int | None, interval: tuple[float, float] | None, said: str
+) -> None:
+    """Else a search would end with it, after all its trainings."""
+    with pytest.raises(UsageError, match=said):
+        Accuracy(0.5, n_images, interval)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from hwnas.workloads.structure import structure_digest
+from hwnas.workloads.structure import structure_digest, structure_text
 
 
 @dataclass
@@ -47,15 +47,25 @@ def test_neither_weights_nor_mode_nor_gradients_change_it() -> None:
     assert structure_digest(Net()) == before
 
 
-def closing_over(inner: object) -> Callable[..., object]:
-    return lambda x: inner(x)  # type: ignore[operator]
+def _scaled(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda x: 2 * function(x)
 
 
-def with_default(value: object) -> Callable[..., object]:
-    def scaled(x: float, *, factor: object = value) -> object:
-        return (x, factor)
+def _steep(slope: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    def activation(x: torch.Tensor, *, by: float = slope) -> torch.Tensor:
+        return by * x
 
-    return scaled
+    return activation
+
+
+def _endless() -> Callable[[torch.Tensor], torch.Tensor]:
+    def one(x: torch.Tensor) -> torch.Tensor:
+        return other(x)
+
+    def other(x: torch.Tensor) -> torch.Tensor:
+        return one(x)
+
+    return one
 
 
 def _set(name: str, value: object) -> Callable[[Net], object]:
@@ -93,11 +103,11 @@ def test_what_shapes_kernels_changes_it(change: Callable[[Net], object]) -> None
         (SimpleNamespace(depth=2), SimpleNamespace(depth=3)),
         (partial(torch.pow, exponent=2), partial(torch.pow, exponent=3)),
         (lambda x: x + 1, lambda x: x + 2),
-        (closing_over(torch.relu), closing_over(torch.sigmoid)),
-        (closing_over(lambda x: x + 1), closing_over(lambda x: x + 2)),
-        (with_default(1), with_default(2)),
         (range(3), range(4)),
         ({"a": {"b": {"c": {"d": [1]}}}}, {"a": {"b": {"c": {"d": [2]}}}}),
+        (_scaled(torch.relu), _scaled(torch.sigmoid)),
+        (_scaled(lambda x: x + 1), _scaled(lambda x: x + 2)),
+        (_steep(0.1), _steep(0.2)),
     ],
 )
 def test_attributes_of_one_type_differ_by_what_they_say(one: object, other: object) -> None:
@@ -135,13 +145,6 @@ def test_what_a_class_says_of_itself_belongs_to_it() -> None:
         assert structure_digest(made(line)) != structure_digest(made(line.replace("3", "5")))
 
 
-def test_addresses_of_what_a_function_closes_over_do_not_matter() -> None:
-    nets = Net(), Net()
-    for net in nets:
-        net.config = with_default((object(),))
-    assert structure_digest(nets[0]) == structure_digest(nets[1])
-
-
 def test_a_training_changes_nothing() -> None:
     net = Net()
     before = structure_digest(net)
@@ -167,3 +170,31 @@ def test_classes_of_one_name_differ_by_their_code() -> None:
 
     assert structure_digest(made("x + 1")) != structure_digest(made("x + 2"))
     assert structure_digest(made("x + 1")) == structure_digest(made("x + 1"))
+
+
+def test_functions_are_told_by_what_they_close_over_and_not_by_where_they_are() -> None:
+    pair = _steep(0.1), torch.relu
+
+    def several(x: object, functions: object = pair) -> object:
+        return functions
+
+    for made in (lambda: _scaled(_steep(0.5)), _endless, lambda: several):
+        nets = Net(), Net()
+        nets[0].config, nets[1].config = made(), made()
+        assert structure_digest(nets[0]) == structure_digest(nets[1])
+        assert "0x" not in structure_text(nets[0], anonymous=True)
+
+
+def test_what_a_typed_class_holds_belongs_to_it() -> None:
+    def made(body: str) -> nn.Module:
+        names = {"nn": nn, "__name__": "prompt"}
+        exec(f"class Typed(nn.Module):\n    {body}\n    def forward(self, x): return self.step(x)", names)
+        module: nn.Module = names["Typed"]()  # type: ignore[operator]
+        return module
+
+    for one, other in (
+        ("step = staticmethod(lambda x: x + 1)", "step = staticmethod(lambda x: x + 2)"),
+        ("by = 1; step = lambda self, x: x * self.by", "by = 2; step = lambda self, x: x * self.by"),
+    ):
+        assert structure_digest(made(one)) != structure_digest(made(other))
+        assert structure_digest(made(one)) == structure_digest(made(one))
