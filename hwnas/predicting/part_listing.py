@@ -1,4 +1,4 @@
-"""Predicted latencies of the parts of a search space: distinct ones alone, many together, by several processes."""
+"""Predicted latencies of the parts of a search space: each listed once, many together, by several processes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from hwnas.backends.protocol import Backend, Program
 from hwnas.cache_misses.operators import operator_kind
 from hwnas.core.errors import HwnasError
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS
 from hwnas.core.kernel import Kernel
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_predictions import unseen_types
@@ -40,8 +41,8 @@ class PartListing:
     Args:
         predictor: Of a backend that this host can list kernels for.
         batch: Images in one inference.
-        processes: That list, this one among them. The others must be able to import the program that calls this, as
-            every process that Python starts.
+        processes: That list, this one among them. The others must be able to import the program that calls
+            this, as every process that Python starts.
 
     Raises:
         BackendUnavailable: The backend cannot list kernels here.
@@ -104,7 +105,7 @@ class PartListing:
 
         try:
             packed = cloudpickle.dumps(list(parts.values()))
-        except (pickle.PicklingError, TypeError):
+        except (pickle.PicklingError, *FOREIGN_CODE_ERRORS):
             return False
         predictor = self._predictor
         geometries = tuple(predictor.kernel_model.geometries)
@@ -130,10 +131,10 @@ class PartListing:
 def _listed_aside(
     packed: bytes, backend: str, threads: int, batch: int, geometries: Sequence[str]
 ) -> _Listed | None:
-    """In a process of its own; None where a part cannot be listed: in the first process it gives its reason."""
+    """In a process of its own; None where a part cannot be read or listed: the first one then says why."""
     try:
         return _listed(listing_backend(backend), pickle.loads(packed), threads, batch, geometries)
-    except HwnasError:
+    except (HwnasError, pickle.PickleError, *FOREIGN_CODE_ERRORS):
         return None
 
 

@@ -24,7 +24,7 @@ class Aside(Generic[_Asked, _Found]):
     def __init__(self, processes: int) -> None:
         self._count = max(0, processes)
         self._pool: ProcessPoolExecutor | None = None
-        # A pool of processes calls work begun that merely waits for one; a thread that waits can be told not to.
+        # What a pool of processes lets wait, it soon calls begun; what waits for a thread can be taken back.
         self._threads = ThreadPoolExecutor(max(1, self._count))
         self._asked: list[tuple[_Asked, Future[_Found | None]]] = []
 
@@ -48,7 +48,7 @@ class Aside(Generic[_Asked, _Found]):
         pool = self._started()
         if pool is None:
             return False
-        self._asked.append((asked, self._threads.submit(_done, pool, work, arguments)))
+        self._asked.append((asked, self._threads.submit(self._done, pool, work, arguments)))
         return True
 
     def taken_back(self) -> Iterator[_Asked]:
@@ -76,9 +76,7 @@ class Aside(Generic[_Asked, _Found]):
             try:
                 # Never forked: other libraries' threads run here.
                 context = get_context("spawn")
-                pool = ProcessPoolExecutor(
-                    self._count, mp_context=context, initializer=leave_signals_to_parent
-                )
+                pool = ProcessPoolExecutor(self._count, mp_context=context, initializer=leave_signals_to_parent)
                 # They end with the thread that starts them, so that is to be this one.
                 for _ in range(self._count):
                     pool.submit(_ready)
@@ -87,14 +85,14 @@ class Aside(Generic[_Asked, _Found]):
                 self._count = 0
         return self._pool
 
-
-def _done(
-    pool: ProcessPoolExecutor, work: Callable[..., _Found | None], arguments: tuple[object, ...]
-) -> _Found | None:
-    try:
-        return pool.submit(work, *arguments).result()
-    except BrokenProcessPool:
-        return None
+    def _done(
+        self, pool: ProcessPoolExecutor, work: Callable[..., _Found | None], arguments: tuple[object, ...]
+    ) -> _Found | None:
+        """In a thread: what came of work in a process; None where that has died."""
+        try:
+            return pool.submit(work, *arguments).result()
+        except BrokenProcessPool:
+            return None
 
 
 def _ready() -> None:

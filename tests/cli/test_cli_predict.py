@@ -169,7 +169,7 @@ def test_where_all_networks_are_of_one_family_it_is_said(
     monkeypatch.setattr("hwnas.predicting.training_set.family_of", lambda workload: "chains")
     code, out, _ = run("fit", "--db", measured_chains, "--trees", "3", "--out", "mine")
     assert code == 0
-    assert f"{OPENVINO}: all networks are of one family, and each was left out by itself" in out
+    assert f"{OPENVINO}: all networks are of one family, and each was predicted without itself" in out
 
 
 def test_measuring_ends_with_its_time_and_says_how_much_is_left(
