@@ -135,8 +135,8 @@ def fit(
     for training in sets:
         if len({n.family for n in training.networks}) == 1:
             console.print(
-                f"{training.backend}: all networks are of one family, and each was predicted without itself: how "
-                "well other designs are predicted is not known",
+                f"{training.backend}: all networks are of one family, and each was predicted without itself: "
+                "how well other designs are predicted is not known",
                 soft_wrap=True,
             )
     console.print(_host(made_for), soft_wrap=True)
