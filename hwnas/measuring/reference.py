@@ -101,7 +101,7 @@ def _run(
             part = change(part.double() if double else part.float())
         given.append(part)
     # Masks and labels as well: NumPy does not subtract truth values.
-    return tuple(t.double().numpy() for t in flatten(module(*given)))
+    return tuple((t if t.is_complex() else t.double()).numpy() for t in flatten(module(*given)))
 
 
 def _relative_change(one: np.ndarray, other: np.ndarray) -> float:
