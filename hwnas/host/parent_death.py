@@ -10,7 +10,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def leave_signals_to_parent() -> None:
-    """Begin a process of a pool: the one that started it decides when it ends, also where Ctrl-C reaches both."""
+    """Begin a process of a pool: who started it decides when it ends, also where Ctrl-C reaches both."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -123,7 +123,7 @@ class _Tables:
         if path.exists():
             return LatencyTable.load(path)
         self.listener.phase(f"predicting the parts of {self.space.name} for {predictor.backend}")
-        # The search compares the table with whole networks, those that are predicted and measured to begin with.
+        # The search compares it with whole networks, those that are predicted and measured to begin with.
         table = predictor.table(
             self.space,
             batch=self.batch,

@@ -1,4 +1,4 @@
-"""Predicted latencies of the parts of a search space: distinct ones alone, many together, by several processes."""
+"""Predicted latencies of the parts of a search space: each distinct one once, many together, by processes."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class PartListing:
     Args:
         predictor: Of a backend that this host can list kernels for.
         batch: Images in one inference.
-        processes: That list, this one among them. The others must be able to import the program that calls this, as
-            every process that Python starts.
+        processes: That list, this one among them. The others must be able to import the program that calls
+            this, as every process that Python starts.
 
     Raises:
         BackendUnavailable: The backend cannot list kernels here.

@@ -24,7 +24,7 @@ class Aside(Generic[_Asked, _Found]):
     def __init__(self, processes: int) -> None:
         self._count = max(0, processes)
         self._pool: ProcessPoolExecutor | None = None
-        # A pool of processes calls work begun that merely waits for one; a thread that waits can be told not to.
+        # A pool of processes calls work begun that merely waits; a thread that waits can be told not to.
         self._threads = ThreadPoolExecutor(max(1, self._count))
         self._asked: list[tuple[_Asked, Future[_Found | None]]] = []
 
@@ -76,9 +76,7 @@ class Aside(Generic[_Asked, _Found]):
             try:
                 # Never forked: other libraries' threads run here.
                 context = get_context("spawn")
-                pool = ProcessPoolExecutor(
-                    self._count, mp_context=context, initializer=leave_signals_to_parent
-                )
+                pool = ProcessPoolExecutor(self._count, mp_context=context, initializer=leave_signals_to_parent)
                 # They end with the thread that starts them, so that is to be this one.
                 for _ in range(self._count):
                     pool.submit(_ready)

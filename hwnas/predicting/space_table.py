@@ -79,7 +79,9 @@ def _asked(listing: PartListing, part: PartModule | None, *, squeezing: bool) ->
     return {p.name: (listing.ask(p.part), p.key) for p in pieces_of(part, squeezing=squeezing)}
 
 
-def _factors(space: Space, part: Part, combinations: Sequence[_Pieces], listing: PartListing) -> Iterator[Factor]:
+def _factors(
+    space: Space, part: Part, combinations: Sequence[_Pieces], listing: PartListing
+) -> Iterator[Factor]:
     """One for each piece of a part: nearly always one."""
     shape = [len(space.choice(name).options) for name in part.choices]
     for name in dict.fromkeys(name for own in combinations for name in own):

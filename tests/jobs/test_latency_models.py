@@ -37,7 +37,7 @@ def test_a_table_is_made_once_for_each_host_and_predictor(
     space, folder = load_space("patterns"), SearchFolder(tmp_path)
 
     def table(predictor: Predictor, host: str) -> LatencyTable:
-        return latency_models._table(predictor, space, 1, host, folder, Hearing())  # type: ignore[arg-type]
+        return latency_models._Tables(space, 1, host, folder, Hearing(), 1).of(predictor)  # type: ignore[arg-type]
 
     # As many networks behind both: they are told apart by what they learned.
     one, fitted_again = Predictor("one"), Predictor("two")

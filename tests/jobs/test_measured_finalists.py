@@ -34,7 +34,7 @@ class Told(CostModel):
 def test_the_front_is_of_what_was_measured(
     space_file: Path, tmp_path: Path, jobs_db: str, made_up_latencies: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_job, "latency_models", lambda options, space, *_: {BACKEND: Told(space)})
+    monkeypatch.setattr(search_job, "latency_models", lambda options, space, *_, **__: {BACKEND: Told(space)})
     options = options_for(space_file, tmp_path, measurements=0, trials=5, finalists=2)
     record = search(options, tmp_path / "out", db=jobs_db)
     measured = record["search"]["measured"][NAME]

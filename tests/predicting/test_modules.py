@@ -89,5 +89,5 @@ def test_a_module_needs_an_input(predictor: LatencyPredictor) -> None:
 
 def test_an_input_that_is_no_tensor_is_told(predictor: LatencyPredictor) -> None:
     for model in ("torchvision:resnet18", nn.Conv2d(3, 8, 3)):
-        with pytest.raises(UsageError, match="example.input is"):
+        with pytest.raises(UsageError, match=r"example.input is"):
             predictor.predict(model, (1, 3, 16, 16))  # type: ignore[arg-type]

@@ -69,5 +69,3 @@ def test_a_part_that_cannot_be_listed_elsewhere_says_why_here(
         with pytest.raises(CellError):
             listing.seconds(bad)
         assert listing.seconds(known) > 0
-
-

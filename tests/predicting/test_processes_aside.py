@@ -30,7 +30,8 @@ def test_what_is_not_taken_back_is_done_elsewhere(aside: Aside[set[str], int]) -
     found = {name: value for names, value in aside.results() for name in names}
     assert taken | found.keys() == {"a", "b"}
     assert not taken & found.keys()
-    assert found["a"] not in (None, os.getpid())
+    # A thread that was slow to begin has left it to this process.
+    assert found.get("a", 0) not in (None, os.getpid())
     assert found.get("b", 120) == 120
     assert not aside.has("b")
 
