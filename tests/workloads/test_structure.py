@@ -183,18 +183,3 @@ def test_functions_are_told_by_what_they_close_over_and_not_by_where_they_are() 
         nets[0].config, nets[1].config = made(), made()
         assert structure_digest(nets[0]) == structure_digest(nets[1])
         assert "0x" not in structure_text(nets[0], anonymous=True)
-
-
-def test_what_a_typed_class_holds_belongs_to_it() -> None:
-    def made(body: str) -> nn.Module:
-        names = {"nn": nn, "__name__": "prompt"}
-        exec(f"class Typed(nn.Module):\n    {body}\n    def forward(self, x): return self.step(x)", names)
-        module: nn.Module = names["Typed"]()  # type: ignore[operator]
-        return module
-
-    for one, other in (
-        ("step = staticmethod(lambda x: x + 1)", "step = staticmethod(lambda x: x + 2)"),
-        ("by = 1; step = lambda self, x: x * self.by", "by = 2; step = lambda self, x: x * self.by"),
-    ):
-        assert structure_digest(made(one)) != structure_digest(made(other))
-        assert structure_digest(made(one)) == structure_digest(made(one))
