@@ -1,1 +1,1 @@
-"""Contract suites that third parties subclass to test their own backends and stores."""
+"""Contract suites that third parties subclass to test their own backends, databases, spaces and evaluators."""

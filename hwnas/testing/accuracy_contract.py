@@ -53,6 +53,15 @@ class AccuracyEvaluatorContract:
         first, again = (evaluator.evaluate(workload, seed=5, epochs=EPOCHS).value for _ in range(2))
         assert first == again
 
+    def test_says_the_same_to_every_seed_where_it_says_so(
+        self, evaluator: AccuracyEvaluator, workload: Workload
+    ) -> None:
+        """One whose attribute `seeded` is False is asked once, instead of with several seeds."""
+        if getattr(evaluator, "seeded", True):
+            pytest.skip("values may depend on the seed")
+        first, other = (evaluator.evaluate(workload, seed=seed, epochs=EPOCHS).value for seed in (0, 1))
+        assert first == other
+
     def test_reports_epochs_in_their_order(self, evaluator: AccuracyEvaluator, workload: Workload) -> None:
         """Every epoch from 1 up is told, and no fewer than are counted in the end."""
         told: list[EpochReport] = []

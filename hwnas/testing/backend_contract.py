@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from hwnas.backends.protocol import Backend, Program
 from hwnas.core.errors import BackendUnavailable
+from hwnas.measuring.agreement import check_effective
 
 
 def small_network() -> torch.nn.Module:
@@ -56,11 +58,13 @@ class BackendContract:
 
     def test_names_runtime_device_and_precision(self, backend: Backend) -> None:
         """The id has three parts."""
+        assert isinstance(backend, Backend)
         assert len(backend.id.split(":")) == 3
         assert backend.description
         assert 0 < backend.tolerance < 1
         assert isinstance(backend.runs_files, bool)
         assert isinstance(backend.steady_heap, bool)
+        assert isinstance(backend.lists_kernels, bool)
 
     def test_says_how_to_get_what_is_missing(self, backend: Backend) -> None:
         """An unavailable backend names a remedy."""
@@ -86,21 +90,31 @@ class BackendContract:
         assert found.dtype == np.float32
         assert np.abs(found - expected).max() <= available.tolerance * np.abs(expected).max()
 
+    def test_refuses_a_model_file_that_it_cannot_run(self, available: Backend, tmp_path: Path) -> None:
+        """So that a campaign skips the cell instead of failing it."""
+        if available.runs_files:
+            pytest.skip(f"{available.id} runs model files")
+        with pytest.raises(BackendUnavailable):
+            available.compile(Program((small_input(1),), path=tmp_path / "network.onnx"), threads=1)
+
     def test_runs_again_with_the_same_result(self, available: Backend) -> None:
-        """Nothing is left over from one run to the next."""
+        """Nothing is left over from one run to the next, and outputs are copies, which stay as they are."""
         session = available.compile(Program((small_input(),), small_network()), threads=1)
         session.run()
         first = session.outputs()[0]
         session.run()
-        np.testing.assert_array_equal(first, session.outputs()[0])
+        again = session.outputs()[0]
+        assert not np.shares_memory(first, again)
+        np.testing.assert_array_equal(first, again)
 
     def test_reads_back_what_took_effect(self, available: Backend) -> None:
-        """Effective settings can be stored and name the precision."""
+        """Effective settings can be stored; threads, streams and precision are those asked for."""
         session = available.compile(Program((small_input(1),), small_network()), threads=1)
         session.run()
         effective = session.effective()
         assert json.loads(json.dumps(dict(effective)))
         assert effective["precision"]
+        check_effective(available.id, 1, effective)
 
     def test_tells_what_preparing_took(self, available: Backend) -> None:
         """Seconds, or None without such a step."""
@@ -148,15 +162,16 @@ class BackendContract:
         assert sum("conv" in s.type for s in flow.steps) >= 3
 
     def test_lists_the_kernels_that_would_run(self, available: Backend) -> None:
-        """The same types on the same shapes as those that ran, from weights that mean nothing."""
+        """The types and shapes of those that run, whatever the weights; or it refuses, as it says."""
         unlike = small_network()
         with torch.no_grad():
             for parameter in unlike.parameters():
                 parameter.fill_(0.5)
-        try:
-            listed = available.list_kernels(Program((small_input(1),), unlike), 1)
-        except BackendUnavailable as error:
-            pytest.skip(str(error))
+        if not available.lists_kernels:
+            with pytest.raises(BackendUnavailable):
+                available.list_kernels(Program((small_input(1),), unlike), 1)
+            return
+        listed = available.list_kernels(Program((small_input(1),), unlike), 1)
         session = available.compile(Program((small_input(1),), small_network()), threads=1)
         session.run()
         ran = session.kernels()

@@ -2,12 +2,13 @@
 
 import os
 
+import numpy as np
 import pytest
 import torch
 
 from hwnas.backends.protocol import Backend, Program
 from hwnas.backends.registry import BACKENDS, backend
-from hwnas.core.errors import BackendUnavailable, UnknownName, UsageError
+from hwnas.core.errors import AgreementError, BackendUnavailable, UnknownName, UsageError
 from hwnas.testing.backend_contract import BackendContract, small_input, small_network
 
 pytestmark = [
@@ -247,6 +248,50 @@ def test_every_registered_backend_is_tested_and_carries_its_own_id():
         assert isinstance(instance, Backend)
         assert instance.id == name
         assert f"Test{type(instance).__name__}" in globals()
+
+
+class _LendingSession:
+    """Gives its own buffer away, and writes the precision as nobody else does."""
+
+    def __init__(self):
+        self._buffer = np.zeros(3, np.float32)
+
+    def run(self):
+        pass
+
+    def outputs(self):
+        return [self._buffer]
+
+    def effective(self):
+        return {"threads": 1, "streams": 1, "precision": "fp32"}
+
+
+class _Careless:
+    """Takes any program, and lists kernels although it says that it cannot."""
+
+    id = "careless:cpu:fp32"
+    runs_files = lists_kernels = False
+
+    def compile(self, program, threads):
+        return _LendingSession()
+
+    def list_kernels(self, program, threads):
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("broken", "arguments"),
+    [
+        ("runs_again_with_the_same_result", 0),
+        ("reads_back_what_took_effect", 0),
+        ("refuses_a_model_file_that_it_cannot_run", 1),
+        ("lists_the_kernels_that_would_run", 0),
+    ],
+)
+def test_a_careless_backend_breaks_the_contract(broken, arguments, tmp_path):
+    test = getattr(BackendContract(), f"test_{broken}")
+    with pytest.raises((AssertionError, AgreementError, pytest.fail.Exception)):
+        test(_Careless(), *[tmp_path] * arguments)
 
 
 class _DeafCore:
