@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hwnas.core.errors import HwnasError
 from hwnas.host.lock import measuring_lock
 from hwnas.host.machine import probe_environment
 
@@ -20,6 +21,9 @@ def run(main: Callable[[argparse.Namespace], dict[str, Any]], *arguments: tuple[
     Args:
         main: Returns the figures, JSON-ready; ``passed`` says whether the bar is met.
         arguments: Further options as (flag, keywords of `add_argument`).
+
+    Raises:
+        SystemExit: `main` ended with an error of hwnas, which is told in one line.
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
@@ -27,7 +31,10 @@ def run(main: Callable[[argparse.Namespace], dict[str, Any]], *arguments: tuple[
         parser.add_argument(flag, **options)
     options = parser.parse_args()
     start = time.monotonic()
-    figures = main(options)
+    try:
+        figures = main(options)
+    except HwnasError as error:
+        raise SystemExit(str(error)) from None
     environment = probe_environment()
     figures = {
         **figures,
