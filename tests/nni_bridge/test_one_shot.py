@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,19 @@ def test_a_heavier_penalty_yields_a_faster_network(
         assert found.epochs[-1].loss < found.epochs[0].loss
         assert [epoch.number for epoch in found.epochs] == [1, 2, 3]
         assert all(sum(p.values()) == pytest.approx(1) for p in found.probabilities.values())
+
+
+def test_ctrl_c_comes_out_as_such_and_stays_heard(
+    small: PatternSpace, small_table: LatencyTable, digits: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    def interrupted(epoch: object) -> None:
+        raise KeyboardInterrupt
+
+    images, labels = (part[:128] for part in digits)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        bridge.search_one_shot(small, small_table, images, labels, epochs=2, told=interrupted)
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_the_same_seed_finds_the_same_and_draws_nothing_outside(
