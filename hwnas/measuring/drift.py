@@ -2,12 +2,14 @@
 
 Model, for the blocks b of the passes of one cell:
 
-    log(latency_b) = m_pass + slope * (index_b - index_ref) + noise_b
+    log(latency_b) = m_pass + slope * (index_b - index_pass) + level_slope * (index_pass - index_ref) + noise_b
 
-`index` is the logarithm of the canary's duration, averaged over the readings just before and just after the
-block. `m` is the logarithm of the drift-corrected latency: the latency while the canary runs at its
-reference speed. Networks feel the host unlike each other, so each cell has its own slope, shrunk towards
-what is usual when its blocks say little.
+`index_b` is the logarithm of the canary's duration, averaged over the readings just before and just after the
+block, and `index_pass` its mean over the pass. Short blocks have one slope. Of a long one, two readings at its
+ends see but a part (:func:`seen_share`), while the readings of a pass together see how fast the host was in it:
+what is not seen from block to block counts between passes, with the slope of what lasts. `m` is the logarithm
+of the drift-corrected latency: the latency while the canary runs at its reference speed. Networks feel the host
+unlike each other, so each cell has its own slope, shrunk towards what is usual when its blocks say little.
 
 A reading is a glimpse of a tenth of a millisecond, so `index_b` is a noisy witness of the speed during the
 block, and least squares would find too small a slope (attenuation). Readings some blocks away saw much of
@@ -35,6 +37,10 @@ INDEX_KERNEL = "matrix"
 USUAL_SLOPES = {"torch": 1.1, "openvino": 0.6}
 USUAL_SLOPE = 0.8
 SLOPE_SD = 0.3
+
+#: Slope of what lasts longer than a block, on the processor, and what networks differ from it: chosen on the
+#: passes of 156 cells that `hwnas fit` had measured several times, on another host than the above.
+LASTING_SLOPE, LASTING_SLOPE_SD = 0.85, 0.15
 
 #: How fast the host's speed forgets [s]: slopes of blocks of 10 ms to 1 s fell this way in the depth study.
 _FADING_S = 0.025
@@ -118,8 +124,10 @@ class DriftFit:
     """The model, fitted to one pass.
 
     Args:
-        slope: Relative slow-down of the network for a relative slow-down of the canary; of all passes.
-        slope_error: Standard error of the slope.
+        slope: Relative slow-down of the network for a relative slow-down of the canary from block to block; of
+            all passes.
+        level_slope: The same from pass to pass.
+        level_slope_error: Its standard error.
         scale: Robust standard deviation of the residuals of this pass.
         index: Canary index with outliers cut, shape ``(blocks,)`` [log s].
         tamed: log latency with residuals cut at Huber's bound, shape ``(blocks,)``: means of it
@@ -127,7 +135,8 @@ class DriftFit:
     """
 
     slope: float
-    slope_error: float
+    level_slope: float
+    level_slope_error: float
     scale: float
     index: np.ndarray
     tamed: np.ndarray
@@ -145,12 +154,17 @@ def usual_slope(backend_id: str) -> float:
     return USUAL_SLOPES.get(runtime, USUAL_SLOPE)
 
 
+def lasting_slope(backend_id: str) -> float:
+    """The slope to expect of what lasts, for a backend; 0 for devices other than the processor."""
+    return LASTING_SLOPE if usual_slope(backend_id) else 0.0
+
+
 def seen_share(block_s: float) -> float:
     """How much of what the host does during a block shows in the readings at its ends, 0 to 1.
 
     The regression of a speed's mean over a time d on the mean of its two ends, where its correlation fades as
-    exp(-t / tau) (an Ornstein-Uhlenbeck process): (2 tau / d) tanh(d / (2 tau)). Long blocks get hardly any
-    correction: a second may bring anything that two glimpses of it do not show.
+    exp(-t / tau) (an Ornstein-Uhlenbeck process): (2 tau / d) tanh(d / (2 tau)). From one long block to another
+    there is hardly any correction: a second may bring anything that two glimpses of it do not show.
 
     Args:
         block_s: Duration of a block [s].
@@ -159,12 +173,15 @@ def seen_share(block_s: float) -> float:
     return math.tanh(halves) / halves if halves > 0 else 1.0
 
 
-def fit_drift(passes: Sequence[BlockSeries], usual: float = USUAL_SLOPE) -> list[DriftFit]:
+def fit_drift(
+    passes: Sequence[BlockSeries], usual: float = USUAL_SLOPE, lasting: float = LASTING_SLOPE
+) -> list[DriftFit]:
     """Fit one slope to the passes of a cell, and a level to each.
 
     Args:
         passes: At least one, each with at least one block.
         usual: The slope to expect, see :func:`usual_slope`.
+        lasting: That of what lasts, see :func:`lasting_slope`.
     """
     indices = [_within(p.index, _MOST_SLOWDOWN) for p in passes]
     instruments = [_instrument(x) for x in indices]
@@ -181,10 +198,13 @@ def fit_drift(passes: Sequence[BlockSeries], usual: float = USUAL_SLOPE) -> list
             response += float(z @ (residual + slope * centred))
             variance += _variance_of_sum(z * residual)
         slope, error = _posterior(response, strength, variance, usual, spread)
+    level_slope = slope + (1 - share) * lasting
+    level_error = math.hypot(error, (1 - share) * LASTING_SLOPE_SD)
     fits = []
     for series, x in zip(passes, indices, strict=True):
         residual = series.log_latency - slope * x
-        fits.append(DriftFit(slope, error, _scale(residual), x, slope * x + _tame(residual)))
+        tamed = slope * x + _tame(residual)
+        fits.append(DriftFit(slope, level_slope, level_error, _scale(residual), x, tamed))
     return fits
 
 

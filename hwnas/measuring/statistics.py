@@ -19,7 +19,15 @@ from scipy.stats import t as student_t
 
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Measurement
-from hwnas.measuring.drift import BlockSeries, DriftFit, fit_drift, reference_index, robust_sd, usual_slope
+from hwnas.measuring.drift import (
+    BlockSeries,
+    DriftFit,
+    fit_drift,
+    lasting_slope,
+    reference_index,
+    robust_sd,
+    usual_slope,
+)
 from hwnas.measuring.rounds import round_medians
 
 _DRAWS = 2000
@@ -101,7 +109,8 @@ class _Pass:
 
     def sums(self, rounds: np.ndarray, centre: float) -> np.ndarray:
         """Per round: count, sum of tamed log latency corrected to `centre`; shape ``(rounds, 2)``."""
-        level = self.fit.tamed - self.fit.slope * (self.fit.index - centre)
+        # Their mean is that of the pass; by the same slope, as the scatter of the readings is the mean's error.
+        level = self.fit.tamed - self.fit.level_slope * (self.fit.index - centre)
         place = np.searchsorted(rounds, self.series.round)
         sums = np.zeros((len(rounds), 2))
         np.add.at(sums[:, 0], place, 1.0)
@@ -153,8 +162,9 @@ def _combine(
     tell little of it, so it is combined with the usual spread between processes, which counts as
     `_SPREAD_WEIGHT` more passes (the posterior mean under a scaled inverse chi-squared prior, Gelman et al.,
     Bayesian Data Analysis, 3rd ed., sec. 2.6). An error of the slope is common to all passes and moves each
-    by its own reach. The mean is that of generalised least squares for the covariance of all three, so a pass
-    which met the host far from its reference speed counts less. The interval has the shape of the
+    by its own reach. Passes weigh by the inverse of all three, so one which met the host far from its reference
+    speed counts less. (Generalised least squares, with their covariance, would follow the slope that two or
+    three passes seem to have among themselves, and carry it beyond them.) The interval has the shape of the
     draws, with the total variance and Student's t for its degrees of freedom
     (Satterthwaite, Biometrics Bulletin 2, 1946).
 
@@ -174,7 +184,7 @@ def _combine(
     seen = _variance_between(values, apart, 1 / (apart + spread**2)) if count > 1 else 0.0
     freedom_between = _SPREAD_WEIGHT + count - 1
     between = (_SPREAD_WEIGHT * spread**2 + (count - 1) * seen) / freedom_between
-    weights = np.linalg.solve(np.diag(own + between) + np.outer(reach, reach), np.ones(count))
+    weights = 1 / (apart + between)
     weights /= weights.sum()
     centre = float(weights @ values)
     within_parts = weights**2 * own
@@ -229,7 +239,8 @@ def estimate(
     index = np.concatenate([s.index for s in series])
     centre = reference_index(reference) if reference and np.any(index) else float(np.median(index))
     series = [s.near(centre) for s in series]
-    fits = fit_drift(series, usual_slope(usable[0].backend))
+    backend = usable[0].backend
+    fits = fit_drift(series, usual_slope(backend), lasting_slope(backend))
     passes = [_Pass(s, fit) for s, fit in zip(series, fits, strict=True)]
     drawn = []
     for one in passes:
@@ -239,7 +250,7 @@ def estimate(
         # The reference may lie outside the speeds that were met; an error of the slope grows with it.
         reach = centre - float(one.fit.index.mean())
         drawn.append(_Drawn(value, totals[:, 1] / totals[:, 0], len(one.rounds), reach))
-    middle, low, high = np.exp(_combine(drawn, PROCESS_SPREAD, slope_error=passes[0].fit.slope_error))
+    middle, low, high = np.exp(_combine(drawn, PROCESS_SPREAD, slope_error=passes[0].fit.level_slope_error))
     told = [(m, b) for m in usable for b in m.blocks if b.preemptions is not None]
     told_s = sum(sum(b.samples_s) * m.calls_per_sample for m, b in told)
     samples = np.concatenate([m.samples_s for m in usable])
