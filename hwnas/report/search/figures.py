@@ -9,7 +9,7 @@ from typing import Any, Literal
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
 from hwnas.report.figure_frame import Frame, Grid, Legend, new_figure, room_for_names
 from hwnas.report.figures import DrawnFigure, FigureKind
@@ -158,7 +158,11 @@ def _front(record: Record, points: Sequence[TrialPoint]) -> Figure:
     )
     if limit is not None:
         axis.axvline(limit, color=_LIMIT, linestyle="--", linewidth=1.2)
-    axis.set_xscale("log" if _wide([p.latency_ms or 0.0 for p in (*placed, *ruled_out)]) else "linear")
+    if _wide([p.latency_ms or 0.0 for p in (*placed, *ruled_out)]):
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     axis.set_xlabel(f"latency on {backend} [ms]")
     axis.set_ylabel("accuracy")
     return figure
