@@ -124,7 +124,7 @@ def search_one_shot(
     if method not in METHODS:
         raise UnknownName("one-shot method", method, METHODS)
     _check(space, images, labels, batch)
-    _check_table(space, table)
+    table.check_space(space)
     _check_numbers(epochs, warmup_epochs, scale, learning_rate, choice_learning_rate)
     images = images.float()
     with seeded(seed), quiet_logs(), warnings.catch_warnings():
@@ -201,15 +201,6 @@ def _check(space: Space, images: Tensor, labels: Tensor, batch: int) -> None:
         )
     if not 2 <= batch <= len(images) // 2:
         raise UsageError(f"the batch is {batch} of {len(images)} images", "Give 2 to half of the images")
-
-
-def _check_table(space: Space, table: LatencyTable) -> None:
-    choices = {choice.name: set(choice.options) for choice in space.choices}
-    if choices != {name: set(options) for name, options in table.choices.items()}:
-        raise UsageError(
-            f"the latency table is not one of the space {space.name}: its choices differ",
-            "Make it with LatencyPredictor.table(space)",
-        )
 
 
 def _check_numbers(

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,9 @@ from hwnas.predicting.per_choice import (
     probabilities_in_order,
     refuse_repeated,
 )
+
+if TYPE_CHECKING:
+    from hwnas.workloads.spaces.space import Space
 
 __all__ = ["Factor", "LatencyTable"]
 
@@ -56,6 +59,8 @@ class LatencyTable(nn.Module):
         batch: Number of images in the inference that takes these seconds.
         deviation: How far predictions of whole networks are from the sums: nine of ten lie within this share of
             them; None where nobody has looked.
+        space_digest: Of the space that it was made for (:attr:`hwnas.workloads.spaces.space.Space.digest`), or
+            empty.
 
     Attributes:
         choices: Name -> options.
@@ -81,10 +86,12 @@ class LatencyTable(nn.Module):
         host: str,
         batch: int,
         deviation: float | None = None,
+        space_digest: str = "",
     ) -> None:
         super().__init__()
         self.choices = checked_choices(choices)
         self.backend, self.host, self.batch, self.deviation = backend, host, batch, deviation
+        self.space_digest = space_digest
         if not (math.isfinite(constant_s) and constant_s >= 0):
             raise UsageError(f"constant_s is {constant_s}", "Give finite seconds, at least 0")
         if deviation is not None and not (math.isfinite(deviation) and deviation >= 0):
@@ -117,6 +124,27 @@ class LatencyTable(nn.Module):
         last = self._places[-1] if self._places else None
         start = last.start + math.prod(last.shape) if last else 0
         return Place(factor.name, tuple(map(names.index, factor.choices)), shape, start, factor.keys)
+
+    def check_space(self, space: Space) -> None:
+        """Refuse a space that this is no table of.
+
+        Args:
+            space: Whose networks are to be told latencies of.
+
+        Raises:
+            UsageError: It has other choices or options, or the same ones and other networks.
+        """
+        own = {name: set(options) for name, options in self.choices.items()}
+        why = ""
+        if own != {choice.name: set(choice.options) for choice in space.choices}:
+            why = "its choices differ"
+        elif self.space_digest not in ("", space.digest):
+            why = "it is of one with the same choices, but other networks, such as for images of another size"
+        if why:
+            raise UsageError(
+                f"the latency table is not one of the space {space.name}: {why}",
+                "Make it with LatencyPredictor.table(space)",
+            )
 
     @property
     def factors(self) -> tuple[Factor, ...]:
@@ -250,6 +278,7 @@ class LatencyTable(nn.Module):
             "host": self.host,
             "batch": self.batch,
             "deviation": self.deviation,
+            "space_digest": self.space_digest,
             "constant_s": self.constant_s.item(),
             "choices": [{"name": name, "options": list(o)} for name, o in self.choices.items()],
             "factors": [

@@ -111,4 +111,5 @@ def _table(
         host=f"{predictor.environment.cpu_model} ({predictor.environment.fingerprint})",
         batch=batch,
         deviation=deviation,
+        space_digest=space.digest,
     )

@@ -36,7 +36,7 @@ class TableLatency(CostModel):
         name: Of the cost; None for the backend's.
 
     Raises:
-        UsageError: The table is of other choices.
+        UsageError: The table is not one of the space.
     """
 
     unit = "s"
@@ -44,10 +44,10 @@ class TableLatency(CostModel):
     def __init__(
         self, space: Space, table: LatencyTable, *, spread: float = TABLE_SPREAD, name: str | None = None
     ) -> None:
-        choices = {choice.name: choice.options for choice in space.choices}
-        if choices != table.choices:
+        table.check_space(space)
+        if {choice.name: choice.options for choice in space.choices} != table.choices:
             raise UsageError(
-                f"the latency table is not one of the space {space.name}: its choices differ",
+                f"the latency table has the options of the space {space.name} in another order",
                 "Make it with LatencyPredictor.table(space)",
             )
         self.name = name or f"latency {table.backend}"

@@ -1,5 +1,7 @@
 """What tells costs: against counting whole networks, against a real predictor, against measurements."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +87,16 @@ def test_a_table_tells_one_and_many_the_same(space):
         assert one.spread[0] == many.spread[place] == 0.05
     with pytest.raises(UsageError, match="its choices differ"):
         TableLatency(CELLS, table_of(space))
+
+
+def test_a_table_of_other_images_is_refused(space):
+    table = table_of(space)
+    table.space_digest = space.digest
+    TableLatency(space, table)
+    larger = replace(space, input_shape=(1, 32, 32))
+    with pytest.raises(UsageError, match="the same choices, but other networks"):
+        TableLatency(larger, table)
+    assert LatencyTable.from_dict(table.to_dict()).space_digest == space.digest
 
 
 class Predictor:
