@@ -1,7 +1,7 @@
 """Latencies at one speed of the host, from what the canary says of whole passes.
 
 Reports compare arms that ran in the same round; a predictor compares networks that ran minutes or hours apart,
-at whatever speed the host had then. The correction of a cell (:mod:`hwnas.measuring.drift`) knows its blocks and
+at whatever speed the host had then. A cell's own correction (:mod:`hwnas.measuring.drift`) knows its blocks and
 its own worker's readings. Over all the blocks of a pass, and of the arms that took turns with it, there are
 dozens of readings, whose mean says how fast the host was, and many networks tell what that does to them:
 
