@@ -6,6 +6,7 @@ simulation is exact but slow, about a thousand times slower than the processor.
 
 from __future__ import annotations
 
+import compileall
 import math
 import os
 import re
@@ -143,6 +144,8 @@ class _Simulator:
         self.geometry = geometry.with_power_of_two_sets()
         self._threads = threads
         self._timeout_s = timeout_s
+        # Who first imports a module compiles it, and what that allocates moves the buffers of all that follows.
+        compileall.compile_dir(Path(__file__).parents[1], quiet=2)
         self._folder = scratch_folder()
         self._dumps = 0
         try:
