@@ -1,14 +1,16 @@
 """Is a found network more accurate than MobileNetV2 and than what random search finds under the same limit?
 
-Fashion-MNIST, the space of patterns, so many minutes of search a run, three searches each. All winners and
-MobileNetV2 at many widths are measured in one campaign; MobileNetV2 has the width that is just slower than the
-found network, and of its two forms the one that is better on the validation images. All of them are trained
-with seeds that no search has used, and told by the test images. Everything is kept in --keep, and the same
-command goes on; a search that was broken off gets what it lost on top of its time, so compare whole ones.
+Fashion-MNIST, the space of patterns, so many minutes of search a run, three searches each. After the two
+searches of a seed their winners and MobileNetV2 at many widths are measured in one campaign, and then the
+networks that ours had trained; MobileNetV2 has the width that is just slower than the found network, and of its
+two forms the one that is better on the validation images. All of them are trained with seeds that no search has
+used, and told by the test images. Everything is kept in --keep, and the same command goes on; a search that was
+broken off gets what it lost on top of its time, so compare whole ones.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from argparse import Namespace
@@ -96,19 +98,18 @@ class Judge:
 def main(options: Namespace) -> dict[str, Any]:
     keep, limit_s = Path(options.keep), options.limit_ms / 1e3
     db = str(keep / "latency.sqlite")
-    seeds = [int(seed) for seed in options.seeds.split(",")]
-    runs = {(name, seed): searched(options, keep, db, name, seed) for seed in seeds for name in SAMPLERS}
-    winners = {key: parse_model(r["winner"]["model"]) for key, r in runs.items() if r["winner"] is not None}
-    mobiles = [mobile(kind, width) for kind in KINDS for width in WIDTHS]
-    data = load_data(options.data)
-    test = TrainedEvaluator(data, folder=keep / "told", part="test")
-    with LatencyStore.open(db) as store:
-        timer = HostTimer(store, probe_environment(), 1, Silent(), "search_real")
-        print("measuring winners and widths", flush=True)
-        times = timer.close([*winners.values(), *mobiles], [BACKEND])
-        judge = Judge(times, test.on("validation"), test)
-        shares = feasible_shares(timer, [runs["hwnas", seed] for seed in seeds], limit_s)
-        rows = [compared(runs, winners, seed, judge, limit_s) for seed in seeds]
+    test = TrainedEvaluator(load_data(options.data), folder=keep / "told", part="test")
+    rows = []
+    for seed in map(int, options.seeds.split(",")):
+        done = keep / f"seed-{seed}.json"
+        if not done.exists():
+            runs = {name: searched(options, keep, db, name, seed) for name in SAMPLERS}
+            with LatencyStore.open(db) as store:
+                row = compared(store, runs, seed, test, limit_s)
+            done.write_text(json.dumps(row, indent=1))
+        rows.append(json.loads(done.read_text()))
+        print(rows[-1], flush=True)
+    shares = feasible_share([row["trained"] for row in rows])
     return {
         "limit_ms": options.limit_ms,
         "minutes": options.minutes,
@@ -139,26 +140,34 @@ def searched(options: Namespace, keep: Path, db: str, sampler: str, seed: int) -
     return search(chosen, out, db=db, resume=folder.is_search())
 
 
-def feasible_shares(timer: HostTimer, records: list[dict[str, Any]], limit_s: float) -> dict[str, Any]:
+def feasible_counts(timer: HostTimer, record: dict[str, Any], limit_s: float) -> dict[str, Any]:
     """Networks on whose training time was spent, given up or not; what cannot be measured is not feasible."""
-    trained = {
-        t["text"]: parse_model(f"space:{record['search']['space']}:{t['text']}")
-        for record in records
-        for t in record["search"]["trials"]
-        if t["state"] in ("COMPLETE", "PRUNED") and t["repeats"] is None
-    }
-    print(f"measuring {len(trained)} networks that were trained", flush=True)
-    times = timer.close(list(trained.values()), [BACKEND], settings=replace(QUICK, passes=2, max_passes=2))
-    proofs = [LatencyProof(BACKEND, times[w, BACKEND].estimate, limit_s) for w in trained.values()]
-    within = sum(p.estimate is not None and p.estimate.latency_s <= limit_s for p in proofs)
-    count = len(proofs)
-    low, high = wilson(within / count, count) if count else (0.0, 1.0)
+    networks = [parse_model(f"space:{record['search']['space']}:{t['text']}") for t in trained_trials(record)]
+    print(f"measuring {len(networks)} networks that were trained", flush=True)
+    times = timer.close(networks, [BACKEND], settings=replace(QUICK, passes=2, max_passes=2))
+    proofs = [LatencyProof(BACKEND, times[w, BACKEND].estimate, limit_s) for w in networks]
     return {
-        "networks": count,
-        "feasible_percent": round(100 * within / count, 1) if count else 0.0,
-        "interval_percent": [round(100 * low, 1), round(100 * high, 1)],
+        "networks": len(proofs),
+        "within": sum(p.estimate is not None and p.estimate.latency_s <= limit_s for p in proofs),
         "verdicts": {str(v): sum(p.verdict is v for p in proofs) for v in Feasibility},
     }
+
+
+def feasible_share(counts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of all searches together, with Wilson's 95 % interval."""
+    networks, within = (sum(found[key] for found in counts) for key in ("networks", "within"))
+    low, high = wilson(within / networks, networks) if networks else (0.0, 1.0)
+    return {
+        "networks": networks,
+        "feasible_percent": round(100 * within / networks, 1) if networks else 0.0,
+        "interval_percent": [round(100 * low, 1), round(100 * high, 1)],
+        "verdicts": {str(v): sum(found["verdicts"][str(v)] for found in counts) for v in Feasibility},
+    }
+
+
+def trained_trials(record: dict[str, Any]) -> list[dict[str, Any]]:
+    trials = record["search"]["trials"]
+    return [t for t in trials if t["state"] in ("COMPLETE", "PRUNED") and t["repeats"] is None]
 
 
 def mobile(kind: str, width: int) -> Workload:
@@ -166,25 +175,26 @@ def mobile(kind: str, width: int) -> Workload:
 
 
 def compared(
-    runs: dict[tuple[str, int], dict[str, Any]],
-    winners: dict[tuple[str, int], Workload],
-    seed: int,
-    judge: Judge,
-    limit_s: float,
+    store: LatencyStore, runs: dict[str, dict[str, Any]], seed: int, test: TrainedEvaluator, limit_s: float
 ) -> dict[str, Any]:
-    row: dict[str, Any] = {"seed": seed}
-    for name in SAMPLERS:
-        found = runs[name, seed]["search"]
-        trained = [t for t in found["trials"] if t["state"] in ("COMPLETE", "PRUNED") and t["repeats"] is None]
+    """Winners against each other and against MobileNetV2; everything is measured before anything is trained."""
+    winners = {name: parse_model(r["winner"]["model"]) for name, r in runs.items() if r["winner"] is not None}
+    timer = HostTimer(store, probe_environment(), 1, Silent(), "search_real")
+    print(f"measuring winners and widths, seed {seed}", flush=True)
+    mobiles = [mobile(kind, width) for kind in KINDS for width in WIDTHS]
+    judge = Judge(timer.close([*winners.values(), *mobiles], [BACKEND]), test.on("validation"), test)
+    row: dict[str, Any] = {"seed": seed, "trained": feasible_counts(timer, runs["hwnas"], limit_s)}
+    for name, record in runs.items():
+        trained = trained_trials(record)
         row[name] = {
-            "evaluations": found["evaluations"],
+            "evaluations": record["search"]["evaluations"],
             "given_up": sum(t["state"] == "PRUNED" for t in trained),
             "training_s": round(sum(t["seconds"] or 0.0 for t in trained)),
         }
-        if (name, seed) in winners:
-            network = winners[name, seed]
+        if name in winners:
+            network = winners[name]
             row[name] |= {
-                "model": runs[name, seed]["winner"]["model"],
+                "model": record["winner"]["model"],
                 "latency_ms": judge.latency_ms(network),
                 "verdict": judge.verdict(network, limit_s),
                 **told(judge.accuracy(network)),
@@ -198,7 +208,6 @@ def compared(
         and ours["accuracy"] > row["mobile"]["accuracy"]
         and ours["accuracy"] > others.get("accuracy", 0.0)
     )
-    print(row, flush=True)
     return row
 
 

@@ -18,8 +18,8 @@ from hwnas.core.errors import UsageError
 from hwnas.training.weights import put, read_tensors, write_tensors
 
 #: Raised where older checkpoints cannot be gone on with.
-_SCHEMA = 1
-_BEST, _MOMENTUM = "best/", "momentum/"
+_SCHEMA = 2
+_BEST, _AVERAGE, _MOMENTUM = "best/", "average/", "momentum/"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class State:
 
     Args:
         history: Of the epochs so far.
-        best: The best network's parameters and buffers; of equally good ones the last.
+        best: Parameters and buffers of the best average; of equally good ones the last.
         finished: Whether no epoch is left; the network is the best one then.
     """
 
@@ -64,6 +64,7 @@ def write_checkpoint(
     path: Path,
     state: State,
     network: nn.Module,
+    average: nn.Module,
     optimizer: torch.optim.Optimizer,
     of: Mapping[str, Any],
     about: Mapping[str, Any] | None = None,
@@ -74,6 +75,7 @@ def write_checkpoint(
         path: Replaced.
         state: After an epoch, or finished.
         network: As it is in training; the best one of a finished training.
+        average: Of the network over its training.
         optimizer: Of stochastic gradient descent with momentum.
         of: What the training is of: seed, settings, data and network.
         about: What else whoever uses the weights should know, such as how pixels are normalised; JSON-ready.
@@ -83,6 +85,7 @@ def write_checkpoint(
     """
     tensors = dict(network.state_dict())
     if not state.finished:
+        tensors |= {f"{_AVERAGE}{name}": tensor for name, tensor in average.state_dict().items()}
         if state.best_epoch < len(state.history):
             tensors |= {f"{_BEST}{name}": tensor for name, tensor in state.best.items()}
         for name, parameter in network.named_parameters():
@@ -101,13 +104,18 @@ def write_checkpoint(
 
 
 def read_checkpoint(
-    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, of: Mapping[str, Any]
+    path: Path,
+    network: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    of: Mapping[str, Any],
 ) -> State:
-    """Bring a network and its optimizer to where :func:`write_checkpoint` left them; nothing without a file.
+    """Bring a network, its average and its optimizer to where :func:`write_checkpoint` left them.
 
     Args:
-        path: Where it was written.
+        path: Where it was written; without a file there, nothing happens.
         network: Newly built, in the memory layout of the training.
+        average: A copy of it.
         optimizer: Newly made, of its parameters.
         of: What the training is of.
 
@@ -123,15 +131,17 @@ def read_checkpoint(
     for key, value in of.items():
         if told["of"].get(key) != value:
             raise UsageError(f"{path} is a checkpoint of another training: its {key} differs", again)
-    network_tensors = {name: t for name, t in tensors.items() if not name.startswith((_BEST, _MOMENTUM))}
-    put(network, network_tensors, path)
+    own = {n: t for n, t in tensors.items() if not n.startswith((_BEST, _AVERAGE, _MOMENTUM))}
+    put(network, own, path)
+    averages = _under(_AVERAGE, tensors) or own
+    put(average, averages, path)
     momentum = _under(_MOMENTUM, tensors)
     for name, parameter in network.named_parameters():
         if name in momentum:
             # The parameter's own layout: another order of the same additions would round otherwise.
-            own = torch.empty_like(parameter, requires_grad=False).copy_(momentum[name])
-            optimizer.state[parameter]["momentum_buffer"] = own
-    best = _under(_BEST, tensors) or network_tensors
+            kept = torch.empty_like(parameter, requires_grad=False).copy_(momentum[name])
+            optimizer.state[parameter]["momentum_buffer"] = kept
+    best = _under(_BEST, tensors) or averages
     return State([Epoch(**epoch) for epoch in told["history"]], best, told["finished"])
 
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 from hwnas.core.errors import OutOfMemory, TrainingDiverged, UsageError
 from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line, is_out_of_memory
 from hwnas.training.accuracy import Accuracy, EpochReport, Report
+from hwnas.training.averaging import WeightAverage
 from hwnas.training.checkpoint import Epoch, State, read_checkpoint, write_checkpoint
 from hwnas.training.image_data import ImageData, Part
 from hwnas.training.intervals import wilson
@@ -27,6 +28,8 @@ from hwnas.workloads.randomness import seeded
 
 #: Images of one batch while nothing is learned.
 _EVALUATED_AT_ONCE = 500
+#: Images that tell an average's statistics.
+_STATISTICS_IMAGES = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +37,10 @@ class Trained:
     """A network and how it came to be.
 
     Args:
-        network: In eval mode, with the weights of its best epoch on the validation images.
+        network: In eval mode, with the averaged weights of its best epoch on the validation images.
         accuracy: Of that epoch, on the validation images, which chose it.
         best_epoch: From 1.
-        history: Of all epochs.
+        history: Of all epochs; accuracies are of averages (:class:`hwnas.training.averaging.WeightAverage`).
     """
 
     network: nn.Module
@@ -133,9 +136,12 @@ class _Run:
         self._images = min(settings.epoch_images, len(data.train))
         self._steps = max(1, self._images // settings.batch)
         self._optimizer = _optimizer(network, settings)
+        self._average = WeightAverage(network)
         self.state = State()
         if checkpoint is not None:
-            self.state = read_checkpoint(checkpoint, network, self._optimizer, self._of())
+            average = self._average.network
+            self.state = read_checkpoint(checkpoint, network, average, self._optimizer, self._of())
+            self._average.go_on_at(len(self.state.history) * self._steps)
 
     def _of(self) -> dict[str, Any]:
         """What makes this training another one than others."""
@@ -149,7 +155,13 @@ class _Run:
     def _keep(self) -> None:
         if self._checkpoint is not None:
             write_checkpoint(
-                self._checkpoint, self.state, self._network, self._optimizer, self._of(), self._data.record()
+                self._checkpoint,
+                self.state,
+                self._network,
+                self._average.network,
+                self._optimizer,
+                self._of(),
+                self._data.record(),
             )
 
     def to_the_end(self, report: Report) -> None:
@@ -161,10 +173,12 @@ class _Run:
             number = len(self.state.history) + 1
             with seeded(_seed_of(self._seed, "epoch", number)), _within_memory():
                 loss = self._epoch(number)
-                found = accuracy_on(self._network, self._data, self._data.validation)
+                self._average.renew_statistics(self._plain_batches(number))
+                found = accuracy_on(self._average.network, self._data, self._data.validation)
             self.state.history.append(Epoch(loss, found.value, time.perf_counter() - begin))
             if self.state.best_epoch == number:
-                self.state.best = {name: t.clone() for name, t in self._network.state_dict().items()}
+                averaged = self._average.network.state_dict()
+                self.state.best = {name: tensor.clone() for name, tensor in averaged.items()}
             self._keep()
             report(self._told(number))
         if not self.state.finished:
@@ -219,6 +233,12 @@ class _Run:
             total += loss * len(places)
         return total / self._images
 
+    def _plain_batches(self, number: int) -> Iterator[torch.Tensor]:
+        """Some images of an epoch, not augmented."""
+        places = self._places(number)[:_STATISTICS_IMAGES]
+        for some in places.tensor_split(max(1, len(places) // self._settings.batch)):
+            yield self._data.normalised(self._data.train.images[some])
+
     def _step(self, images: torch.Tensor, labels: torch.Tensor) -> float:
         """One step of the optimizer; returns the loss, or what is not finite of loss and gradient's length."""
         self._optimizer.zero_grad()
@@ -229,6 +249,7 @@ class _Run:
         if not math.isfinite(length):
             return length
         self._optimizer.step()
+        self._average.follow(self._network)
         return float(loss.detach())
 
     def _places(self, number: int) -> torch.Tensor:

@@ -12,8 +12,8 @@ from hwnas.core.units import format_bytes
 from hwnas.host.memory import available_memory_bytes
 from hwnas.workloads.memory import weights_bytes
 
-#: Weights, momentum and the best epoch's copy stay; the gradients come as what was kept for them goes.
-_COPIES, _GRADIENTS = 3, 1
+#: Weights, momentum, average and the best epoch's copy stay; gradients come as what was kept for them goes.
+_COPIES, _GRADIENTS = 4, 1
 #: Images that take more of the memory that is left would leave none for the training.
 _MOST_IMAGES = 0.4
 

@@ -63,7 +63,7 @@ def test_a_training_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch
     network = small_network(made_up_data())
     kept = kept_bytes(network, (64, 1, 8, 8))
     assert kept is not None
-    least = 3 * weights_bytes(network) + kept
+    least = 4 * weights_bytes(network) + kept
     monkeypatch.setattr(AVAILABLE, lambda: least)
     check_training_memory(network, "it", (1, 1, 8, 8), 64)
     monkeypatch.setattr(AVAILABLE, lambda: least - 1)
