@@ -179,7 +179,7 @@ def compared(
 ) -> dict[str, Any]:
     """Winners against each other and against MobileNetV2; everything is measured before anything is trained."""
     winners = {name: parse_model(r["winner"]["model"]) for name, r in runs.items() if r["winner"] is not None}
-    timer = HostTimer(store, probe_environment(), 1, Silent(), "search_real")
+    timer = HostTimer(store, probe_environment(), 1, Silent(), f"search_real {seed}")
     print(f"measuring winners and widths, seed {seed}", flush=True)
     mobiles = [mobile(kind, width) for kind in KINDS for width in WIDTHS]
     judge = Judge(timer.close([*winners.values(), *mobiles], [BACKEND]), test.on("validation"), test)
