@@ -12,7 +12,7 @@ from hwnas.searching.limit import Limit
 #: Spaces with more combinations are not looked at as a whole.
 WALKED = 20_000
 _RANDOM, _NEAR = 1000, 1000
-#: Where fewer of the random ones are within the limits, those nearest to them are changed until more are.
+#: Where fewer of the random ones are within the limits, others are looked for until more are.
 _ENOUGH = 300
 _ROUNDS = 12
 _PARENTS = 100
@@ -55,9 +55,12 @@ def candidates(
         within = short <= 0
         if within.sum() >= _ENOUGH:
             break
-        # Those that are furthest within the limits and, where these are few, the nearest to them.
-        near = pool[np.argsort(short, kind="stable")[:_PARENTS]]
-        pool = distinct(np.vstack([pool, codes.mutants(near, _NEAR, rng)]))
+        # Any that are within, not those furthest within: among the fastest there are few that learn much.
+        parents = (
+            pool[within] if within.sum() >= _PARENTS else pool[np.argsort(short, kind="stable")[:_PARENTS]]
+        )
+        others = [codes.sample(_RANDOM, rng), codes.mutants(parents, _NEAR, rng)]
+        pool = distinct(np.vstack([pool, *others]))
     return pool
 
 

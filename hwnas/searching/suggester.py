@@ -29,6 +29,8 @@ from hwnas.workloads.spaces.space import Space
 
 #: Networks drawn at random before anything is learned.
 STARTUP = 10
+#: Where time is what is limited, this share of it, and so many networks at least.
+_STARTUP_SHARE, _FEWEST = 0.25, 5
 #: To begin with, the larger of so many random ones is tried, where accuracy alone counts.
 ENTRANTS = 2
 #: The best networks so far, whose neighbours are looked at in large spaces.
@@ -93,8 +95,8 @@ class Suggester:
         startup: Networks drawn at random before anything is learned.
         entrants: Of so many random networks the largest is drawn; 1 where all are to be equally likely.
         budget_s: Of all evaluations together [s], where their time is what is limited: then networks whose
-            evaluation takes less time come first, the more so the more time is left. None where their number
-            is.
+            evaluation takes less time come first, the more so the more time is left; and no more than five are
+            drawn at random once a quarter of it is over. None where their number is limited.
     """
 
     def __init__(
@@ -162,20 +164,22 @@ class Suggester:
         rng = np.random.default_rng([self._seed, seen.asked])
         pool = candidates(self.codes, self._limits, lambda: self._best(seen), rng)
         pool = without(pool, (*map(tuple, seen.rows.tolist()), *seen.ruled_out, *self._unfit))
-        starting = len(seen.rows) < self._startup
+        starting = self._starting(seen)
         gain: np.ndarray | None = None
         for _ in range(_MOST_UNFIT):
             chance = chances(pool, self._limits)
-            sure, possible = self._decided(chance)
+            possible = self._possible(chance)
             if not possible.any():
                 raise self._nothing_left(pool, seen)
-            pool, chance, sure = pool[possible], chance[:, possible], sure[possible]
+            pool, chance = pool[possible], chance[:, possible]
             if gain is None:
                 gain = self._drawn(pool, rng) if starting else self._gain(seen, pool, rng)
             else:
                 gain = gain[possible]
-            # To begin with, what is sure comes before what is not.
-            place = int(np.argmax(gain + sure if starting else gain * chance.prod(axis=0)))
+            likely = chance.prod(axis=0)
+            # To begin with, all networks that are within the limits are equally likely, surely so or not:
+            # the chance is their weight in drawing without replacement (Efraimidis and Spirakis 2006).
+            place = int(np.argmax(gain ** (1 / likely) if starting else gain * likely))
             if self._fit(pool[place]):
                 return np.asarray(pool[place])
             pool, gain = np.delete(pool, place, axis=0), np.delete(gain, place)
@@ -183,6 +187,12 @@ class Suggester:
             f"none of {_MOST_UNFIT} networks of the space {self.codes.space.name} is within the limits",
             "Raise them",
         )
+
+    def _starting(self, seen: Seen) -> bool:
+        """Whether networks are still drawn at random."""
+        if self._budget_s is None or len(seen.rows) < _FEWEST:
+            return len(seen.rows) < self._startup
+        return len(seen.rows) < self._startup and seen.spent_s < _STARTUP_SHARE * self._budget_s
 
     def _drawn(self, pool: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Random numbers below 1, as a rule larger ones for larger networks."""
@@ -200,20 +210,19 @@ class Suggester:
             self._unfit.add(tuple(row.tolist()))
         return fit
 
-    def _decided(self, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which networks hold all limits, and which do or could be found to by measuring or counting them.
+    def _possible(self, chance: np.ndarray) -> np.ndarray:
+        """Which networks hold all limits, or could be found to by measuring or counting them.
 
         Measurements are few: unlikely networks are worth one where there are no others.
         """
-        sure = np.ones(chance.shape[1], dtype=bool)
-        likely, possible = sure.copy(), sure.copy()
+        likely = np.ones(chance.shape[1], dtype=bool)
+        possible = likely.copy()
         for limit, row in zip(self._limits, chance, strict=True):
             within = row >= limit.confidence
-            sure &= within
             measurable = limit.cost.closely_exact or limit.cost.measurements_left > 0
             likely &= within | ((row > _LIKELY) & measurable)
             possible &= within | ((row > 1 - limit.confidence) & measurable)
-        return sure, likely if likely.any() else possible
+        return likely if likely.any() else possible
 
     def _gain(self, seen: Seen, pool: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Expected improvement of each network, in units of the surrogate's targets."""

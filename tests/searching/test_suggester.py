@@ -60,6 +60,23 @@ def test_where_time_is_limited_quick_networks_come_first_and_the_gain_decides_in
     assert last.tolist() == free.tolist()
 
 
+def test_random_networks_take_a_quarter_of_the_time():
+    rows = codes_of(CELLS).sample(10, np.random.default_rng(0))
+    accuracies = np.array([Known(CELLS).accuracy(row) for row in rows])
+    seconds = np.ones(len(rows))
+
+    def proposed(count, spent_s, budget_s=100.0):
+        seen = Seen(rows[:count], accuracies[:count], seconds=seconds[:count], spent_s=spent_s)
+        return Suggester(CELLS, seed=1, budget_s=budget_s, entrants=1).propose(seen).tolist()
+
+    # What is drawn does not depend on the time that is left, and what was learned does not where it is over.
+    drawn = proposed(5, 0.0)
+    assert proposed(5, 24.0) == drawn
+    assert proposed(4, 100.0) == proposed(4, 0.0)
+    assert proposed(9, 100.0) != proposed(9, 0.0)
+    assert proposed(5, 100.0) == proposed(5, 100.0, budget_s=50.0) != drawn
+
+
 def test_times_are_learned_and_unknown_ones_left_out():
     features = [np.arange(20.0)[:, None] / 10]
     seconds = np.exp(features[0][:, 0])
