@@ -51,7 +51,7 @@ class TrialBook:
         """Take note of a trial; gives it as it is read, None for one that nothing is known of yet.
 
         Args:
-            frozen: As it stands in the study; once, when it has ended.
+            frozen: As it stands in the study: what a search has found there, or has just ended; each once.
         """
         trial = read_trial(self._space, frozen)
         if trial is None:

@@ -96,7 +96,9 @@ def _average(average: torch.Tensor, current: torch.Tensor, steps: torch.Tensor |
 
     Args:
         average: Of the steps so far.
-        current: After the step.
+        current: After the step; what is no floating-point number is taken over as it is.
         steps: So far; the first one is taken over by torch.
     """
+    if not average.is_floating_point():
+        return current
     return torch.lerp(average, current, (_ETA + 1) / (int(steps) + 1 + _ETA))

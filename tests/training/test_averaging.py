@@ -108,3 +108,13 @@ def test_a_network_that_cannot_be_copied_is_one_line() -> None:
     with pytest.raises(UsageError, match=r"since it cannot be copied: TypeError.*copy\.deepcopy") as caught:
         WeightAverage(network)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_have_no_mean_are_taken_over() -> None:
+    network = nn.Linear(1, 1)
+    network.register_parameter("table", nn.Parameter(torch.tensor([0, 0]), requires_grad=False))
+    average = WeightAverage(network)
+    for step in range(3):
+        network.get_parameter("table").fill_(step)
+        average.follow(network)
+    assert average.network.get_parameter("table").tolist() == [2, 2]
