@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from hwnas.core.errors import HwnasError, UsageError
+from hwnas.jobs.defaults import default_of
 from hwnas.jobs.folder import Declared, SearchFolder
 from hwnas.jobs.options import SearchOptions
 from hwnas.store import LatencyStore
 from hwnas.store.location import location_text, resolve
+
+#: Options that may be others when a search goes on: it goes on for longer, or ends otherwise.
+_CHANGEABLE = ("trials", "budget_s", "finalists", "final_seeds")
 
 
 def declared_anew(
@@ -43,16 +48,17 @@ def declared_before(folder: SearchFolder, options: SearchOptions, db: str | None
 
     Args:
         folder: Of the search.
-        options: Its own, or with more trials or time.
+        options: Its own, but for trials, time, finalists and the seeds of these.
         db: As ``--db`` takes it; None for that of the search.
 
     Returns:
         As :func:`declared_anew`.
 
     Raises:
-        UsageError: There is no search, or the database is another one.
+        UsageError: There is no search, it was begun with other options, or the database is another one.
     """
     before = folder.declared()
+    _check_options(folder, before.options, options)
     if db is None and "://" not in before.db:
         place = before.db
     else:
@@ -66,6 +72,22 @@ def declared_before(folder: SearchFolder, options: SearchOptions, db: str | None
     if declared != before:
         folder.declare(declared)
     return declared, place
+
+
+def _check_options(folder: SearchFolder, begun: SearchOptions, options: SearchOptions) -> None:
+    """Refuse to go on with another search: what it found would mean something else."""
+    for option in (f.name for f in fields(SearchOptions) if f.name not in _CHANGEABLE):
+        before, asked = getattr(begun, option), getattr(options, option)
+        if asked != before and _value(option, options) != _value(option, begun):
+            raise UsageError(
+                f"the search in {folder.path} was begun with {option} {before}, not {asked}",
+                "Go on with the options that it was begun with, or begin another search in another folder",
+            )
+
+
+def _value(option: str, options: SearchOptions) -> Any:
+    found = getattr(options, option)
+    return default_of(option, options) if found is None else found
 
 
 def opened_store(folder: SearchFolder, storage: str, *, begun_now: bool) -> LatencyStore:

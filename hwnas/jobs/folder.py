@@ -16,7 +16,7 @@ from hwnas.core.resources import is_file
 from hwnas.jobs.options import SearchOptions
 
 #: Raised where older folders cannot be gone on with.
-SCHEMA = "hwnas-search-2"
+SCHEMA = "hwnas-search-3"
 RESULT = "result.json"
 #: What a user's own evaluator has told.
 ACCURACIES = "accuracies.json"

@@ -18,7 +18,7 @@ def with_absolute_paths(options: SearchOptions) -> SearchOptions:
     """The same options, every relative path made absolute; names stay names.
 
     Raises:
-        UsageError: A path cannot be looked at.
+        UsageError: A path cannot be read or looked at.
     """
     return replace(options, **{name: absolute(name, getattr(options, name)) for name in _MADE_ABSOLUTE})
 
@@ -31,7 +31,7 @@ def absolute(option: str, value: Any) -> Any:
         value: Its own.
 
     Raises:
-        UsageError: A path cannot be looked at.
+        UsageError: A path cannot be read or looked at.
     """
     make = _MADE_ABSOLUTE.get(option)
     return value if make is None or value is None else make(value)
@@ -69,7 +69,12 @@ def _space(name: str) -> str:
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
+    if not path:
+        return path  # not the working directory: whoever needs one says so
+    try:
+        return str(Path(path).expanduser().absolute())
+    except RuntimeError as error:  # ~nobody
+        raise UsageError(f"the path {path!r} cannot be read: {error}", "Check the path") from error
 
 
 _MADE_ABSOLUTE: dict[str, Callable[[str], str]] = {

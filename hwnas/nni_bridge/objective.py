@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from hwnas.core.errors import UsageError
-from hwnas.core.units import format_seconds, parse_seconds
+from hwnas.core.units import format_seconds
 from hwnas.nni_bridge.installed import nni
 from hwnas.nni_bridge.model_space import SpaceModel
+from hwnas.nni_bridge.profiler import limit_s
 from hwnas.nni_bridge.samples import architecture_of, found_space
 from hwnas.predicting.latency_table import LatencyTable
 from hwnas.workloads.spaces.choice import Architecture
@@ -52,7 +53,7 @@ class Objective:
             raise UsageError(
                 "a limit is given, but nothing that tells latencies", "Give latency, such as a table"
             )
-        self.max_latency_s = math.inf if max_latency is None else parse_seconds(max_latency)
+        self.max_latency_s = math.inf if max_latency is None else limit_s(max_latency)
         self._infeasible = infeasible
 
     def metrics(self, architecture: Architecture) -> dict[str, float]:

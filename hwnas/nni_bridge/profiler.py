@@ -138,7 +138,22 @@ def latency_filter(profiler: LatencyProfiler, most: str | float) -> Any:
         most: Such as ``"2ms"``, or seconds.
 
     Raises:
-        UsageError: Not a time.
+        UsageError: Not a time above 0.
     """
-    most_s = parse_seconds(most)
+    most_s = limit_s(most)
     return Filter(lambda model: profiler.profile(model.sample) <= most_s)
+
+
+def limit_s(most: str | float) -> float:
+    """A latency limit as a user writes it [s].
+
+    Args:
+        most: Such as ``"2ms"``, or seconds.
+
+    Raises:
+        UsageError: Not a time above 0: no network would be within it, and nobody told.
+    """
+    found = parse_seconds(most)
+    if not found > 0:
+        raise UsageError(f"the latency limit is {most}", "Give one above 0, such as 2ms")
+    return found

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import optuna
 from optuna.study import Study
-from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from hwnas.core.errors import CellError, HwnasError, UsageError
@@ -21,10 +20,11 @@ from hwnas.searching.front_measuring import FrontMeasuring
 from hwnas.searching.limit import Judgement, Limit, judge
 from hwnas.searching.listener import Listener
 from hwnas.searching.optuna_space import architecture_of, distributions
-from hwnas.searching.optuna_study import give_back, measured_key, own, queued_again, quiet, take_up
-from hwnas.searching.optuna_trials import read_trial, write_end, write_judgement
-from hwnas.searching.suggester import NothingLeft, Row, Seen, Suggester
+from hwnas.searching.optuna_study import give_back, measured_key, own, quiet, take_up
+from hwnas.searching.optuna_trials import write_end, write_judgement
+from hwnas.searching.suggester import NothingLeft, Seen, Suggester
 from hwnas.searching.trial import Trial, TrialState
+from hwnas.searching.trial_book import TrialBook
 from hwnas.training.accuracy import AccuracyEvaluator, EpochReport, Pruned
 from hwnas.workloads.spaces.choice import Architecture
 from hwnas.workloads.spaces.space import Space
@@ -85,17 +85,8 @@ class Loop:
         self._codes = codes_of(task.space)
         # It draws at random and no more: it never has as many accuracies as it wants to begin with.
         self._drawing = Suggester(task.space, limits=task.limits, seed=task.seed, startup=2**62, entrants=1)
-        #: Trials that were evaluated to their end, and those given up, by the compact text of their network.
-        self._complete: dict[str, Trial] = {}
-        self._given_up: dict[str, Trial] = {}
-        #: The last trial of every network, whatever became of it but for those that are queued again.
-        self._last: dict[str, Trial] = {}
-        self._again: set[int] = set()
-        #: Time of earlier evaluations, by the compact text of their network [s].
-        self._spent_s: dict[str, float] = {}
-        self._tried: set[Row] = set()
+        self._book = TrialBook(task.space)
         self._front = FrontMeasuring(task.traded)
-        self._evaluations = 0
         self._drawn = 0
         self._unjudged = 0
 
@@ -110,12 +101,10 @@ class Loop:
                 self._task.costs[name].remember(measured)
         left_behind = take_up(self._study)
         trials = self._study.get_trials(deepcopy=False)
-        self._again = queued_again(trials)
-        for trial in trials:
-            self._count(trial)
+        self._book.begin(trials)
         if trials:
-            self._listener.resumed(self._evaluations, len(left_behind))
-            self._listener.spent(sum(self._spent_s.values()))
+            self._listener.resumed(self._book.evaluations, len(left_behind))
+            self._listener.spent(self._book.spent_s)
         elif self._task.limits:
             # A limit that nothing holds is one line, and no study full of networks beyond it.
             self._drawn_row()
@@ -136,7 +125,7 @@ class Loop:
         """
         idle = failures = 0
         self._unjudged = 0
-        while self._evaluations < evaluations and time.monotonic() < until:
+        while self._book.evaluations < evaluations and time.monotonic() < until:
             try:
                 if idle >= _MOST_IDLE:
                     self._study.enqueue_trial(self._codes.decode(self._drawn_row()))
@@ -145,19 +134,19 @@ class Loop:
                     trial = self._study.ask(self._distributions)
             except NothingLeft as nothing:
                 self._forget(nothing)
-                if not self._evaluations:
+                if not self._book.evaluations:
                     raise
                 return nothing.message
             finally:
                 # A sampler may measure, whether it then finds something or not.
                 self._keep_measured()
-            before = self._evaluations
+            before = self._book.evaluations
             error = self._tried_out(trial)
-            idle = 0 if self._evaluations > before else idle + 1
-            failures = failures + 1 if error else 0 if self._evaluations > before else failures
+            idle = 0 if self._book.evaluations > before else idle + 1
+            failures = failures + 1 if error else 0 if self._book.evaluations > before else failures
             if error and failures >= _MOST_FAILURES:
                 raise error
-        return "" if self._evaluations >= evaluations else TIME_IS_OVER
+        return "" if self._book.evaluations >= evaluations else TIME_IS_OVER
 
     def feasible(self, architecture: Architecture) -> bool:
         """Whether a network is within all limits; one that cannot be judged is not.
@@ -168,7 +157,7 @@ class Loop:
         Raises:
             CellError: Many in a row could not be judged.
         """
-        known = self._last.get(self._text(architecture))
+        known = self._book.last(self._text(architecture))
         if known is not None:
             return known.state is not TrialState.INFEASIBLE
         try:
@@ -193,18 +182,20 @@ class Loop:
             UsageError: The evaluator cannot be used.
         """
         text = self._text(architecture)
-        if text not in self._last:
+        found = self._book.last(text)
+        if found is None:
             self._study.enqueue_trial(dict(architecture))
         # Those that an earlier run has left behind wait before it.
-        while text not in self._last:
+        while found is None:
             with quiet():
                 trial = self._study.ask(self._distributions)
             self._tried_out(trial)
-        return self._last[text]
+            found = self._book.last(text)
+        return found
 
     def finish(self) -> None:
         """Measure what is left of the front, where costs are kept small."""
-        self._front.finish(self._complete.values())
+        self._front.finish(self._book.complete)
         self._keep_measured()
 
     def _text(self, architecture: Architecture) -> str:
@@ -213,11 +204,11 @@ class Loop:
     @property
     def evaluations(self) -> int:
         """Networks evaluated so far, by earlier runs as well."""
-        return self._evaluations
+        return self._book.evaluations
 
     def knows(self, architecture: Architecture) -> bool:
         """Whether a network was tried already."""
-        return self._text(architecture) in self._last
+        return self._book.last(self._text(architecture)) is not None
 
     def _forget(self, nothing: NothingLeft) -> None:
         """End the trial that a sampler had nothing for; not one that another process was just asked for."""
@@ -246,7 +237,7 @@ class Loop:
         if not judgement.feasible:
             self._end(trial, OptunaState.PRUNED)
             return None
-        twin = self._complete.get(text) or self._given_up.get(text)
+        twin = self._book.evaluated(text)
         if twin is not None:
             state = OptunaState.COMPLETE if twin.state is TrialState.COMPLETE else OptunaState.PRUNED
             accuracy = twin.accuracy if state is OptunaState.COMPLETE else None
@@ -258,7 +249,7 @@ class Loop:
     def _evaluated(
         self, trial: optuna.Trial, architecture: dict[str, Scalar], judgement: Judgement
     ) -> HwnasError | None:
-        clock = Stopwatch(self._spent_s.get(self._text(architecture), 0.0))
+        clock = Stopwatch(self._book.seconds(self._text(architecture)))
         single = len(self._study.directions) == 1
 
         def report(progress: EpochReport) -> None:
@@ -294,7 +285,7 @@ class Loop:
             give_back(self._study, trial)
             raise
         self._end(trial, OptunaState.COMPLETE, found.value, judgement, seconds=clock.seconds)
-        if self._front.follow(self._complete.values()):
+        if self._front.follow(self._book.complete):
             self._keep_measured()
         return None
 
@@ -314,33 +305,17 @@ class Loop:
         if accuracy is not None and judgement is not None:
             medians = (judgement.estimates[cost.name].median[0] for cost in self._task.traded)
             values = [accuracy, *map(float, medians)]
-        told = self._count(self._study.tell(trial, values, state=state))
+        told = self._book.enter(self._study.tell(trial, values, state=state))
         if told is not None:
-            self._listener.ended(told, self._evaluations)
-
-    def _count(self, frozen: FrozenTrial) -> Trial | None:
-        """Take note of a trial."""
-        trial = read_trial(self._task.space, frozen)
-        if trial is None:
-            return None
-        self._tried.update(map(tuple, self._codes.encode([trial.architecture]).tolist()))
-        self._evaluations += trial.evaluated
-        self._spent_s[trial.text] = max(self._spent_s.get(trial.text, 0.0), trial.seconds or 0.0)
-        if trial.number not in self._again:
-            self._last[trial.text] = trial
-        if trial.state is TrialState.COMPLETE:
-            self._complete.setdefault(trial.text, trial)
-        elif trial.state is TrialState.PRUNED:
-            self._given_up.setdefault(trial.text, trial)
-        return trial
+            self._listener.ended(told, self._book.evaluations)
 
     def _drawn_row(self) -> np.ndarray:
         """A network within the limits that was not tried."""
         self._drawn += 1
         nothing = np.zeros((0, len(self._codes.options)), dtype=np.int64)
-        asked = len(self._tried) + self._drawn
+        asked = len(self._book.tried) + self._drawn
         try:
-            return self._drawing.propose(Seen(nothing, np.zeros(0), self._tried, asked))
+            return self._drawing.propose(Seen(nothing, np.zeros(0), self._book.tried, asked))
         finally:
             self._keep_measured()
 

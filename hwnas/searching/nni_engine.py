@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from hwnas.core.errors import CellError, HwnasError, UnknownName, UsageError
+from hwnas.core.errors import CellError, HwnasError, UnknownName
 from hwnas.searching.loop import TIME_IS_OVER, Loop
 from hwnas.searching.suggester import NothingLeft
 from hwnas.searching.trial import Trial, TrialState
@@ -92,7 +92,7 @@ class _Evaluations:
         if trial.accuracy is not None and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
             self._failures = 0
             return trial.accuracy
-        self._failures += not known
+        self._failures += not known and trial.state is TrialState.FAILED
         error = CellError(trial.note or f"trial {trial.number} is {trial.state}")
         if self._failures >= _MOST_FAILURES:
             raise _Over(error)
@@ -113,8 +113,9 @@ class _Evaluations:
             raise _Over
         try:
             return self._loop.try_out(architecture)
-        except UsageError as error:
-            # What the user gave cannot be used; NNI would take it for a trial that failed.
+        except HwnasError as error:
+            # An evaluation that fails is a trial. What comes out here ends the search, such as a database that
+            # cannot be written, and NNI would take it for a network that failed.
             raise _Over(error) from error
 
 

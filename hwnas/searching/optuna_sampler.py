@@ -131,7 +131,8 @@ def _accuracy_to_learn(trial: FrozenTrial, curves: LearningCurves, sign: float) 
     """The accuracy of a trial that has one; of a pruned one that with which it would have ended."""
     if trial.state not in _ENDED_WELL or is_infeasible(trial):
         return None
-    if trial.values:
+    # Optuna gives a trial that was given up its last accuracy for a value.
+    if trial.state is optuna.trial.TrialState.COMPLETE:
         return sign * float(trial.values[0])
     curve = best_so_far({step: sign * value for step, value in trial.intermediate_values.items()})
     if not curve:

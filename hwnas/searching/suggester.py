@@ -7,6 +7,7 @@ and cells as graphs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -145,8 +146,10 @@ class Suggester:
         """Take over what became of a network; networks that were not asked for may be told as well.
 
         Raises:
-            UsageError: Not an architecture of the space.
+            UsageError: Not an architecture of the space, or the accuracy is not a number.
         """
+        if math.isnan(accuracy):
+            raise UsageError("the accuracy is not a number", "Leave a network out whose evaluation has failed")
         space = self.codes.space
         (row,) = self.codes.encode([space.canonical(architecture)]).tolist()
         self._told.rows.append(tuple(row))

@@ -80,13 +80,16 @@ def train(
     Raises:
         OutOfMemory: The network's training does not fit into memory.
         TrainingDiverged: Loss or gradient are not finite.
-        UsageError: The network does not fit the data, or the checkpoint is of another training.
+        UsageError: The network does not fit the data or cannot be copied, or the checkpoint is of another
+            training.
     """
     chosen = settings or TrainingSettings.for_images(len(data.train))
     if checkpoint is None or not checkpoint.exists():
         check_scores(network, data)
     network.to(memory_format=torch.channels_last)
-    run = _Run(network, data, chosen, seed, checkpoint, model)
+    with _within_memory():
+        # Here the network is copied.
+        run = _Run(network, data, chosen, seed, checkpoint, model)
     try:
         run.to_the_end(report or (lambda _: None))
     finally:

@@ -62,10 +62,10 @@ def own_folder(kind: str, folder: str, hint: str) -> Path:
     """
     if not folder:
         raise UsageError(f"the data {kind} need a folder", f"Write {kind}:FOLDER. {hint}")
-    path = Path(folder).expanduser()
     try:
+        path = Path(folder).expanduser()
         there = path.is_dir()
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError for ~nobody
         raise UsageError(f"cannot look at {folder!r}: {error}", "Check the path") from error
     if not there:
         raise UsageError(f"there is no folder {folder!r} for the data {kind}", hint)

@@ -15,6 +15,8 @@ from hwnas.training.accuracy import Accuracy, Report
 
 #: Unit of a column -> what 1 is in it.
 UNITS = {"share": 1.0, "percent": 100.0}
+#: With the mark that spreadsheets put before the first column, or without.
+_ENCODING = "utf-8-sig"
 
 
 class TabularEvaluator:
@@ -76,8 +78,8 @@ class TabularEvaluator:
 
     def _open(self) -> TextIO:
         if self._path.suffix == ".gz":
-            return cast(TextIO, gzip.open(self._path, "rt", encoding="utf-8", newline=""))
-        return self._path.open(encoding="utf-8", newline="")
+            return cast(TextIO, gzip.open(self._path, "rt", encoding=_ENCODING, newline=""))
+        return self._path.open(encoding=_ENCODING, newline="")
 
     def __len__(self) -> int:
         """Architectures."""

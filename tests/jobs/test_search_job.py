@@ -134,6 +134,15 @@ def test_a_folder_is_of_one_search(finished: Finished, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_folder_of_another_version_is_not_gone_on_with(finished: Finished, tmp_path: Path) -> None:
+    """Its accuracies would mean something else: the weights of hwnas-search-2 had not been averaged."""
+    told = json.loads((finished.folder / "search.json").read_text())
+    assert told["schema"] == "hwnas-search-3"
+    (tmp_path / "search.json").write_text(json.dumps({**told, "schema": "hwnas-search-2"}))
+    with pytest.raises(UsageError, match="is of the schema 'hwnas-search-2', not hwnas-search-3"):
+        search(finished.options, tmp_path, db=finished.db, resume=True)
+
+
 def test_any_trial_has_its_weights(finished: Finished) -> None:
     folder = SearchFolder(finished.folder)
     for number in (None, 0):

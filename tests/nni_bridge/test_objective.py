@@ -118,6 +118,8 @@ def test_what_cannot_be_used_is_refused(small: PatternSpace, channel) -> None:
         bridge.Objective(small, Asked(), max_latency="2ms")
     with pytest.raises(UsageError, match=r"cannot read the quantity '2 miles'"):
         bridge.Objective(small, Asked(), latency=lambda a: 1e-3, max_latency="2 miles")
+    with pytest.raises(UsageError, match=r"the latency limit is 0ms"):
+        bridge.Objective(small, Asked(), latency=lambda a: 1e-3, max_latency="0ms")
     with pytest.raises(UsageError, match=r"the accuracy of standard,8,0,3.standard,8,1,3 is inf"):
         bridge.Objective(small, Asked(float("inf"))).metrics(sample(small, 0))
     blind = bridge.Objective(small, Asked(), latency=lambda a: float("nan"), max_latency="2ms")

@@ -110,3 +110,9 @@ def test_the_filter_lets_no_slow_network_through(small: PatternSpace, small_tabl
     assert len(ran) == 6
     assert max(ran) <= limit_s * 1.00001
     assert max(map(small_table.latency, samples(small))) > 1.1 * limit_s
+
+
+def test_a_limit_that_no_network_holds_is_refused(small: PatternSpace, small_table: LatencyTable) -> None:
+    profiler = bridge.latency_profiler(small_table, bridge.SpaceModel(small))
+    with pytest.raises(UsageError, match=r"the latency limit is 0\.0"):
+        bridge.latency_filter(profiler, 0.0)

@@ -3,12 +3,13 @@
 import pytest
 from searching_lab import Known, Sum, everything, small_space, tiny_space
 
-from hwnas.core.errors import CellError, UnknownName, UsageError
+from hwnas.core.errors import CellError, DatabaseError, UnknownName, UsageError
 from hwnas.searching.limit import Limit
 from hwnas.searching.nni_engine import NNI_SAMPLERS
 from hwnas.searching.run import run_search
 from hwnas.searching.suggester import NothingLeft
 from hwnas.searching.trial import TrialState
+from hwnas.training.accuracy import Pruned
 
 pytest.importorskip("nni")
 tuners = pytest.importorskip("hwnas.nni_bridge.tuners")
@@ -111,6 +112,29 @@ def test_an_evaluator_that_cannot_be_used_ends_it(space):
     for sampler in ("random", "tpe"):
         with pytest.raises(UsageError, match="no data folder"):
             run_search(space, Unusable(space), engine="nni", sampler=sampler, trials=5)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_what_is_no_networks_failure_ends_it(space, sampler):
+    class Gone(Sum):
+        def estimate(self, architecture):
+            raise DatabaseError("the disk is full")
+
+    with pytest.raises(DatabaseError, match="the disk is full"):
+        run_search(space, Known(space), watched=[Gone(space)], engine="nni", sampler=sampler, trials=5)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_networks_that_are_given_up_at_once_are_no_failures(space, sampler):
+    class Poor(Known):
+        def evaluate(self, workload, **_):
+            super().evaluate(workload)
+            raise Pruned("poor")
+
+    result = run_search(space, Poor(space), engine="nni", sampler=sampler, trials=7)
+    assert result.evaluations == 7
+    assert {trial.state for trial in result.trials} == {TrialState.PRUNED}
+    assert result.ended == ""
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])

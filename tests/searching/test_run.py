@@ -205,14 +205,16 @@ def test_what_was_given_up_counts_with_the_accuracy_it_would_have_ended_with(spa
     sampler = HwnasSampler(space)
     rng = random.Random(0)
     for number in range(6):
-        trial = optuna.trial.create_trial(
-            state=optuna.trial.TrialState.COMPLETE if number < 5 else optuna.trial.TrialState.PRUNED,
-            value=0.80 + 0.01 * number if number < 5 else None,
-            params=space.sample(rng),
-            distributions=distributions(space),
-            intermediate_values={1: 0.40 + 0.01 * number, **({2: 0.80 + 0.01 * number} if number < 5 else {})},
-        )
-        study.add_trial(trial)
+        study.enqueue_trial(space.sample(rng))
+        trial = study.ask(distributions(space))
+        trial.report(0.40 + 0.01 * number, 1)
+        if number < 5:
+            trial.report(0.80 + 0.01 * number, 2)
+            study.tell(trial, 0.80 + 0.01 * number)
+        else:
+            # As a search ends it: Optuna then calls the last accuracy the trial's value.
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    assert study.trials[5].value == pytest.approx(0.45)
     seen = sampler._seen(study, study.ask())
     assert sorted(seen.accuracies)[:5] == pytest.approx([0.80, 0.81, 0.82, 0.83, 0.84])
     assert max(seen.accuracies) == pytest.approx(0.85, abs=0.012)

@@ -215,6 +215,12 @@ def test_what_was_tried_elsewhere_counts():
     assert isinstance(Sum(CELLS).screen(everything(CELLS)), Estimate)
 
 
+def test_an_accuracy_that_is_no_number_is_refused():
+    suggester = Suggester(CELLS)
+    with pytest.raises(UsageError, match="not a number"):
+        suggester.tell(suggester.ask(), float("nan"))
+
+
 def test_the_least_may_be_that_of_a_network_that_was_looked_at_closely():
     """What a close look has ruled out is nearer to the limit than what was never worth one."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from torch import nn
 
+from hwnas.core.errors import UsageError
 from hwnas.training.averaging import WeightAverage
 
 
@@ -66,3 +69,52 @@ def test_statistics_are_those_of_the_averaged_weights() -> None:
     assert not any(module.training for module in average.network.modules())
     # The network itself goes on with its own.
     assert float(network.get_buffer("1.running_mean").abs().max()) == 0.0
+
+
+def test_buffers_are_the_networks_own() -> None:
+    network = nn.Linear(1, 2)
+    network.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+    average = WeightAverage(network)
+    for step in range(3):
+        with torch.no_grad():
+            network.get_buffer("mask")[0] = step
+        average.follow(network)
+    assert average.network.get_buffer("mask").tolist() == [2.0, -torch.inf]
+
+
+class _Frozen(nn.Sequential):
+    """Its normalisation keeps the statistics that it came with."""
+
+    def train(self, mode: bool = True) -> _Frozen:
+        super().train(mode)
+        self[1].eval()
+        return self
+
+
+def test_statistics_that_a_training_leaves_alone_stay() -> None:
+    network = _Frozen(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    network.get_buffer("1.running_mean").fill_(3.0)
+    network.get_buffer("1.running_var").fill_(4.0)
+    average = WeightAverage(network)
+    average.follow(network.train())
+    average.renew_statistics([torch.randn(8, 3)])
+    assert average.network.get_buffer("1.running_mean").tolist() == [3.0] * 4
+    assert average.network.get_buffer("1.running_var").tolist() == [4.0] * 4
+
+
+def test_a_network_that_cannot_be_copied_is_one_line() -> None:
+    network = nn.Linear(1, 1)
+    network.__dict__["lock"] = threading.Lock()
+    with pytest.raises(UsageError, match=r"since it cannot be copied: TypeError.*copy\.deepcopy") as caught:
+        WeightAverage(network)
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_have_no_mean_are_taken_over() -> None:
+    network = nn.Linear(1, 1)
+    network.register_parameter("table", nn.Parameter(torch.tensor([0, 0]), requires_grad=False))
+    average = WeightAverage(network)
+    for step in range(3):
+        network.get_parameter("table").fill_(step)
+        average.follow(network)
+    assert average.network.get_parameter("table").tolist() == [2, 2]

@@ -125,6 +125,7 @@ def test_unknown_names() -> None:
         ("fashion-mnist:no/where", None, "no folder 'no/where'"),
         ("cifar10:no/where", None, "no folder 'no/where'"),
         ("folder:no/where", None, "no folder 'no/where'"),
+        ("folder:~no-such-user/images", None, "cannot look at"),
         ("folder:.", 7, "image size 7"),
         ("folder:\0", None, r"no folder '.x00'|cannot look at"),
     ],

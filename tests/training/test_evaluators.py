@@ -331,6 +331,12 @@ def test_tables_that_cannot_be_read(tmp_path: Path, text: str, words: str) -> No
     assert str(path) in str(caught.value)
 
 
+def test_a_table_that_a_spreadsheet_has_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes("name,top1\r\na,0.5\r\n".encode("utf-8-sig"))
+    assert len(TabularEvaluator(path, architecture="name", accuracy="top1")) == 1
+
+
 def test_units_are_not_guessed(table: Path) -> None:
     with pytest.raises(UnknownName, match="Did you mean percent"):
         TabularEvaluator(table, architecture="name", accuracy="top1", unit="percents")

@@ -280,6 +280,13 @@ def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         train(network, data, SHORT)
 
 
+def test_too_little_memory_for_the_copies_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwnas.training.loop.WeightAverage", lambda network: torch.empty(2**50))
+    data = made_up_data()
+    with pytest.raises(OutOfMemory, match="does not fit into memory"):
+        train(small_network(data), data, SHORT)
+
+
 def test_augmentation_is_seen_in_training_and_nowhere_else() -> None:
     plain = made_up_data()
     part = made_up_part(3)
