@@ -7,6 +7,7 @@ from typing import Any
 
 from hwnas.backends.protocol import Availability, Program, Session
 from hwnas.core.errors import CellError, MissingDependency
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 from hwnas.core.kernel import Kernel
 
 
@@ -32,8 +33,12 @@ class OpenVinoArm:
         """Available where OpenVINO is installed and finds the device."""
         try:
             from hwnas.backends.openvino_session import device_availability
-        except (MissingDependency, ImportError) as error:
-            return Availability(False, str(error), "pip install openvino")
+        except MissingDependency as error:
+            return Availability(False, error.message, error.hint)
+        except FOREIGN_CODE_ERRORS as error:
+            return Availability(
+                False, f"OpenVINO cannot be imported: {in_one_line(error)}", "pip install openvino"
+            )
         return device_availability(self.device, self.remedy)
 
     def environment(self, threads: int) -> dict[str, str]:

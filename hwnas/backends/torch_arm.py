@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hwnas.backends.protocol import Availability, Program, Session
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 from hwnas.core.kernel import Kernel
 
 
@@ -24,9 +25,11 @@ class TorchArm:
         """Available wherever torch is installed with what the arm needs."""
         try:
             from hwnas.backends.torch_session import torch_availability
-        except ImportError as error:
-            return Availability(False, f"torch cannot be imported: {error}", "pip install torch")
-        return torch_availability(self.needs_mkldnn)
+
+            return torch_availability(self.needs_mkldnn)
+        except FOREIGN_CODE_ERRORS as error:
+            # Not an ImportError alone: a library of the system that torch lacks is an OSError.
+            return Availability(False, f"torch cannot be imported: {in_one_line(error)}", "pip install torch")
 
     def environment(self, threads: int) -> dict[str, str]:
         """OpenMP reads its thread count once, when its library loads."""

@@ -19,6 +19,7 @@ from hwnas.backends.protocol import Availability
 from hwnas.backends.registry import BACKENDS, backend
 from hwnas.core.environment import Cache, Environment
 from hwnas.core.errors import HwnasError, UsageError
+from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS, in_one_line
 from hwnas.core.units import format_bytes, format_seconds
 from hwnas.host.counters import CounterSource, cache_miss_sources
 from hwnas.host.lock import lock_holder, measuring_lock
@@ -73,8 +74,12 @@ def _availability(name: str) -> Availability:
     try:
         return backend(name).availability()
     except UsageError as error:
-        # A third party's entry point that does not load must not hide the other backends.
+        # A third party's entry point that does not load, or cannot tell, must not hide the other backends.
         return Availability(False, error.message, error.hint)
+    except FOREIGN_CODE_ERRORS as error:
+        return Availability(
+            False, f"asking it failed: {in_one_line(error)}", "Update or remove the package that offers it"
+        )
 
 
 def _lock_state() -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -29,6 +30,10 @@ COMMANDS = {
     "export": ("hwnas.cli.export:export", "Write a trained network as ONNX, OpenVINO IR, weights and Python."),
     "db": ("hwnas.cli.db:db", "Look into, export, import and merge latency databases."),
 }
+
+
+#: A disk that is full, and a share of one.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LazyGroup(click.Group):
@@ -80,9 +85,25 @@ def _sigterm_like_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _refuse_windows() -> None:
+    """Locks on files, signals and what is read of other processes are POSIX's here.
+
+    Raises:
+        HwnasError: This is Windows.
+    """
+    if sys.platform == "win32":
+        raise HwnasError("hwnas does not run on Windows", "Use Linux, or the Windows Subsystem for Linux")
+
+
+def _drop_output() -> None:
+    """Nobody takes what is still in the buffer: Python would end with an error of its own over it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Entry point: errors become one line and exit code 2, Ctrl-C exit code 130, SIGTERM 143."""
     try:
+        _refuse_windows()
         with _sigterm_like_ctrl_c():
             cli(standalone_mode=False)
             # Python itself would end with an error where nobody reads any more what is still in the buffer.
@@ -100,5 +121,15 @@ def main() -> None:
         sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
     except BrokenPipeError:
         # The reader (such as `head`) went away; nothing is left to say to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
+        where = error.filename or "what the output goes to"
+        click.echo(f"hwnas: no room is left for {where} ({error.strerror}). Free some space", err=True)
+        sys.exit(2)

@@ -238,7 +238,10 @@ class _Simulator:
         """Tell callgrind something; directly, since `callgrind_control` hides what fails."""
         try:
             done = subprocess.run(
-                ["vgdb", f"--pid={self._worker.pid}", *command],
+                [shutil.which("vgdb") or "vgdb", f"--pid={self._worker.pid}", *command],
+                # Valgrind and vgdb call their pipes after $LOGNAME or $USER and $HOST or $HOSTNAME: both must
+                # see the same of them, and the simulated process gets none.
+                env=inherited_variables(),
                 capture_output=True,
                 text=True,
                 errors="replace",

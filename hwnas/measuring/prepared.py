@@ -15,7 +15,7 @@ from hwnas.core.measurement import Agreement, Preparation
 from hwnas.core.workload import Workload
 from hwnas.host.allocator import heap_settings
 from hwnas.host.interruptions import read_interruptions
-from hwnas.host.runtime_variables import runtime_variables
+from hwnas.host.runtime_variables import runtime_variables, without_folders
 from hwnas.measuring.agreement import check_effective, prove_agreement
 from hwnas.measuring.reference import load_reference, reference_path
 from hwnas.measuring.warmup import warm_up
@@ -123,8 +123,8 @@ class PreparedCell:
             "agreement": asdict(self.agreement),
             "effective": {
                 **self.session.effective(),
-                "allocator": heap_settings(os.environ),
-                "variables": runtime_variables(os.environ),
+                "allocator": without_folders(heap_settings(os.environ)),
+                "variables": without_folders(runtime_variables(os.environ)),
             },
             "calls_per_sample": self._calls_per_sample,
             "call_s": self._call_s,

@@ -1,4 +1,4 @@
-"""Temporary folders that workers share, and what killed campaigns left of theirs."""
+"""Temporary folders that workers share, and what killed campaigns left of theirs; temporary files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -29,10 +30,28 @@ def scratch_folder() -> tempfile.TemporaryDirectory[str]:
         _sweep(Path(tempfile.gettempdir()))
         return tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid():010d}-", ignore_cleanup_errors=True)
     except OSError as error:
-        raise HwnasError(
-            f"no temporary folder can be made in {tempfile.gettempdir()}: {error}",
-            "Free some space there, or name another folder with TMPDIR",
-        ) from error
+        raise _no_room(error) from error
+
+
+def scratch_file() -> IO[bytes]:
+    """A file that no folder shows; it goes when it is closed.
+
+    Raises:
+        HwnasError: The folder for temporary files is full or cannot be written.
+    """
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise _no_room(error) from error
+
+
+def _no_room(error: OSError) -> HwnasError:
+    # Where no folder has room, Python has not chosen one, and its error lists those that it has tried.
+    place = f" in {tempfile.tempdir}" if tempfile.tempdir else ""
+    return HwnasError(
+        f"nothing temporary can be kept{place}: {error}",
+        "Free some space there, or name another folder with TMPDIR",
+    )
 
 
 def _sweep(parent: Path) -> None:

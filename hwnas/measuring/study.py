@@ -32,8 +32,8 @@ class Study:
 
     With a budget every campaign gets its first pass before any gets its second, the quickest campaign first;
     once the planned passes are over and cache misses are counted, what is left of the time goes to further
-    passes of the workloads with the widest intervals. Campaigns of a single pass are there to count misses and
-    get no further ones.
+    passes of the workloads with the widest intervals. Campaigns of a single pass get no further ones: they are
+    there to count misses, or one pass was all that was asked for.
 
     Args:
         campaigns: Those that share the budget.

@@ -191,6 +191,9 @@ def serve(source: IO[bytes], sink: IO[bytes]) -> None:
         except Exception as error:  # noqa: BLE001 - whatever a runtime or a user's model raises costs one cell
             answer = _failure(error)
         answer["wall_s"] = time.perf_counter() - start
+        if "error" in answer:
+            # What the command held has gone with its error.
+            _give_back_memory()
         send(sink, answer)
 
 

@@ -7,7 +7,6 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ import psutil
 from hwnas.core import errors
 from hwnas.core.errors import BackendUnavailable, CellError, CellTimeout, OutOfMemory, WorkerDied
 from hwnas.host.allocator import STEADY_HEAP
+from hwnas.measuring.scratch import scratch_file
 from hwnas.measuring.wire import receive, send
 
 #: How often a waiting campaign looks at the worker's memory. Rare, so that it disturbs nothing.
@@ -47,6 +47,7 @@ class WorkerClient:
     Raises:
         BackendUnavailable: This host cannot run the backend.
         CellError: The worker did not come up.
+        HwnasError: There is no room for temporary files.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class WorkerClient:
         self.threads = threads
         #: Seconds that the worker has spent inside commands, by command.
         self.command_s: dict[str, float] = {}
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        self._log = scratch_file()
         to_worker, self._sink = _pipe()
         self._source, from_worker = _pipe()
         self._selector = selectors.DefaultSelector()

@@ -55,6 +55,9 @@ class Database:
             DatabaseError: The database cannot be read.
         """
         with explained(self.location), self._engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                # Its usual level shows every statement what was committed last; SQLite keeps to the first look.
+                connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     def close(self) -> None:

@@ -71,7 +71,7 @@ def import_file(store: LatencyStore, path: str | Path) -> ImportResult:
             return merge(store, other)
     try:
         return _take_in(store, read(source))
-    except (EOFError, UnicodeDecodeError, zlib.error) as error:
+    except (EOFError, OverflowError, RecursionError, UnicodeDecodeError, zlib.error) as error:
         raise UsageError(
             f"{source} is damaged or not what its suffix says ({error})", "Export it again"
         ) from error

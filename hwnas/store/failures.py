@@ -32,7 +32,10 @@ _SQLITE = {
     ),
     sqlite3.SQLITE_NOTADB: ("it is not a SQLite database", "Give another file with --db"),
     sqlite3.SQLITE_CORRUPT: DAMAGED,
-    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "Check that the file exists and that you may read it"),
+    sqlite3.SQLITE_CANTOPEN: (
+        "it cannot be opened",
+        "Check that the file exists, that you may read it, and that you may write to its folder",
+    ),
     sqlite3.SQLITE_PERM: ("access is denied", "Check the permissions of the file and of its folder"),
     sqlite3.SQLITE_IOERR: ("reading or writing failed", f"Check the disk and its free space; {_KEPT}"),
     sqlite3.SQLITE_TOOBIG: ("a value is too large for it", "Measure with a smaller budget"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from hwnas.core.counter import Counter
 from hwnas.core.environment import Environment
@@ -87,7 +88,17 @@ class Writer:
                     f" pass {measurement.pass_index}, before (measurement {taken})",
                     "Start the next generation with --fresh",
                 )
-        result = self._connection.execute(insert(t.measurement), values)
+        try:
+            result = self._connection.execute(insert(t.measurement), values)
+        except IntegrityError as error:
+            if campaign_uid is None or from_json:
+                raise
+            # A server lets another host store the cell since we looked; with it this transaction is lost.
+            raise CellTakenError(
+                f"the campaign was given {measurement.workload.label} on {measurement.backend},"
+                f" pass {measurement.pass_index}, by somebody else at the same moment",
+                "Start the next generation with --fresh",
+            ) from error
         key = result.inserted_primary_key
         if measurement.kernels and key is not None:
             rows = [{"measurement_id": key[0], **part_values(k)} for k in measurement.kernels]

@@ -318,6 +318,19 @@ def test_a_device_that_does_not_answer_is_unavailable(core, words, monkeypatch):
     assert found.remedy
 
 
+def test_a_torch_that_does_not_load_is_unavailable(monkeypatch):
+    """A library of the system that it lacks is an OSError, and no ImportError."""
+
+    def broken(needs_mkldnn):
+        raise OSError("libcudart.so.13: cannot open shared object file")
+
+    monkeypatch.setattr("hwnas.backends.torch_session.torch_availability", broken)
+    found = backend("torch:cpu:fp32").availability()
+    assert not found.available
+    assert "libcudart.so.13" in found.detail
+    assert found.remedy == "pip install torch"
+
+
 def test_an_unknown_backend_lists_close_names():
     with pytest.raises(UnknownName, match="openvino:cpu:fp32"):
         backend("openvino:cpu:fp23")

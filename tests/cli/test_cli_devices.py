@@ -196,6 +196,22 @@ def test_a_broken_third_party_backend_hides_no_other(registry, monkeypatch):
     assert (found[0]["detail"], found[0]["remedy"]) == ("cannot be loaded: no acme", "Remove it")
 
 
+def test_a_third_party_backend_that_cannot_tell_hides_no_other(registry, monkeypatch):
+    class Mute(FakeBackend):
+        def availability(self) -> Availability:
+            raise OSError("libacme.so: cannot open shared object file")
+
+    found = Availability(True, "acme")
+    registry.entries = {"acme:npu": found, **registry.entries}
+    monkeypatch.setattr(
+        command, "backend", lambda name: Mute(found) if name == "acme:npu" else registry.backend(name)
+    )
+    told = run_json("--no-noise")["backends"]
+    assert [backend["available"] for backend in told] == [False, True, False]
+    assert "libacme.so" in told[0]["detail"]
+    assert told[0]["remedy"]
+
+
 def slow_check(seconds: float, progress: Callable[[float], None]) -> NoiseReport:
     for step in range(1, 11):
         progress(seconds * step / 10)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.errors import BackendUnavailable, CellError
 from hwnas.host.counters import callgrind_source
 from hwnas.measuring.callgrind import (
+    _Simulator,
     fixed_addresses,
     inherited_variables,
     parse_totals,
@@ -68,6 +70,25 @@ def test_a_simulated_process_gets_what_steers_runtimes_and_no_more(monkeypatch: 
     assert variables["PATH"] == os.defpath
 
 
+def test_both_ends_of_the_simulators_pipes_see_the_same_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are called after user and host, of which the simulated process gets no variable."""
+    names = ("LOGNAME", "USER", "HOST", "HOSTNAME")
+    for name in names:
+        monkeypatch.setenv(name, "somebody")
+    seen: list[dict[str, str]] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> SimpleNamespace:
+        seen.append(env)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    simulator = object.__new__(_Simulator)
+    monkeypatch.setattr(simulator, "_worker", SimpleNamespace(pid=1, alive=True), raising=False)
+    simulator._control("zero")
+    assert [variables.keys() & set(names) for variables in seen] == [set()]
+    assert seen[0] == inherited_variables()
+
+
 _CACHE = CacheGeometry(2**18, 16, 64)
 _PLAN = """
 backends: [torch]
@@ -89,7 +110,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _command(folder: Path) -> subprocess.CompletedProcess[str]:
     """`hwnas measure` from another shell."""
-    variables = {"HWNAS_DB": "db.sqlite", "A_VARIABLE_OF_ANOTHER_SHELL": "x" * 3000}
+    # What a login shell and a container set; valgrind and vgdb call their pipes after it.
+    names = {"LOGNAME": "somebody", "USER": "somebody", "HOSTNAME": "somewhere"}
+    variables = {"HWNAS_DB": "db.sqlite", "A_VARIABLE_OF_ANOTHER_SHELL": "x" * 3000, **names}
     options = ("--cache-misses", "callgrind", "--cache", str(_CACHE))
     return subprocess.run(
         [sys.executable, "-m", "hwnas", "measure", "plan.yaml", *options],

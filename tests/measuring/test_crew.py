@@ -1,5 +1,6 @@
 """Workers as a campaign starts them."""
 
+import io
 import os
 
 import pytest
@@ -8,6 +9,7 @@ from hwnas.host.allocator import STEADY_HEAP, heap_settings
 from hwnas.measuring import worker
 from hwnas.measuring.crew import Crew
 from hwnas.measuring.reference import reference_path
+from hwnas.measuring.wire import receive, send
 from hwnas.workloads.patterns import pattern_workload
 
 TINY = pattern_workload("standard", depth=2, width=8, resolution=8)
@@ -50,4 +52,18 @@ def test_the_referee_gives_back_the_memory_of_its_network(monkeypatch: pytest.Mo
     monkeypatch.setattr(worker, "return_freed_memory", lambda: given_back.append(True))
     worker.Worker().reference({"workload": TINY.to_dict(), "scratch": str(tmp_path)}, b"")
     assert reference_path(TINY, tmp_path).exists()
+    assert given_back == [True]
+
+
+def test_what_a_failed_command_held_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a network that cannot run on its input: no arm could use what the referee keeps."""
+    given_back = []
+    monkeypatch.setattr(worker, "return_freed_memory", lambda: given_back.append(True))
+    source, sink = io.BytesIO(), io.BytesIO()
+    send(source, {"command": "reference", "workload": {}, "scratch": "/"})
+    source.seek(0)
+    worker.serve(source, sink)
+    sink.seek(0)
+    answer, _ = receive(sink)
+    assert answer["error"] == "UsageError"
     assert given_back == [True]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hwnas.core.errors import HwnasError
-from hwnas.measuring.scratch import scratch_folder
+from hwnas.core.errors import CellError, HwnasError
+from hwnas.measuring.scratch import scratch_file, scratch_folder
+from hwnas.measuring.worker_client import WorkerClient
 
 
 @pytest.fixture
@@ -46,7 +47,28 @@ def test_what_the_killed_left_goes_after_a_day(parent):
         assert foreign.exists()
 
 
-def test_no_room_is_told_in_one_line(parent, monkeypatch):
+def _worker() -> WorkerClient:
+    return WorkerClient("torch:cpu:fp32", "hwnas.backends.torch_eager:TorchEager", 1, {}, None)
+
+
+@pytest.mark.parametrize("make", [scratch_folder, scratch_file, _worker])
+def test_no_room_is_told_in_one_line(make, parent, monkeypatch):
+    """And ends a campaign, not one cell of it."""
     monkeypatch.setattr(tempfile, "tempdir", str(parent / "missing"))
-    with pytest.raises(HwnasError, match="TMPDIR"):
-        scratch_folder()
+    with pytest.raises(HwnasError, match="TMPDIR") as caught:
+        make()
+    assert "missing" in str(caught.value)
+    assert not isinstance(caught.value, CellError)
+
+
+@pytest.mark.parametrize("make", [scratch_folder, scratch_file])
+def test_where_every_folder_is_full_python_has_none(make, monkeypatch):
+    """It tries to write to each before it takes it."""
+
+    def no_folder() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/var/tmp']")
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "gettempdir", no_folder)
+    with pytest.raises(HwnasError, match=r"/var/tmp.*TMPDIR"):
+        make()

@@ -315,6 +315,8 @@ def edit(change: Callable[[dict[str, object]], object]) -> Callable[[str], str]:
         (edit(lambda d: d["measurement"].update(status="fine")), "line 3, field measurement.status"),
         (edit(lambda d: d["measurement"]["workload"].update(kind="cake")), "line 3.*workload.*cake"),
         (edit(lambda d: d.update(macs="many")), "line 3, field macs"),
+        (edit(lambda d: d.update(macs=10**30)), "is damaged or not what its suffix says"),
+        (lambda text: text + "[" * 200_000, "is damaged or not what its suffix says"),
         (edit(lambda d: d.update(canary_reference={"compute": float("nan")})), "line 3: .*took nan s"),
     ],
 )

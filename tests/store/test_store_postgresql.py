@@ -1,14 +1,16 @@
 """What only a server does; the contract runs on it as well, in test_store_contract.py."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, func, make_url, select, text
 
 from hwnas.core.errors import DatabaseError
 from hwnas.core.measurement import PROTOCOL_VERSION
-from hwnas.store import LatencyStore
+from hwnas.store import LatencyStore, tables
 from hwnas.store.exchange import merge
+from hwnas.store.writing import CellTakenError
 from hwnas.testing.examples import example_environment, example_measurement
 
 
@@ -67,3 +69,39 @@ def test_merge_from_sqlite_and_back(postgresql: str, store: LatencyStore, tmp_pa
         assert list(back.measurements()) == list(store.measurements())
         assert back.campaigns() == store.campaigns()
         assert back.canary_references() == store.canary_references()
+
+
+def test_a_reader_sees_one_state(postgresql: str) -> None:
+    """As on SQLite: a measurement that goes meanwhile does not lose its kernels first."""
+    counted = select(func.count()).select_from(tables.measurement)
+    with LatencyStore.open(postgresql) as store, LatencyStore.open(postgresql, read_only=True) as reader:
+        store.add(example_measurement("u0"), example_environment())
+        with store.database.reading() as one, reader.database.reading() as other:
+            assert (one.scalar(counted), other.scalar(counted)) == (1, 1)
+            store.add(example_measurement("u1"), example_environment())
+            assert (one.scalar(counted), other.scalar(counted)) == (1, 1)
+        assert store.count() == reader.count() == 2
+        assert store.add(example_measurement("u2"), example_environment())
+
+
+def test_two_hosts_that_store_a_cell_at_once(postgresql: str) -> None:
+    """The second hears that it is taken, as on SQLite, where writers take turns."""
+    environment = example_environment()
+    with (
+        ThreadPoolExecutor(1) as pool,
+        LatencyStore.open(postgresql) as one,
+        LatencyStore.open(postgresql) as other,
+    ):
+        uid = one.campaign("depth", {}, environment).uid
+        # Their workload is known, so that nothing but the cell makes one wait for the other.
+        one.add(example_measurement("before", pass_index=1), environment, campaign_uid=uid)
+        with one.writing() as writer:
+            writer.measurement(
+                example_measurement("u0"), environment, campaign_uid=uid, macs=None, parameters=None
+            )
+            late = pool.submit(other.add, example_measurement("u1"), environment, campaign_uid=uid)
+            with pytest.raises(TimeoutError):
+                late.result(timeout=0.5)
+        with pytest.raises(CellTakenError, match="same moment"):
+            late.result(timeout=30)
+        assert [s.measurement.uid for s in one.measurements()] == ["before", "u0"]
