@@ -9,23 +9,6 @@ from hwnas.predicting import part_listing
 from hwnas.predicting.part_listing import PartListing
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.workloads.spaces.space import PartModule, Space
-from hwnas.workloads.spaces.space_file import load_space
-
-SPACE = """\
-kind: patterns
-input: 1x16x16
-classes: 10
-patterns: [standard, depthwise_separable]
-stages:
-  - {width: [16, 64], depth: [1, 2]}
-"""
-
-
-@pytest.fixture(scope="module")
-def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
-    path = tmp_path_factory.mktemp("space") / "mine.yaml"
-    path.write_text(SPACE)
-    return load_space(str(path))
 
 
 def parts_of(space: Space) -> list[PartModule]:

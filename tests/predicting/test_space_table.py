@@ -26,16 +26,6 @@ from hwnas.workloads.spaces.space import PartModule, Space
 from hwnas.workloads.spaces.space_file import load_space
 from hwnas.workloads.spaces.workload import space_workload
 
-SPACE = """\
-kind: patterns
-input: 1x16x16
-classes: 10
-patterns: [standard, depthwise_separable]
-stages:
-  - {width: [16, 64], depth: [1, 2]}
-"""
-
-
 BLOCKS = """\
 kind: mbconv
 input: 1x16x16
@@ -44,13 +34,6 @@ stem: 8
 stages:
   - {width: [8], depth: [1], kernel: [3, 5], expansion: [1]}
 """
-
-
-@pytest.fixture(scope="module")
-def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
-    path = tmp_path_factory.mktemp("space") / "mine.yaml"
-    path.write_text(SPACE)
-    return load_space(str(path))
 
 
 @pytest.fixture(scope="module")
