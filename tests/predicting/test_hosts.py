@@ -128,6 +128,9 @@ def test_of_equal_processors_it_is_told_what_differs() -> None:
     assert difference(HERE, HERE) == ""
     newer = replace(HERE, logical_cpus=4, versions={"torch": "2.1"})
     assert "but for its logical cpus, torch 2.0 (here 2.1)" in difference(HERE, newer)
+    # As much memory as anybody counts.
+    booted = replace(HERE, memory_bytes=HERE.memory_bytes - 4096, versions={"torch": "2.1"})
+    assert "but for its torch 2.0 (here 2.1)" in difference(HERE, booted)
 
 
 def _shipped_folders() -> list[Path]:
