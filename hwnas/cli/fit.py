@@ -117,7 +117,7 @@ def fit(
             else store.sole_environment(probe_environment().fingerprint)
         )
         made_for = next(e for e, _ in store.environments() if e.fingerprint == fingerprint)
-        sets = _training_sets(store, fingerprint, backends, threads)
+        sets = _training_sets(store, fingerprint, backends, threads, console)
     if out and len(sets) > 1:
         raise UsageError(
             f"--out is for one backend, and {len(sets)} would be learned", "Name one with --backend"
@@ -163,7 +163,7 @@ def _measure_more(
 
 
 def _training_sets(
-    store: LatencyStore, fingerprint: str, backends: tuple[str, ...], threads: int
+    store: LatencyStore, fingerprint: str, backends: tuple[str, ...], threads: int, console: Console
 ) -> list[TrainingSet]:
     if backends:
         names = dict.fromkeys(BACKENDS.resolve(b) for b in backends)
@@ -171,19 +171,22 @@ def _training_sets(
             listing_backend(name)
         return [read_training_set(store, fingerprint, name, threads) for name in names]
     measured = store.values("backend", environment=fingerprint, threads=threads, status=str(CellStatus.OK))
-    found = []
+    found, left_out = [], []
     for name in measured:
         try:
             listing_backend(name)
             found.append(read_training_set(store, fingerprint, name, threads))
-        except (BackendUnavailable, UsageError):
-            continue  # too few networks, or no listing, of an arm that nobody asked for by name
+        except (BackendUnavailable, UsageError) as error:
+            # Nobody has asked for it by name: too few networks, or it cannot list kernels.
+            left_out.append(f"{name} is left out: {error.message}")
     if not found:
         raise UsageError(
             f"{store.location} has no backend with {FEWEST_NETWORKS} networks and their kernels' times at "
             f"{threads} thread(s)",
-            "Measure first: hwnas measure",
+            f"Measure first: hwnas measure --threads {threads}",
         )
+    for text in left_out:
+        console.print(text, soft_wrap=True)
     return found
 
 

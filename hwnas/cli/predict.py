@@ -14,7 +14,8 @@ from hwnas.core.errors import UsageError
 from hwnas.core.units import format_seconds
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.experiment import model_workload
-from hwnas.predicting.locating import find_predictor
+from hwnas.predicting.listing import listing_backend
+from hwnas.predicting.locating import NoPredictor, find_predictor
 from hwnas.predicting.prediction import Prediction
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.workloads.models import parse_shape
@@ -31,7 +32,9 @@ _SHOWN = 15
 @click.option(
     "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the backend."
 )
-@click.option("--batch", type=click.IntRange(min=1), help="Batch size.  [default: 1]")
+@click.option(
+    "--batch", type=click.IntRange(min=1), help="Images in one inference; latencies are of all.  [default: 1]"
+)
 @click.option("--input", "input_shape", metavar="SHAPE", help="Input of the model, such as 1x3x224x224.")
 @click.option("--predictor", "folder", metavar="DIR", help="A predictor that hwnas fit --out wrote.")
 @click.option(
@@ -60,15 +63,22 @@ def predict(
     or FILE.xml.
     """
     backend_id = BACKENDS.resolve(backend)
-    workload = model_workload(model, parse_shape(input_shape) if input_shape else None, batch, seed=0)
+    # An empty text, as a shell makes of a variable that is not set, is a mistake and no default.
+    shape = None if input_shape is None else parse_shape(input_shape)
+    workload = model_workload(model, shape, batch, seed=0)
     environment = probe_environment()
-    if folder:
+    if folder is not None:
         predictor = LatencyPredictor.load(folder, environment=environment, any_host=any_host)
         _agree(predictor, folder, backend=backend_id, threads=threads)
     elif any_host:
         raise UsageError("--any-host goes with --predictor", "Name the predictor with --predictor DIR")
     else:
-        predictor, _ = find_predictor(environment, backend_id, threads)
+        try:
+            predictor, _ = find_predictor(environment, backend_id, threads)
+        except NoPredictor:
+            # Of a backend that can have none, it says so.
+            listing_backend(backend_id)
+            raise
     found = predictor.predict(workload)
     if as_json:
         click.echo(json.dumps(found.record(kernels=explain), indent=2, ensure_ascii=False))

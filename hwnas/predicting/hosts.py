@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hwnas.core.environment import Environment
 
 #: The instruction sets that decide which kernels a runtime has, the widest first.
@@ -43,7 +45,7 @@ def alike(one: Environment, other: Environment) -> bool:
 
 def _different(theirs: Environment, here: Environment) -> list[str]:
     """What differs between two hosts of the same processor, a phrase each."""
-    mine, others = here.to_dict(), theirs.to_dict()
+    mine, others = _compared(here), _compared(theirs)
     found = [
         name.replace("_bytes", "").replace("_", " ")
         for name in mine
@@ -55,3 +57,8 @@ def _different(theirs: Environment, here: Environment) -> list[str]:
         for name in sorted(versions)
         if theirs.versions.get(name) != here.versions.get(name)
     ]
+
+
+def _compared(environment: Environment) -> dict[str, Any]:
+    """Facts, memory in whole GiB, as fingerprints tell it: the rest varies from boot to boot."""
+    return {**environment.to_dict(), "memory_bytes": round(environment.memory_bytes / 2**30)}

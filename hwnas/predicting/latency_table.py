@@ -47,8 +47,9 @@ class LatencyTable(nn.Module):
     """The latencies of a search space's architectures.
 
     Seconds stay float64 when the module, or one that holds it, changes its floating-point type: in half
-    precision they would be lost. They move with the module to another device. A ``state_dict`` holds the
-    seconds alone; choices and factors travel in :meth:`save`.
+    precision they would be lost. They move with the module to another device; on one without float64, such as
+    Apple's MPS, they become float32, which tells sums to a millionth. A ``state_dict`` holds the seconds alone;
+    choices and factors travel in :meth:`save`.
 
     Args:
         choices: Name -> options, in the order in which :meth:`lookup` takes them.
@@ -64,8 +65,8 @@ class LatencyTable(nn.Module):
 
     Attributes:
         choices: Name -> options.
-        table_s: All entries of all factors, shape ``(entries,)``, float64 [s].
-        constant_s: Shape ``()``, float64 [s].
+        table_s: All entries of all factors, shape ``(entries,)`` [s].
+        constant_s: Shape ``()`` [s].
 
     Raises:
         UnknownName: A factor depends on a choice that does not exist.
@@ -149,9 +150,9 @@ class LatencyTable(nn.Module):
     @property
     def factors(self) -> tuple[Factor, ...]:
         """What is summed, those of one choice first; copies."""
-        names = list(self.choices)
+        names, seconds = list(self.choices), self.table_s.cpu()
         return tuple(
-            Factor(p.name, [names[c] for c in p.choices], p.entries(self.table_s).reshape(p.shape), p.keys)
+            Factor(p.name, [names[c] for c in p.choices], p.entries(seconds).reshape(p.shape), p.keys)
             for p in self._places
         )
 
@@ -184,8 +185,8 @@ class LatencyTable(nn.Module):
         given = probabilities_in_order(probabilities, self.choices, self.table_s.device)
         batch = leading_shape(given)
         dtype = reduce(torch.promote_types, (p.dtype for p in given), torch.float32)
-        # In float64, so that one-hot probabilities of any type give what `lookup` gives.
-        exact = [p.to(torch.float64).expand(*batch, p.shape[-1]) for p in given]
+        # In the type of the seconds, so that one-hot probabilities of any type give what `lookup` gives.
+        exact = [p.to(self.table_s.dtype).expand(*batch, p.shape[-1]) for p in given]
         total = self.constant_s.expand(batch).clone()
         single = [place for place in self._places if len(place.choices) == 1]
         if single:
@@ -203,7 +204,7 @@ class LatencyTable(nn.Module):
                 order of :attr:`choices`. :meth:`indices` makes them.
 
         Returns:
-            Shape ``(N,)``, float64.
+            Shape ``(N,)``, in the type of the seconds.
 
         Raises:
             UsageError: Another type, shape or device, or there is no such option.
@@ -335,5 +336,12 @@ class LatencyTable(nn.Module):
             result = fn(seconds)
             return result if result.dtype == seconds.dtype else seconds.to(result.device)
 
-        super()._apply(moved, recurse)  # type: ignore[no-untyped-call]
+        def held(seconds: Tensor) -> Tensor:
+            try:
+                return moved(seconds)
+            except TypeError:
+                # So PyTorch refuses float64 on a device that has none, such as Apple's MPS.
+                return moved(seconds.to(torch.float32))
+
+        super()._apply(held, recurse)  # type: ignore[no-untyped-call]
         return self

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from hwnas.backends.protocol import Backend, Program, Session, computing_device
 from hwnas.backends.registry import backend
 from hwnas.core.cache_geometry import CacheGeometry
-from hwnas.core.errors import BackendUnavailable
+from hwnas.core.errors import BackendUnavailable, CellError, OutOfMemory
 from hwnas.core.kernel import Kernel
 from hwnas.core.workload import Workload
 from hwnas.measuring.count_in_worker import with_modelled_misses
 from hwnas.workloads.build import load_untrained
+from hwnas.workloads.dry_run import observe
+from hwnas.workloads.models import model_name
 
 
 def listing_backend(backend_id: str) -> Backend:
@@ -53,7 +55,16 @@ def list_kernels(
     """
     runtime = listing_backend(backend_id)
     loaded = load_untrained(workload, blob)
-    return program_kernels(runtime, Program(loaded.inputs, loaded.module, loaded.path), threads, geometries)
+    program = Program(loaded.inputs, loaded.module, loaded.path)
+    try:
+        return program_kernels(runtime, program, threads, geometries)
+    except (BackendUnavailable, OutOfMemory):
+        raise
+    except CellError:
+        # An input that the network does not take is told in its own words, and not in a converter's.
+        if loaded.module is not None:
+            observe(model_name(workload), loaded.module, loaded.inputs, lambda forward, _: forward())
+        raise
 
 
 def program_kernels(

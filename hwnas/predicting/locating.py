@@ -6,6 +6,7 @@ from pathlib import Path
 
 import platformdirs
 
+from hwnas.backends.registry import BACKENDS
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
 from hwnas.core.resources import data_folder, is_file
@@ -34,14 +35,21 @@ def own_folder(environment: Environment, backend: str, threads: int) -> Path:
 def find_predictor(environment: Environment, backend: str, threads: int) -> tuple[LatencyPredictor, str]:
     """This host's own predictor, else that of the shipped host that is most like it and of its class.
 
+    Args:
+        environment: This host's.
+        backend: Full id, or a short one that only one backend has.
+        threads: Threads of the backend.
+
     Returns:
         The predictor, and a sentence that says how its host differs; empty for this host's own. Predictions of
         another host's say so themselves.
 
     Raises:
         NoPredictor: There is neither.
+        UnknownName: There is no such backend.
         UsageError: One cannot be read.
     """
+    backend = BACKENDS.resolve(backend)
     own = own_folder(environment, backend, threads)
     if is_file(own / PREDICTOR_FILE):
         return LatencyPredictor.load(own, environment=environment), ""
@@ -49,10 +57,11 @@ def find_predictor(environment: Environment, backend: str, threads: int) -> tupl
     suitable = [p for p in shipped if alike(p.environment, environment)]
     if not suitable:
         others = "".join(f"; one ships for {_processor(p.environment)}, of another kind" for p in shipped[:1])
+        arm = f"--backend {backend} --threads {threads}"
         raise NoPredictor(
             f"there is no predictor of {backend} at {threads} thread(s) for this host, "
             f"{_processor(environment)}{others}",
-            f"Make one: hwnas measure, then hwnas fit --backend {backend} --threads {threads}",
+            f"Make one: hwnas measure {arm}, then hwnas fit {arm}",
         )
     nearest = max(suitable, key=lambda p: _likeness(p.environment, environment))
     return nearest, nearest.elsewhere

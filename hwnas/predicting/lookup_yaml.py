@@ -130,10 +130,16 @@ class LookupTable:
 
         Raises:
             UnknownName: There is no such unit, or no factor to leave out.
-            UsageError: A factor has no keys, a key has two latencies, or an entry without a key takes time.
+            UsageError: The table is not of single images, a factor has no keys, a key has two latencies, or an
+                entry without a key takes time.
         """
         if unit not in UNITS:
             raise UnknownName("unit of time", unit, UNITS)
+        if table.batch != 1:
+            raise UsageError(
+                f"the latency table is of batches of {table.batch} images, which no key of this format tells",
+                "Make one of single images: predictor.table(space, batch=1)",
+            )
         found: dict[str, float] = {}
         for where, key, seconds in _keyed(table, leave_out):
             if key is None and seconds:

@@ -76,6 +76,9 @@ class PartListing:
             self._waiting[key] = part
             if len(self._waiting) == _AT_ONCE:
                 waiting, self._waiting = self._waiting, {}
+                # Once they are listed, modules go: with their weights they are large.
+                for parts, listed in self._aside.finished():
+                    self._take(parts, listed)
                 if not self._handed_over(waiting):
                     self._list(waiting)
         return key
@@ -92,11 +95,15 @@ class PartListing:
             for parts in self._aside.taken_back():
                 self._list(parts)
             for parts, listed in self._aside.results():
-                if listed is None:
-                    self._list(parts)
-                else:
-                    self._keep(parts, listed)
+                self._take(parts, listed)
         return self._known[key]
+
+    def _take(self, parts: Mapping[str, PartModule], listed: _Listed | None) -> None:
+        """What another process has listed, or has left to this one."""
+        if listed is None:
+            self._list(parts)
+        else:
+            self._keep(parts, listed)
 
     def _handed_over(self, parts: dict[str, PartModule]) -> bool:
         if not self._aside.has_room:

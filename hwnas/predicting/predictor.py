@@ -186,13 +186,14 @@ class LatencyPredictor:
                 :attr:`LatencyTable.deviation` says how far off it is then. 0 saves their time.
             processes: That list parts, this one among them; with more than one, a script needs its
                 ``if __name__ == "__main__"``.
-            told: Called with what is being done, and with operators that were never seen in training.
+            told: Called with what is being done, with operators that were never seen in training, and where no
+                whole network can be predicted.
 
         Raises:
             BackendUnavailable: The backend cannot list kernels here.
             CellError: A part cannot be compiled.
             UnknownName: There is no such space.
-            UsageError: Its file is wrong.
+            UsageError: Its file is wrong, or the batch is below 1.
         """
         from hwnas.predicting.space_table import space_table
         from hwnas.workloads.spaces.space_file import load_space

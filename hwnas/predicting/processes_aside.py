@@ -65,6 +65,14 @@ class Aside(Generic[_Asked, _Found]):
             asked, future = self._asked.pop(0)
             yield asked, future.result()
 
+    def finished(self) -> Iterator[tuple[_Asked, _Found | None]]:
+        """Work that is done, as :meth:`results` gives it; nothing is waited for."""
+        for entry in list(self._asked):
+            asked, future = entry
+            if future.done():
+                self._asked.remove(entry)
+                yield asked, future.result()
+
     def close(self) -> None:
         """End the processes, each after the piece that it is at."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from hwnas.core.errors import UsageError
 from hwnas.predicting.latency_table import Factor, LatencyTable
 from hwnas.predicting.part_keys import pieces_of, with_squeezing
 from hwnas.predicting.part_listing import PartListing
@@ -38,12 +39,16 @@ def space_table(
         batch: Images in one inference.
         whole_networks: Architectures that are predicted as a whole; 0 leaves the table as it is.
         processes: That list parts, this one among them.
-        told: Called with what is being done, and with operators that were never seen in training.
+        told: Called with what is being done, with operators that were never seen in training, and where no
+            whole network can be predicted.
 
     Raises:
         BackendUnavailable: The backend cannot list kernels here.
         CellError: A part cannot be compiled.
+        UsageError: The batch is below 1.
     """
+    if batch < 1:
+        raise UsageError(f"batch is {batch}", "Give the number of images in one inference")
     squeezing = with_squeezing(space)
     parts = space.parts()
     asked: list[list[_Pieces]] = []
@@ -52,8 +57,13 @@ def space_table(
     with PartListing(predictor, batch, processes=processes) as listing:
         for number, part in enumerate(parts, 1):
             told(f"part {number} of {len(parts)}: {part.name}, {space.combination_count(part)} combinations")
-            modules = [space.part_module(part, options) for options in space.combinations(part)]
-            asked.append([_asked(listing, module, squeezing=squeezing) for module in modules])
+            # One at a time: all combinations of a part of wide layers are gigabytes.
+            asked.append(
+                [
+                    _asked(listing, space.part_module(part, options), squeezing=squeezing)
+                    for options in space.combinations(part)
+                ]
+            )
         for part, combinations in zip(parts, asked, strict=True):
             if part.choices:
                 factors += _factors(space, part, combinations, listing)
@@ -64,6 +74,8 @@ def space_table(
     table = _table(predictor, space, factors, constant_s, batch, None)
     found = correction(predictor, space, table, whole_networks, told) if whole_networks else None
     if found is None:
+        if whole_networks:
+            told("no whole network of the space can be predicted: the table is the sum of its parts, as it is")
         return table
     factors = [Factor(f.name, f.choices, found.factor * f.seconds, f.keys) for f in table.factors]
     return _table(predictor, space, factors, found.factor * constant_s, batch, found.deviation)

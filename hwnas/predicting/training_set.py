@@ -153,7 +153,7 @@ def read_training_set(
         raise UsageError(
             f"{store.location} has {len(networks)} networks with kernel times of {backend} at {threads} "
             f"thread(s) in this environment, and a predictor needs {fewest}",
-            "Measure more first: hwnas measure, or hwnas fit --measure 30m",
+            f"Measure more first: hwnas measure, or hwnas fit --measure 30m, with --threads {threads}",
         )
     return TrainingSet(backend, environment, threads, networks)
 

@@ -45,9 +45,10 @@ class TableLatency(CostModel):
         self, space: Space, table: LatencyTable, *, spread: float = TABLE_SPREAD, name: str | None = None
     ) -> None:
         table.check_space(space)
-        if {choice.name: choice.options for choice in space.choices} != table.choices:
+        # Codes have the columns of the space, and a table would read them as its own.
+        if [(choice.name, choice.options) for choice in space.choices] != list(table.choices.items()):
             raise UsageError(
-                f"the latency table has the options of the space {space.name} in another order",
+                f"the latency table has the choices or options of the space {space.name} in another order",
                 "Make it with LatencyPredictor.table(space)",
             )
         self.name = name or f"latency {table.backend}"

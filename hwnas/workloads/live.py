@@ -26,7 +26,8 @@ def workload_of_module(
         weights: Whether modules of other weights are others; without them it is quick.
 
     Raises:
-        UsageError: Not a module, or not exactly one float32 tensor with a batch.
+        UsageError: Not a module, one whose tensors have no shapes or data yet, or not exactly one float32
+            tensor with a batch.
     """
     if not isinstance(module, nn.Module):
         raise UsageError(f"the model is a {type(module).__name__}", "Give a torch.nn.Module")
@@ -38,9 +39,17 @@ def workload_of_module(
         raise UsageError(
             "the example input has no batch dimension", "Give one such as torch.randn(1, 3, 224, 224)"
         )
-    params = (
-        {"digest": network_digest(module, weights=True)} if weights else {"structure": structure_digest(module)}
-    )
+    try:
+        params = (
+            {"digest": network_digest(module, weights=True)}
+            if weights
+            else {"structure": structure_digest(module)}
+        )
+    except RuntimeError as error:
+        raise UsageError(
+            f"the model's tensors cannot be read: {in_one_line(error)}",
+            "Call it once, so that lazy layers get their shapes; a model on the meta device has no data",
+        ) from error
     return Workload("module", type(module).__name__, tuple(inputs[0].shape), params)
 
 
@@ -50,8 +59,13 @@ def dump_module(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> bytes:
     Classes defined at a prompt or in a notebook travel with it.
 
     Raises:
-        UsageError: The module holds something that cannot leave this process.
+        UsageError: The module holds something that cannot leave this process, or tensors without data.
     """
+    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers(), *inputs)):
+        raise UsageError(
+            "the model or its example input has tensors without data, on PyTorch's meta device",
+            'Give them some, such as model.to_empty(device="cpu")',
+        )
     try:
         blob: bytes = cloudpickle.dumps((module, inputs))
     except (pickle.PicklingError, *FOREIGN_CODE_ERRORS) as error:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from command_line import Run, runner
 
 from hwnas.cli import adapted
@@ -59,7 +60,7 @@ def test_fit_and_predict(run: Run, measured_chains: Path) -> None:
 
 def test_predictions_as_json(run: Run, predictor: Path) -> None:
     model = ("zoo:squeezenet1_1", "--input", "1x3x64x64", "--batch", "2")
-    code, out, _ = run("predict", *model, "--predictor", predictor, "--json")
+    code, out, _ = run("predict", *model, "--predictor", predictor, "--json", "--explain")
     assert code == 0
     found = json.loads(out)
     low, high = found["interval_ms"]
@@ -68,6 +69,14 @@ def test_predictions_as_json(run: Run, predictor: Path) -> None:
     assert found["backend"] == OPENVINO
     assert isinstance(found["in_range"], bool)
     assert len(found["host"]) == 12
+    kernels = found["kernels"]
+    assert 1e3 * sum(k["time_s"] for k in kernels) == pytest.approx(found["latency_ms"])
+    # Every convolution computes and moves something.
+    limits = [(k["compute_s"], k["memory_s"]) for k in kernels if k["type"] == "Convolution"]
+    assert len(limits) > 10
+    assert min(map(min, limits)) > 0
+    code, out, _ = run("predict", *model, "--predictor", predictor, "--json")
+    assert "kernels" not in json.loads(out)
 
 
 def test_what_is_asked_for_must_be_the_predictors(run: Run, predictor: Path) -> None:
@@ -195,6 +204,22 @@ def test_measuring_ends_with_its_time_and_says_how_much_is_left(
     assert len(LatencyPredictor.load(own).kernel_model.everything.forest.roots) == 5
 
 
+def test_measured_backends_that_cannot_be_learned_are_named(
+    run: Run, measured_chains: Path, tmp_path: Path
+) -> None:
+    database = tmp_path / "latency.sqlite"
+    shutil.copy(measured_chains, database)
+    here = probe_environment()
+    with LatencyStore.open(database) as store:
+        for number, backend in enumerate(("torch:cpu:fp32", "torch-mkldnn:cpu:fp32")):
+            store.add(example_measurement(f"u{number}", group=f"g{number}", backend=backend), here)
+    code, out, err = run("fit", "--db", database, "--trees", "3", "--out", "mine")
+    assert (code, err) == (0, "")
+    assert re.search(r"torch:cpu:fp32 is left out: .* has 1 networks", out)
+    assert "torch-mkldnn:cpu:fp32 is left out: torch-mkldnn:cpu:fp32 cannot tell its kernels" in out
+    assert f"{OPENVINO}: kept in mine" in out
+
+
 def test_a_backend_that_cannot_list_is_refused(run: Run, measured_chains: Path) -> None:
     code, _, err = run("fit", "--db", measured_chains, "--backend", "torch-mkldnn:cpu:fp32")
     assert code == 2
@@ -212,11 +237,15 @@ def test_one_folder_holds_one_backend(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("predict", "zoo:squeezenet1_1", "--threads", "2"), "hwnas fit"),
+        (("predict", "zoo:squeezenet1_1", "--threads", "2"), "--threads 2, then hwnas fit"),
         (("predict", "zoo:squeezenet1_1", "--predictor", "nowhere"), "no predictor in nowhere"),
         (("predict", "zoo:nothing"), "unknown"),
         (("predict", "zoo:squeezenet1_1", "--backend", "nonsense"), "unknown backend"),
+        (("predict", "zoo:squeezenet1_1", "--backend", "torch-mkldnn"), "without running them"),
         (("predict", "zoo:squeezenet1_1", "--input", "1xNaN"), "--input"),
+        (("predict", "zoo:squeezenet1_1", "--input", ""), "--input"),
+        (("predict", "zoo:squeezenet1_1", "--input", "1x0x64x64"), "--input"),
+        (("predict", "zoo:squeezenet1_1", "--predictor", ""), "no predictor in"),
         (("fit", "--db", "missing.sqlite"), "missing.sqlite"),
         (("predict", "zoo:squeezenet1_1", "--any-host"), "--any-host goes with --predictor"),
         (("fit", "--from", "nowhere", "--trees", "3"), "Leave out --backend, --threads, --measure, --trees"),
@@ -232,6 +261,26 @@ def test_bad_input_is_one_line(run: Run, arguments: tuple[str, ...], said: str) 
     assert said in err
     assert len(err.strip().splitlines()) == 1
     assert "Traceback" not in err
+
+
+def test_a_networks_own_mistakes_are_one_line(run: Run, predictor: Path, tmp_path: Path) -> None:
+    """Sizes that it does not take, and a file that leaves them open."""
+    from hwnas.backends.openvino_runtime import import_openvino
+
+    ov = import_openvino()
+    convolution = torch.nn.Conv2d(3, 4, 3).eval()
+    model = ov.convert_model(torch.export.export(convolution, (torch.zeros(1, 3, 8, 8),), strict=False))
+    model.reshape([-1, 3, 8, 8])
+    ov.save_model(model, tmp_path / "open.xml", compress_to_fp16=False)
+    for asked, said in (
+        (("zoo:squeezenet1_1", "--input", "1x5x64x64"), "cannot run on an input of shape 1x5x64x64"),
+        (("open.xml",), "which is not static. Give the shape with --input"),
+    ):
+        code, out, err = run("predict", *asked, "--predictor", predictor)
+        assert (code, out) == (2, "")
+        assert said in err
+        assert "--input" in err
+        assert len(err.strip().splitlines()) == 1
 
 
 def test_more_samples_than_networks_are_refused(run: Run, predictor: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A predictor that learned from what really ran here."""
+"""A predictor that learned from what really ran here, and a space of few networks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,17 @@ from hwnas.predicting.fitting import fit_predictor
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.training_set import read_training_set
 from hwnas.store import LatencyStore
+from hwnas.workloads.spaces.space import Space
+from hwnas.workloads.spaces.space_file import load_space
+
+SPACE = """\
+kind: patterns
+input: 1x16x16
+classes: 10
+patterns: [standard, depthwise_separable]
+stages:
+  - {width: [16, 64], depth: [1, 2]}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +31,11 @@ def chain_predictor(measured_chains: Path) -> LatencyPredictor:
     with LatencyStore.open(measured_chains, read_only=True) as store:
         training = read_training_set(store, here.fingerprint, "openvino:cpu:fp32", 1)
     return fit_predictor(training, here, trees=20).predictor
+
+
+@pytest.fixture(scope="session")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
+    """Of eight networks."""
+    path = tmp_path_factory.mktemp("space") / "mine.yaml"
+    path.write_text(SPACE)
+    return load_space(str(path))

@@ -16,6 +16,7 @@ import torch
 
 from hwnas.predicting.prediction import Prediction
 from hwnas.predicting.predictor import LatencyPredictor
+from hwnas.workloads.models import parse_model
 from hwnas.workloads.spaces.space_file import load_space
 
 
@@ -145,3 +146,10 @@ def test_networks_are_ranked_by_predicted_latency(chain_predictor: LatencyPredic
     latencies = [p.latency_s for _, p in found if isinstance(p, Prediction)]
     assert latencies == sorted(latencies)
     assert names[0] == "resnet18"
+
+
+def test_fifty_networks_are_ranked_that_timm_has() -> None:
+    names = example("rank_networks").NETWORKS.split()
+    assert len(set(names)) == len(names) == 50
+    for name in names:
+        assert parse_model(f"timm:{name}").input_shape[:2] == (1, 3)

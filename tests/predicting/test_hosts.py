@@ -11,7 +11,7 @@ import pytest
 from made_up_kernels import convolution, training_set
 
 from hwnas.core.environment import Environment
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.measurement import Measurement
 from hwnas.core.workload import Workload
 from hwnas.host.machine import probe_environment
@@ -114,10 +114,23 @@ def test_a_shipped_predictor_that_cannot_be_read_is_an_error(
         find_predictor(HERE, predictor.backend, 1)
 
 
+def test_a_backend_has_a_short_name_here_too(predictor: LatencyPredictor, shipping: Path) -> None:
+    assert predictor.backend == "openvino:cpu:fp32"
+    found, note = find_predictor(HERE, "openvino:cpu", 1)
+    assert (found.networks, note) == (predictor.networks, "")
+    with pytest.raises(UnknownName, match=r"unknown backend 'openvio:cpu:fp32'.*openvino:cpu:fp32"):
+        find_predictor(HERE, "openvio:cpu:fp32", 1)
+    with pytest.raises(UsageError, match="--threads 2, then hwnas fit --backend openvino:cpu:fp32"):
+        find_predictor(HERE, "openvino:cpu", 2)
+
+
 def test_of_equal_processors_it_is_told_what_differs() -> None:
     assert difference(HERE, HERE) == ""
     newer = replace(HERE, logical_cpus=4, versions={"torch": "2.1"})
     assert "but for its logical cpus, torch 2.0 (here 2.1)" in difference(HERE, newer)
+    # As much memory as anybody counts.
+    booted = replace(HERE, memory_bytes=HERE.memory_bytes - 4096, versions={"torch": "2.1"})
+    assert "but for its torch 2.0 (here 2.1)" in difference(HERE, booted)
 
 
 def _shipped_folders() -> list[Path]:

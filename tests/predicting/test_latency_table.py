@@ -242,6 +242,32 @@ def test_moves_between_devices_with_the_module_that_holds_it():
     assert table.to_dict() == small_table().to_dict()
 
 
+def test_a_device_without_double_precision_holds_single():
+    """As Apple's: a fake of it, since there is none here."""
+
+    def to_mps(tensor):
+        if tensor.dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return tensor.clone()
+
+    exact, table = small_table(), small_table()
+    torch.nn.Sequential(table)._apply(to_mps)
+    assert table.table_s.dtype == table.constant_s.dtype == torch.float32
+    rows = architectures(table)
+    latencies_s = exact.lookup(torch.tensor(rows))
+    torch.testing.assert_close(table.lookup(torch.tensor(rows)).double(), latencies_s, rtol=1e-6, atol=0)
+    probabilities = {name: p.requires_grad_() for name, p in one_hot(table, rows, torch.float32).items()}
+    expected_s = table.expected(probabilities)
+    torch.testing.assert_close(expected_s.detach().double(), latencies_s, rtol=1e-6, atol=0)
+    expected_s.sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in probabilities.values())
+    assert table.fastest()[0] == exact.fastest()[0]
+    assert [f.name for f in table.factors] == [f.name for f in exact.factors]
+    # What another error says is not swallowed.
+    with pytest.raises(TypeError, match="another"):
+        table._apply(lambda tensor: (_ for _ in ()).throw(TypeError("another")))
+
+
 def test_state_dict_round_trip(tmp_path):
     table = small_table()
     torch.save(table.state_dict(), tmp_path / "table.pt")

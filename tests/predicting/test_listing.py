@@ -9,7 +9,7 @@ import torch
 from hwnas.backends.protocol import Program
 from hwnas.backends.registry import backend
 from hwnas.core.cache_geometry import CacheGeometry
-from hwnas.core.errors import CellError
+from hwnas.core.errors import CellError, UsageError
 from hwnas.core.workload import Workload
 from hwnas.measuring.count_in_worker import with_modelled_misses
 from hwnas.predicting.features import feature_matrix
@@ -18,6 +18,7 @@ from hwnas.predicting.listing import list_kernels
 from hwnas.workloads.build import load_program
 from hwnas.workloads.counting import count
 from hwnas.workloads.layer_chain import chain_workload
+from hwnas.workloads.live import dump_module, workload_of_module
 from hwnas.workloads.patterns import pattern_workload
 
 _WORKLOADS = [
@@ -162,6 +163,20 @@ def test_a_network_that_computes_with_values_cannot_be_listed_for_pytorch() -> N
         program = Program((torch.randn(1, 3, 8, 8),), module.eval())
         with pytest.raises(CellError, match="without running it"):
             backend("torch:cpu:fp32").list_kernels(program, 1)
+
+
+@pytest.mark.parametrize("backend_id", ["torch:cpu:fp32", "openvino:cpu:fp32"])
+def test_an_input_that_the_network_does_not_take_is_told(backend_id: str) -> None:
+    wrong = Workload("torchvision", "squeezenet1_1", (1, 5, 64, 64))
+    with pytest.raises(UsageError, match=r"squeezenet1_1 cannot run on an input of shape 1x5x64x64.*--input"):
+        list_kernels(wrong, backend_id, 1)
+
+
+def test_a_network_that_runs_and_cannot_be_listed_gives_the_backends_reason() -> None:
+    module, inputs = _LooksAtValues(), (torch.randn(1, 3, 8, 8),)
+    workload = workload_of_module(module, inputs, weights=False)
+    with pytest.raises(CellError, match="without running it"):
+        list_kernels(workload, "torch:cpu:fp32", 1, dump_module(module, inputs))
 
 
 class _Nothing(torch.nn.Module):

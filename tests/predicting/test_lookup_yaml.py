@@ -265,8 +265,8 @@ def test_latency_tables_become_lookup_tables(path, tmp_path):
     assert all(again.latency_s(key) == lookup.latency_s(key) for key in again.entries)
 
 
-def exported(*factors):
-    table = LatencyTable({"a": [1, 2]}, factors, 0.0, backend="x", host="y", batch=1)
+def exported(*factors, batch=1):
+    table = LatencyTable({"a": [1, 2]}, factors, 0.0, backend="x", host="y", batch=batch)
     return LookupTable.from_latency_table(table, unit="ms")
 
 
@@ -274,6 +274,8 @@ def test_export_refuses_what_the_format_cannot_hold():
     assert exported(Factor("f", "a", [1.0, 2.0], ["k", "l"]), Factor("g", "a", [1.0, 0.0], ["k", None]))
     with pytest.raises(UsageError, match=r"'k' has two latencies, 1.0 s and 3.0 s \(factor 'g'\)"):
         exported(Factor("f", "a", [1.0, 2.0], ["k", "l"]), Factor("g", "a", [3.0, 0.0], ["k", None]))
+    with pytest.raises(UsageError, match="of batches of 8 images"):
+        exported(Factor("f", "a", [1.0, 2.0], ["k", "l"]), batch=8)
     with pytest.raises(UsageError, match=r"factor 'f' has an entry of 2.0 s without a key"):
         exported(Factor("f", "a", [1.0, 2.0], ["k", None]))
     with pytest.raises(UsageError, match=r"^f of the latency table have no key in this format"):

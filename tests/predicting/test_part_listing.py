@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future
+
 import pytest
 
 from hwnas.core.errors import CellError
@@ -9,23 +12,6 @@ from hwnas.predicting import part_listing
 from hwnas.predicting.part_listing import PartListing
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.workloads.spaces.space import PartModule, Space
-from hwnas.workloads.spaces.space_file import load_space
-
-SPACE = """\
-kind: patterns
-input: 1x16x16
-classes: 10
-patterns: [standard, depthwise_separable]
-stages:
-  - {width: [16, 64], depth: [1, 2]}
-"""
-
-
-@pytest.fixture(scope="module")
-def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
-    path = tmp_path_factory.mktemp("space") / "mine.yaml"
-    path.write_text(SPACE)
-    return load_space(str(path))
 
 
 def parts_of(space: Space) -> list[PartModule]:
@@ -55,6 +41,31 @@ def test_two_processes_find_what_one_finds(
     monkeypatch.setattr(part_listing.Aside, "submit", counted)
     assert seconds(chain_predictor, space, 2) == pytest.approx(alone, rel=1e-9)
     assert any(handed)
+
+
+def test_modules_go_when_another_process_has_listed_them(
+    chain_predictor: LatencyPredictor, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def done_at_once(
+        aside: part_listing.Aside,  # type: ignore[type-arg]
+        asked: dict[str, PartModule],
+        work: Callable[..., object],
+        *arguments: object,
+    ) -> bool:
+        future: Future[object] = Future()
+        future.set_result(work(*arguments))
+        aside._asked.append((asked, future))
+        return True
+
+    monkeypatch.setattr(part_listing, "_AT_ONCE", 1)
+    monkeypatch.setattr(part_listing.Aside, "submit", done_at_once)
+    first, second, *_ = parts_of(space)
+    with PartListing(chain_predictor, 1, processes=2) as listing:
+        key = listing.ask(first)
+        assert listing._aside.has(key)
+        listing.ask(second)
+        assert not listing._aside.has(key)
+        assert listing.seconds(key) > 0
 
 
 def test_a_part_that_cannot_be_listed_elsewhere_says_why_here(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 
 import pytest
 
@@ -43,6 +44,18 @@ def test_it_takes_no_more_than_it_will_do_soon(aside: Aside[set[str], int]) -> N
     assert not aside.has_room or not list(aside.taken_back())
     list(aside.results())
     assert aside.has_room
+
+
+def test_what_is_done_is_fetched_without_waiting_for_the_rest() -> None:
+    one: Aside[set[str], int] = Aside(0)
+    under_way: Future[int | None] = Future()
+    done: Future[int | None] = Future()
+    done.set_result(120)
+    one._asked += [({"a"}, under_way), ({"b"}, done)]
+    assert list(one.finished()) == [({"b"}, 120)]
+    assert one.has("a")
+    assert not one.has("b")
+    assert list(one.finished()) == []
 
 
 def test_of_a_process_that_dies_nothing_comes(aside: Aside[set[str], int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import re
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,28 +14,18 @@ import torch
 
 from hwnas.backends.protocol import Program
 from hwnas.backends.registry import backend
-from hwnas.core.errors import CellError
+from hwnas.core.errors import CellError, UsageError
 from hwnas.core.kernel import Kernel
-from hwnas.core.workload import Workload
+from hwnas.core.workload import Scalar, Workload
 from hwnas.predicting.latency_table import Factor, LatencyTable
 from hwnas.predicting.listing import listing_backend, many_kernels, program_kernels
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.table_correction import Correction, correction
 from hwnas.workloads.build import fill_norms
 from hwnas.workloads.randomness import generator
-from hwnas.workloads.spaces.space import PartModule, Space
+from hwnas.workloads.spaces.space import Part, PartModule, Space
 from hwnas.workloads.spaces.space_file import load_space
 from hwnas.workloads.spaces.workload import space_workload
-
-SPACE = """\
-kind: patterns
-input: 1x16x16
-classes: 10
-patterns: [standard, depthwise_separable]
-stages:
-  - {width: [16, 64], depth: [1, 2]}
-"""
-
 
 BLOCKS = """\
 kind: mbconv
@@ -44,13 +35,6 @@ stem: 8
 stages:
   - {width: [8], depth: [1], kernel: [3, 5], expansion: [1]}
 """
-
-
-@pytest.fixture(scope="module")
-def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
-    path = tmp_path_factory.mktemp("space") / "mine.yaml"
-    path.write_text(SPACE)
-    return load_space(str(path))
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +96,68 @@ def test_operators_never_seen_are_told(chain_predictor: LatencyPredictor, tmp_pa
         predictor.table(space, whole_networks=0, told=told.append)
         guessed = [text for text in told if text.startswith("never seen in training, and guessed")]
         assert any("Convolution" in text for text in guessed) is named
+
+
+class _Forgetful:
+    """In place of the listing: takes parts and keeps none."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.unseen: set[str] = set()
+
+    def __enter__(self) -> _Forgetful:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    def ask(self, part: PartModule) -> str:
+        return "a part"
+
+    def seconds(self, key: str) -> float:
+        return 1e-3
+
+
+def test_modules_of_parts_do_not_wait_for_each_other(
+    chain_predictor: LatencyPredictor, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All combinations of wide layers at once would be gigabytes."""
+    alive: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()
+    at_once: list[int] = []
+    make = type(space).part_module
+
+    def made(own: Space, part: Part, options: dict[str, Scalar]) -> PartModule | None:
+        found = make(own, part, options)
+        if found is not None:
+            alive.add(found.module)
+        at_once.append(len(alive))
+        return found
+
+    monkeypatch.setattr(type(space), "part_module", made)
+    monkeypatch.setattr("hwnas.predicting.space_table.PartListing", _Forgetful)
+    chain_predictor.table(space, whole_networks=0)
+    assert len(at_once) > 12
+    assert max(at_once) <= 2
+
+
+def test_a_space_without_a_network_that_can_be_predicted_is_said(
+    chain_predictor: LatencyPredictor, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwnas.predicting.space_table.PartListing", _Forgetful)
+    monkeypatch.setattr("hwnas.predicting.space_table.correction", lambda *_: None)
+    for networks, said in ((3, True), (0, False)):
+        told: list[str] = []
+        table = chain_predictor.table(space, whole_networks=networks, told=told.append)
+        assert table.deviation is None
+        assert any("no whole network" in text for text in told) is said
+
+
+def test_a_batch_that_is_none_is_refused_before_anything_is_listed(
+    chain_predictor: LatencyPredictor, space: Space
+) -> None:
+    told: list[str] = []
+    with pytest.raises(UsageError, match="batch is 0"):
+        chain_predictor.table(space, batch=0, told=told.append)
+    assert not told
 
 
 def test_the_factor_is_the_middle_of_whole_networks_and_the_deviation_holds_nine_of_ten(

@@ -89,6 +89,16 @@ def test_a_table_tells_one_and_many_the_same(space):
         TableLatency(CELLS, table_of(space))
 
 
+def test_a_table_in_another_order_is_refused(space):
+    """Its columns would be read as those of other choices."""
+    table = table_of(space)
+    for names, options in ((-1, 1), (1, -1)):
+        choices = {name: table.choices[name][::options] for name in list(table.choices)[::names]}
+        other = LatencyTable(choices, table.factors, 1e-3, backend="x", host="y", batch=1)
+        with pytest.raises(UsageError, match="in another order"):
+            TableLatency(space, other)
+
+
 def test_a_table_of_other_images_is_refused(space):
     table = table_of(space)
     table.space_digest = space.digest

@@ -149,3 +149,21 @@ def test_a_model_must_be_a_module() -> None:
 def test_the_cost_of_a_live_module() -> None:
     cost = module_cost(network(), VALUES)
     assert (cost.macs, cost.parameters, cost.weights_bytes) == (2 * 16, 20, 80)
+
+
+def test_layers_without_shapes_are_told() -> None:
+    for weights in (True, False):
+        with pytest.raises(UsageError, match="tensors cannot be read: .*Call it once"):
+            workload_of_module(nn.Sequential(nn.LazyLinear(4)), VALUES, weights=weights)
+
+
+def test_tensors_without_data_are_told() -> None:
+    with torch.device("meta"):
+        skeleton, shape = nn.Linear(4, 4), torch.zeros(2, 4)
+    with pytest.raises(UsageError, match="meta device"):
+        workload_of_module(skeleton, VALUES)
+    # Its structure is known all the same, and its kernels are not.
+    assert workload_of_module(skeleton, VALUES, weights=False).params
+    for module, inputs in ((skeleton, VALUES), (network(), (shape,))):
+        with pytest.raises(UsageError, match="tensors without data"):
+            dump_module(module, inputs)
