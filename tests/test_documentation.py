@@ -65,6 +65,27 @@ def test_every_option_that_a_page_names_is_there(page: Path) -> None:
     assert {name for name in _named(page.read_text(encoding="utf-8")) if name.startswith("--")} <= known
 
 
+def _help_of_db(command: click.Command | None) -> str:
+    assert command is not None
+    (db,) = [p for p in command.params if p.name == "db"]
+    assert isinstance(db, click.Option)
+    return str(db.help)
+
+
+def test_help_names_what_ships_where_it_can_be_read_and_nowhere_else() -> None:
+    context = click.Context(cli)
+    group = cli.get_command(context, "db")
+    assert isinstance(group, click.Group)
+    for name in ("report", "claims", "fit"):
+        assert "shipped" in _help_of_db(cli.get_command(context, name)), name
+    for name in ("info", "query", "export"):
+        assert "shipped" in _help_of_db(group.get_command(context, name)), name
+    for name in ("import", "merge"):
+        assert "shipped" not in _help_of_db(group.get_command(context, name)), name
+    for name in ("measure", "search"):
+        assert "shipped" not in _help_of_db(cli.get_command(context, name)), name
+
+
 def _exists(dotted: str) -> bool:
     parts = dotted.split(".")
     for end in range(len(parts), 0, -1):
