@@ -137,3 +137,20 @@ def test_every_link_has_its_target(page: Path) -> None:
         target = (page.parent / file).resolve() if file else page
         assert target.exists(), link
         assert not section or section in _sections(target), link
+
+
+def test_every_section_of_the_benchmarks_names_its_command() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    sections = re.split(r"^### (.+)$", re.sub(r"^## .*$", "", text, flags=re.MULTILINE), flags=re.MULTILINE)[1:]
+    found = dict(zip(sections[::2], sections[1::2], strict=True))
+    assert len(found) > 20
+    command = re.compile(r"`(?:python (?:benchmarks|examples)/\w+\.py|hwnas (?:measure|search|fit)\b)")
+    assert [heading for heading, body in found.items() if not command.search(body)] == []
+
+
+def test_every_bar_says_whether_it_is_met() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    table = text.partition("| benchmark | bar | measured | met |\n")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[1:]]
+    assert len(rows) > 20
+    assert [row for row in rows if len(row) != 4 or not re.search(r"\b(?:yes|no)\b", row[3])] == []
