@@ -182,7 +182,7 @@ def _training_sets(
         raise UsageError(
             f"{store.location} has no backend with {FEWEST_NETWORKS} networks and their kernels' times at "
             f"{threads} thread(s)",
-            "Measure first: hwnas measure",
+            "Measure first: hwnas measure" + ("" if threads == 1 else f" --threads {threads}"),
         )
     return found
 

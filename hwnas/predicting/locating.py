@@ -48,11 +48,12 @@ def find_predictor(environment: Environment, backend: str, threads: int) -> tupl
     shipped = _shipped(environment, predictor_name(backend, threads))
     suitable = [p for p in shipped if alike(p.environment, environment)]
     if not suitable:
+        option = "" if threads == 1 else f" --threads {threads}"
         others = "".join(f"; one ships for {_processor(p.environment)}, of another kind" for p in shipped[:1])
         raise NoPredictor(
             f"there is no predictor of {backend} at {threads} thread(s) for this host, "
             f"{_processor(environment)}{others}",
-            f"Make one: hwnas measure, then hwnas fit --backend {backend} --threads {threads}",
+            f"Make one: hwnas measure{option}, then hwnas fit --backend {backend}{option}",
         )
     nearest = max(suitable, key=lambda p: _likeness(p.environment, environment))
     return nearest, nearest.elsewhere

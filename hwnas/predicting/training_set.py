@@ -150,10 +150,11 @@ def read_training_set(
         for key, m in listed.items()
     )
     if len(networks) < fewest:
+        option = "" if threads == 1 else f" --threads {threads}"
         raise UsageError(
             f"{store.location} has {len(networks)} networks with kernel times of {backend} at {threads} "
             f"thread(s) in this environment, and a predictor needs {fewest}",
-            "Measure more first: hwnas measure, or hwnas fit --measure 30m",
+            f"Measure more first: hwnas measure{option}, or hwnas fit --measure 30m{option}",
         )
     return TrainingSet(backend, environment, threads, networks)
 
