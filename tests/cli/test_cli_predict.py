@@ -212,7 +212,7 @@ def test_one_folder_holds_one_backend(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("predict", "zoo:squeezenet1_1", "--threads", "2"), "hwnas measure --threads 2, then hwnas fit --backend"),
+        (("predict", "zoo:squeezenet1_1", "--threads", "2"), "hwnas measure --threads 2, then hwnas fit"),
         (("predict", "zoo:squeezenet1_1", "--predictor", "nowhere"), "no predictor in nowhere"),
         (("predict", "zoo:nothing"), "unknown"),
         (("predict", "zoo:squeezenet1_1", "--backend", "nonsense"), "unknown backend"),
