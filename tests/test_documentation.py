@@ -65,6 +65,27 @@ def test_every_option_that_a_page_names_is_there(page: Path) -> None:
     assert {name for name in _named(page.read_text(encoding="utf-8")) if name.startswith("--")} <= known
 
 
+def _help_of_db(command: click.Command | None) -> str:
+    assert command is not None
+    (db,) = [p for p in command.params if p.name == "db"]
+    assert isinstance(db, click.Option)
+    return str(db.help)
+
+
+def test_help_names_what_ships_where_it_can_be_read_and_nowhere_else() -> None:
+    context = click.Context(cli)
+    group = cli.get_command(context, "db")
+    assert isinstance(group, click.Group)
+    for name in ("report", "claims", "fit"):
+        assert "shipped" in _help_of_db(cli.get_command(context, name)), name
+    for name in ("info", "query", "export"):
+        assert "shipped" in _help_of_db(group.get_command(context, name)), name
+    for name in ("import", "merge"):
+        assert "shipped" not in _help_of_db(group.get_command(context, name)), name
+    for name in ("measure", "search"):
+        assert "shipped" not in _help_of_db(cli.get_command(context, name)), name
+
+
 def _exists(dotted: str) -> bool:
     parts = dotted.split(".")
     for end in range(len(parts), 0, -1):
@@ -116,3 +137,20 @@ def test_every_link_has_its_target(page: Path) -> None:
         target = (page.parent / file).resolve() if file else page
         assert target.exists(), link
         assert not section or section in _sections(target), link
+
+
+def test_every_section_of_the_benchmarks_names_its_command() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    sections = re.split(r"^### (.+)$", re.sub(r"^## .*$", "", text, flags=re.MULTILINE), flags=re.MULTILINE)[1:]
+    found = dict(zip(sections[::2], sections[1::2], strict=True))
+    assert len(found) > 20
+    command = re.compile(r"`(?:python (?:benchmarks|examples)/\w+\.py|hwnas (?:measure|search|fit)\b)")
+    assert [heading for heading, body in found.items() if not command.search(body)] == []
+
+
+def test_every_bar_says_whether_it_is_met() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    table = text.partition("| benchmark | bar | measured | met |\n")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[1:]]
+    assert len(rows) > 20
+    assert [row for row in rows if len(row) != 4 or not re.search(r"\b(?:yes|no)\b", row[3])] == []

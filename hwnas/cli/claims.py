@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from hwnas.cli.options import db_option, environment_option
+from hwnas.cli.options import environment_option, readable_db_option
 from hwnas.host.machine import probe_environment
 from hwnas.report.cells import Cells
 from hwnas.report.claims.bounds import ClaimVerdict
@@ -28,7 +28,7 @@ _STYLES = {
 
 
 @click.command()
-@db_option
+@readable_db_option
 @environment_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with one object a claim.")
 def claims(db: str | None, environment: str | None, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hwnas.cli.options import db_option, filter_options, filters
+from hwnas.cli.options import db_option, filter_options, filters, readable_db_option
 from hwnas.core.counter import LLC_MISSES
 from hwnas.core.errors import UsageError
 from hwnas.core.units import format_bytes, format_count, format_seconds
@@ -42,7 +42,7 @@ def db() -> None:
 
 
 @db.command()
-@db_option
+@readable_db_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(db: str | None, as_json: bool) -> None:
     """Show where the database is, whether it is sound, and what it holds."""
@@ -84,7 +84,7 @@ def info(db: str | None, as_json: bool) -> None:
 
 
 @db.command()
-@db_option
+@readable_db_option
 @filter_options
 @click.option(
     "--limit", type=click.IntRange(min=1), help=f"At most this many. [default: {_TABLE_ROWS} in a table]"
@@ -112,7 +112,7 @@ def query(db: str | None, limit: int | None, as_json: bool, as_csv: bool, **opti
 
 
 @db.command()
-@db_option
+@readable_db_option
 @click.argument("file")
 @filter_options
 def export(db: str | None, file: str, **options: Any) -> None:

@@ -11,7 +11,7 @@ from rich.status import Status
 from rich.table import Table
 
 from hwnas.backends.registry import BACKENDS
-from hwnas.cli.options import db_option, environment_option, given
+from hwnas.cli.options import environment_option, given, readable_db_option
 from hwnas.cli.progress import watcher_for
 from hwnas.core.environment import Environment
 from hwnas.core.errors import BackendUnavailable, UsageError
@@ -71,7 +71,7 @@ _MEASURED = ("torch:cpu:fp32", "openvino:cpu:fp32")
     type=click.IntRange(min=1),
     help="Networks to measure for --from; which ones is chosen by where their time goes.  [default: 20]",
 )
-@db_option
+@readable_db_option
 @environment_option
 def fit(
     backends: tuple[str, ...],

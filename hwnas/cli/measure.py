@@ -54,7 +54,8 @@ from hwnas.workloads.cost import WorkloadCost
     "backends",
     multiple=True,
     metavar="ID",
-    help="Backends, instead of the file's; the first is the baseline. `hwnas devices` lists them.",
+    help="Backend, instead of the file's; the first is the baseline. `hwnas devices` lists them. May be given "
+    "several times.",
 )
 @click.option("--threads", metavar="N|all", help="Threads of every backend.  [default: the file's, else 1]")
 @click.option("--passes", type=click.IntRange(min=1), help="So many passes, each by fresh processes.")

@@ -20,11 +20,19 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def db_option(command: Command) -> Command:
     """`--db`: which latency database; the command gets it as `db`, None for the default."""
+    return _db_option("a SQLite file or a postgresql:// URL", command)
+
+
+def readable_db_option(command: Command) -> Command:
+    """`--db` of what reads, where what comes with hwnas is one more; else as :func:`db_option`."""
+    return _db_option("a SQLite file, a postgresql:// URL, or shipped for what comes with hwnas", command)
+
+
+def _db_option(what: str, command: Command) -> Command:
     return click.option(
         "--db",
         metavar="PATH|URL",
-        help="Latency database: a SQLite file or a postgresql:// URL. "
-        "[default: $HWNAS_DB, else latency.sqlite in the user's data folder]",
+        help=f"Latency database: {what}. [default: $HWNAS_DB, else latency.sqlite in the user's data folder]",
     )(command)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from hwnas.cli.options import db_option, filter_options, filters
+from hwnas.cli.options import filter_options, filters, readable_db_option
 from hwnas.host.machine import probe_environment
 from hwnas.report.cells import Cells, Selection
 from hwnas.report.reading import DEFAULT_BASELINE, Reading, read_passes
@@ -26,7 +26,7 @@ _MANY_CELLS = 100
 
 
 @click.command()
-@db_option
+@readable_db_option
 @filter_options
 @click.option(
     "--campaign",

@@ -157,14 +157,14 @@ class SearchProgress(JobListener):
 
 
 def _told(trial: Trial) -> str:
-    accuracy = "" if trial.accuracy is None else f"accuracy {trial.accuracy:.1%}"
-    given_up = ", given up" if trial.state is TrialState.PRUNED else ""
-    costs = ", ".join(
+    facts = [] if trial.accuracy is None else [f"accuracy {trial.accuracy:.1%}"]
+    facts += ["given up"] if trial.state is TrialState.PRUNED else []
+    facts += [
         f"{name.removeprefix('latency ')} {format_seconds(cost.median)}"
         for name, cost in trial.costs.items()
         if name.startswith("latency ")
-    )
-    return f"{trial.text}: {accuracy}{given_up}{', ' + costs if costs else ''}"
+    ]
+    return f"{trial.text}: {', '.join(facts)}"
 
 
 def summary(record: Mapping[str, Any], out: Path) -> Iterator[str]:

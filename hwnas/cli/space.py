@@ -48,7 +48,8 @@ def show(name: str, as_json: bool) -> None:
     click.echo(f"{found.name}: {found.title}" if found.title else found.name)
     click.echo(f"{found.count()} architectures, kind {found.kind}, digest {found.digest}\n")
     click.echo(found.picture())
-    console = Console(highlight=False)
+    # Names of choices may be those of somebody else: brackets and colons in them mean nothing.
+    console = Console(markup=False, emoji=False, highlight=False)
     choices = _table("Choices", "options")
     for choice in found.choices:
         choices.add_row(choice.name, " ".join(choice.texts))

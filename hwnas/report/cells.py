@@ -54,8 +54,8 @@ class Cell:
         cache_misses: Last-level-cache misses of one inference, one for each source and cache geometry.
         operator_misses: Modelled ones by kind of operator.
         contradicted: Whether the latencies of both arms say the opposite of the verdict.
-        fused_shares: Where those are known: kind of operator -> share of the network's operators of that kind
-            that run inside another's kernel.
+        fused_shares: Kind of operator -> share of the network's operators of that kind that run inside
+            another's kernel, where some do; None where no kernels are stored.
         kernel_times_s: Kind of operator -> time in its kernels in one inference [s]; empty where
             `no_kernel_times` says why.
         no_kernel_times: Why there are none, else empty.
@@ -84,7 +84,7 @@ class Cell:
     cache_misses: tuple[Counter, ...] = ()
     operator_misses: tuple[Counter, ...] = ()
     contradicted: bool = False
-    fused_shares: Mapping[str, float] = field(default_factory=dict)
+    fused_shares: Mapping[str, float] | None = None
     kernel_times_s: Mapping[str, float] = field(default_factory=dict)
     no_kernel_times: str = ""
     beside_kernels_s: float | None = None

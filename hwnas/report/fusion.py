@@ -24,7 +24,7 @@ class FusionRow:
         accelerated: Kind of operator -> misses there.
         geometry: The cache, ``size,ways,line``.
         fused_shares: Kind of operator -> share of the operators that run inside another's kernel there, as
-            the arm's execution graph tells.
+            the arm's execution graph tells; None where that is not known.
     """
 
     network: str
@@ -32,25 +32,30 @@ class FusionRow:
     backend: str
     accelerated: Mapping[str, float]
     geometry: str
-    fused_shares: Mapping[str, float]
+    fused_shares: Mapping[str, float] | None
 
     @property
     def fused(self) -> dict[str, float]:
         """Kind of operator -> the baseline's misses in operators that have no kernel of their own any more."""
-        return {k: v * self.fused_shares[k] for k, v in self.baseline.items() if self.fused_shares.get(k)}
+        shares = self.fused_shares or {}
+        return {k: v * shares[k] for k, v in self.baseline.items() if shares.get(k)}
 
     def record(self) -> dict[str, Any]:
-        """What was saved, kind by kind, for a CSV file."""
+        """What was saved, kind by kind, for a CSV file; None where nobody knows what is fused."""
         saved = {k: self.baseline.get(k, 0.0) - self.accelerated.get(k, 0.0) for k in OPERATOR_KINDS}
+        shares = self.fused_shares
         return {
             "network": self.network,
             "backend": self.backend,
             "geometry": self.geometry,
             "baseline_misses": sum(self.baseline.values()),
             "misses": sum(self.accelerated.values()),
-            "baseline_misses_of_fused_operators": sum(self.fused.values()),
+            "baseline_misses_of_fused_operators": None if shares is None else sum(self.fused.values()),
             **{f"saved: {kind}": value for kind, value in saved.items()},
-            **{f"fused share: {kind}": self.fused_shares.get(kind, 0.0) for kind in OPERATOR_KINDS},
+            **{
+                f"fused share: {kind}": None if shares is None else shares.get(kind, 0.0)
+                for kind in OPERATOR_KINDS
+            },
         }
 
 

@@ -46,13 +46,17 @@ def draw_fusion(rows: Sequence[FusionRow], geometry: str, selection: Selection) 
         if any(r.fused for r in rows)
         else []
     )
+    unknown = dict.fromkeys(r.backend for r in rows if r.fused_shares is None)
     hatched = [Patch(**{**_FUSED, "facecolor": "#888888"}) for _ in fused]
     frame = Frame(
         title=f"Whose cache misses acceleration removes ({cache_label(geometry)})",
         subtitle=f"Upper bar: {selection.baseline}. Lower bar: the accelerated arm, with its share of the "
         "misses above. One inference, modelled from the operators that each runtime really runs.",
         legends=[Legend("Operator", [*(Patch(color=colours[k]) for k in kinds), *hatched], [*kinds, *fused])],
-        notes=[f"{plural(further, 'further row')}: see the CSV file."] if further else [],
+        notes=[
+            *([f"What {', '.join(unknown)} fuses is not known: no kernels are stored."] if unknown else []),
+            *([f"{plural(further, 'further row')}: see the CSV file."] if further else []),
+        ],
         footer=figure_footer(selection, selection.cells),
     )
     height = len(rows) * _ROW_IN

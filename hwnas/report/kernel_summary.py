@@ -17,14 +17,15 @@ class KernelSummary:
 
     Args:
         count: How many kernels ran.
-        fused_shares: Kind of operator -> share of the operators that run inside another's kernel.
+        fused_shares: Kind of operator -> share of the operators that run inside another's kernel, where some
+            do; None where no kernels are known.
         times_s: Kind of operator -> time in its kernels in one inference [s]; empty where the network
             was not profiled.
         beside_s: Raw median of the network's latency in the pass that profiled it, seconds before [s].
     """
 
     count: int = 0
-    fused_shares: Mapping[str, float] = field(default_factory=dict)
+    fused_shares: Mapping[str, float] | None = None
     times_s: Mapping[str, float] = field(default_factory=dict)
     beside_s: float | None = None
 
@@ -54,7 +55,7 @@ def summarise_passes(found: Sequence[KernelSummary], failures: Sequence[str]) ->
         One summary, and why it has no times, or an empty text.
     """
     timed = next((k for k in found if k.times_s), KernelSummary())
-    whole = replace(timed, fused_shares=next((k.fused_shares for k in found if k.count), {}))
+    whole = replace(timed, fused_shares=next((k.fused_shares for k in found if k.count), None))
     if whole.times_s:
         return whole, ""
     if found:

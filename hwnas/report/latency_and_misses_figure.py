@@ -26,10 +26,12 @@ from hwnas.report.sweep_panels import (
     conditions,
     draw_at_foot,
     draw_line,
+    gaps_note,
     points,
     set_x_scale,
     set_y_scale,
     span,
+    uncounted_note,
 )
 from hwnas.report.sweeps import Line, Sweep
 
@@ -117,7 +119,12 @@ def draw_latency_and_misses(drawn: LatencyAndMisses, selection: Selection) -> Fi
         subtitle=f"{conditions(sweep, [drawn.batch])}. {misses.title}. Logarithmic scales, shared by all "
         "panels; both span the same factor, so that lines of equal slope grow alike.",
         legends=_legends(backends, crosses, misses.zero_means if zeros else ""),
-        notes=[*omission_notes(sweep.cells), *([f"Not drawn: {rest}."] if rest else [])],
+        notes=[
+            *omission_notes(sweep.cells),
+            *gaps_note(sweep, backends),
+            *uncounted_note(sweep, backends, misses),
+            *([f"Not drawn: {rest}."] if rest else []),
+        ],
         footer=figure_footer(selection, sweep.cells),
     )
     height = PANEL_IN if rows > 1 else ONLY_PANEL_IN

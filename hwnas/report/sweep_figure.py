@@ -26,6 +26,7 @@ from hwnas.report.sweep_panels import (
     set_x_scale,
     set_y_scale,
     span,
+    uncounted_note,
 )
 from hwnas.report.sweeps import Sweep
 
@@ -51,7 +52,11 @@ def draw_sweep(sweep: Sweep, selection: Selection, quantity: Quantity = LATENCY)
         title=f"{quantity.title} over {sweep.axis}",
         subtitle=f"{conditions(sweep, list(batches))}. {quantity.scale_note}",
         legends=_legends(backends, batches, crosses, quantity.zero_means if zeros else ""),
-        notes=[*omission_notes(sweep.cells), *gaps_note(sweep, backends)],
+        notes=[
+            *omission_notes(sweep.cells),
+            *gaps_note(sweep, backends),
+            *uncounted_note(sweep, backends, quantity),
+        ],
         footer=figure_footer(selection, sweep.cells),
     )
     figure, axes = new_figure(frame, Grid(rows, columns, height=PANEL_IN if rows > 1 else ONLY_PANEL_IN))

@@ -52,6 +52,14 @@ def gaps_note(sweep: Sweep, backends: Mapping[str, str]) -> list[str]:
     return [f"Gaps without a cross: {plural(gaps, 'cell')} that no campaign has tried yet."] if gaps else []
 
 
+def uncounted_note(sweep: Sweep, backends: Mapping[str, str], quantity: Quantity) -> list[str]:
+    """What a gap in a line of misses says where there is a latency."""
+    lines = [x for found in sweep.panels.values() for x in found if x.backend in backends]
+    measured = [c for x in lines for c in x.cells if c is not None and c.estimate]
+    count = sum(quantity.read(c) is None and not quantity.is_zero(c) for c in measured)
+    return [f"Misses of {plural(count, 'cell')} were not counted by this source."] if count else []
+
+
 def points(line: Line, quantity: Quantity) -> bool:
     """Whether a line has anything to show."""
     return any(c is not None and (quantity.read(c) or quantity.is_zero(c)) for c in line.cells)

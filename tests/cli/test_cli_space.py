@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import Run, runner
@@ -79,6 +81,30 @@ def test_samples_as_json_follow_the_seed(run: Run) -> None:
         assert (found["parameters"], found["macs"]) == (counts.parameters, counts.macs)
         assert parse_model(found["model"]).key == found["key"]
         assert found["uncounted"] == {}
+
+
+def test_brackets_in_names_of_somebody_elses_choices_are_no_markup(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice = SimpleNamespace(name="[/x].pattern", texts=("[bold]", ":cat:"))
+    part = SimpleNamespace(name="[cpu]", choices=(choice.name,))
+    found = SimpleNamespace(
+        name="odd",
+        title="",
+        kind="odd",
+        digest="0123",
+        choices=(choice,),
+        count=lambda: 2,
+        picture=lambda: "a picture",
+        parts=lambda: [part],
+        combination_count=lambda part: 2,
+    )
+    # The package's name for the command hides the module.
+    monkeypatch.setattr(importlib.import_module("hwnas.cli.space"), "load_space", lambda name: found)
+    code, out, err = run("space", "show", "odd")
+    assert (code, err) == (0, "")
+    for text in ("[/x].pattern", "[bold] :cat:", "[cpu]"):
+        assert text in out
 
 
 def test_mistakes_are_one_line(run: Run, tmp_path: Path) -> None:

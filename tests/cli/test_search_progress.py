@@ -59,3 +59,11 @@ def test_what_earlier_runs_have_spent_is_no_time_left(monkeypatch: pytest.Monkey
     progress.ended(Trial(3, {}, "a", TrialState.COMPLETE, 0.9), 4)
     # 30 s of the 100, and a share for the finalists.
     assert "(about 36 s left)" in told.getvalue()
+
+
+def test_a_training_that_was_given_up_before_it_told_anything_has_no_accuracy() -> None:
+    told = io.StringIO()
+    progress = SearchProgress(Console(file=told, width=200), SearchOptions(trials=11))
+    progress.ended(Trial(0, {}, "a", TrialState.PRUNED, None), 1)
+    progress.ended(Trial(1, {}, "b", TrialState.PRUNED, 0.25), 2)
+    assert told.getvalue().splitlines() == ["[1/11] a: given up", "[2/11] b: accuracy 25.0%, given up"]

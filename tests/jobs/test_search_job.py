@@ -86,6 +86,7 @@ def test_the_page_stands_by_itself(finished: Finished) -> None:
     assert finished.record["winner"]["model"] in page
     assert 'src="http' not in page
     assert "<script" not in page
+    assert page.count("<caption>") == page.count("<table>") == 2
     for name in ("front", "history", "predicted"):
         assert f'id="figure-{name}"' in page
         assert (finished.folder / f"{name}.csv").read_text().count("\n") > 1

@@ -1,5 +1,4 @@
-"""Cells of which everything is known, without a database between: latencies, intervals, passes, faults, "
-"counts."""
+"""Cells of which everything is known, without a database between: latencies, intervals, faults and counts."""
 
 from __future__ import annotations
 

@@ -34,8 +34,7 @@ class World:
         narrow: Accelerated latency at the least width, in ms.
         width_speedup: Pattern -> speedup at every width.
         gpu_over_width: Speedup of the GPU over the accelerated CPU at the greatest width for standard
-        convolution, its
-            k over width, and the speedup for all others.
+            convolution, its k over width, and the speedup for all others.
         misses: Pattern -> native over accelerated misses over depth.
         misses_over_width: The same over width, for all patterns.
         gpu_misses: The GPU's misses over the accelerated CPU's.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from claim_cases import PAPER_CACHE, Case, altered, findings
+from claim_cases import PAPER_CACHE, PMU, Case, altered, findings
 from claim_worlds import DEPTHS, RIGHT, WIDTHS
 from report_lab import OPENVINO, TORCH
 
@@ -268,3 +268,20 @@ def test_the_gain_of_networks_must_follow_that_of_their_pattern() -> None:
 )
 def test_each_half_of_a_claim_on_other_arms_counts(change: dict, claim: str) -> None:
     assert findings(replace(RIGHT, **change).cases)[claim].verdict is NOT
+
+
+def test_networks_without_a_ratio_are_named_where_the_gpu_is_compared_too() -> None:
+    def nothing(case: Case) -> Case:
+        return replace(case, counts={**case.counts, OPENVINO: {PMU: 0.0}})
+
+    cases = altered(RIGHT.cases, nothing, name="grouped", depth=DEPTHS[0], batch=1)
+    found = findings(cases)["gpu-misses-more-yet-faster"]
+    assert found.verdict is HOLDS
+    assert "with misses on openvino:gpu:fp16 alone left out of means: grouped d10 w64" in found.note
+
+
+def test_a_cache_without_a_known_geometry_is_told_by_its_source() -> None:
+    cases = [_renamed(_counting(0.0, 0.0)(case), PMU) for case in RIGHT.cases]
+    found = findings(cases)["fewer-misses"]
+    assert found.verdict is ClaimVerdict.NOT_MEASURED
+    assert "everything stays in the cache (misses by pmu)" in found.note

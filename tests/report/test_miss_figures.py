@@ -24,11 +24,11 @@ SMALL, LARGE = "4194304,16,64", "33554432,16,64"
 REFUSED = "cache-misses: perf_event_open fails with ENOENT"
 
 
-def _counted(lab: Lab, depths=(10, 20, 30)) -> None:
+def _counted(lab: Lab, depths=(10, 20, 30), *, kernels_known: bool = True) -> None:
     """Eager has a batch normalisation that OpenVINO does not; callgrind saw the first depth only."""
     norm = "bn/aten._native_batch_norm_legit_no_training.default/BatchNormInference"
     kernels = {OPENVINO: (Kernel(0, "conv", "Convolution", "brgconv", "f32", fused=("conv", norm)),)}
-    uid = lab.campaign({stack(d): truth(stack(d)) for d in depths}, kernels=kernels)
+    uid = lab.campaign({stack(d): truth(stack(d)) for d in depths}, kernels=kernels if kernels_known else None)
     for stored in list(lab.store.measurements(campaign_uid=uid)):
         m = stored.measurement
         if m.pass_index:
@@ -154,6 +154,37 @@ def test_what_fusion_removed_is_attributed(lab: Lab, tmp_path) -> None:
     assert float(written["fused share: normalisation"]) == 1.0
     assert "75% fused away" in (tmp_path / "fusion_4MiB-16way.svg").read_text()
     assert written["backend"] == OPENVINO
+
+
+def test_where_no_kernels_are_stored_what_is_fused_is_unknown_and_no_zero(lab: Lab, tmp_path) -> None:
+    _counted(lab, kernels_known=False)
+    (row,) = fusion_rows(lab.select(), SMALL)
+    assert (row.fused_shares, row.fused) == (None, {})
+    draw_figures(lab.select(), tmp_path)
+    with (tmp_path / "fusion_4MiB-16way.csv").open() as file:
+        (written,) = csv.DictReader(file)
+    assert written["baseline_misses_of_fused_operators"] == ""
+    assert {v for k, v in written.items() if k.startswith("fused share")} == {""}
+    assert float(written["saved: normalisation"]) == 90000.0
+    drawn = (tmp_path / "fusion_4MiB-16way.svg").read_text()
+    assert f"What {OPENVINO} fuses is not known: no kernels are stored." in drawn
+
+
+def test_cells_that_a_source_did_not_count_are_told_below_its_figure(lab: Lab) -> None:
+    _counted(lab)
+    other = "8388608,16,64"
+    for stored in list(lab.store.measurements()):
+        m = stored.measurement
+        if not m.pass_index and int(m.workload.params["depth"]) < 30:
+            with lab.store.writing() as writer:
+                writer.counters(m.uid, [Counter(LLC_MISSES, 9e3, "model", other, 1)])
+    selection = lab.select()
+    (sweep,) = find_sweeps(selection.cells, "depth")
+    for geometry, told in ((other, True), (SMALL, False)):
+        with styled():
+            figure = draw_sweep(sweep, selection, cache_misses("model", geometry))
+        shown = " ".join(text.get_text() for text in figure.texts)
+        assert ("Misses of 2 cells were not counted by this source." in shown) == told
 
 
 def test_without_counts_nothing_is_drawn_or_said(lab: Lab, tmp_path) -> None:

@@ -111,6 +111,23 @@ def _counted(lab: Lab, zeros: bool = False) -> Selection:
     return lab.select()
 
 
+def test_what_no_campaign_has_tried_is_told_beside_latency_and_misses(lab: Lab) -> None:
+    _counted(lab)
+    deeper = pattern_workload("standard", depth=40, width=64)
+    lab.campaign({deeper: truth(deeper)}, "deeper", passes=1)
+    selection = lab.select()
+    (sweep,) = find_sweeps(selection.cells, "depth")
+    both = latency_and_misses(sweep, cache_misses("model", SMALL))
+    assert both is not None
+    with styled():
+        figure = draw_latency_and_misses(both, selection)
+    assert_legible(figure)
+    shown = " ".join(text.get_text() for text in figure.texts)
+    # Five patterns at that depth on two arms; and the sixth, which was timed and not counted.
+    assert "Gaps without a cross: 10 cells that no campaign has tried yet." in shown
+    assert "Misses of 2 cells were not counted by this source." in shown
+
+
 @pytest.mark.parametrize("zeros", [False, True])
 def test_latency_and_misses_share_a_panel_on_axes_that_all_share(lab: Lab, zeros: bool) -> None:
     selection = _counted(lab, zeros)

@@ -141,3 +141,9 @@ def test_a_build_of_torch_that_pypi_does_not_have_is_found(lab: Lab, width: Expe
     index = "--extra-index-url https://download.pytorch.org/whl/cpu"
     assert found[0] == f"pip install torch==2.6.0+cpu openvino==2026.4.1 {index}"
     assert "--extra-index-url" not in commands(selection)[0]
+
+
+def test_another_baseline_is_named(lab: Lab, width: Experiment) -> None:
+    selection = _measured(lab, width.spec(), width.workloads[0])
+    assert "--baseline" not in commands(selection)[-1]
+    assert commands(replace(selection, baseline=OPENVINO))[-1].endswith(f" --baseline {OPENVINO}")

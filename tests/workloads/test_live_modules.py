@@ -153,7 +153,7 @@ def test_the_cost_of_a_live_module() -> None:
 
 def test_layers_without_shapes_are_told() -> None:
     for weights in (True, False):
-        with pytest.raises(UsageError, match="tensors cannot be read: .*Call it once"):
+        with pytest.raises(UsageError, match=r"tensors cannot be read: .*Call it once"):
             workload_of_module(nn.Sequential(nn.LazyLinear(4)), VALUES, weights=weights)
 
 

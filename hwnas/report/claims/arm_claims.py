@@ -63,7 +63,8 @@ def _misses_more_yet_faster(evidence: Evidence) -> Finding:
         Part(f"latency of {spoken(p)}, CPU over GPU", _over_gpu(sweep, p), above(1.0), Unit.TIMES)
         for p in STUDIED_PATTERNS
     ]
-    note = sweep.note(counted_by(kind))
+    without = reduction(sweep, kind, STUDIED_PATTERNS, GPU, ACCELERATED).note()
+    note = "; ".join(filter(None, (sweep.note(counted_by(kind)), without)))
     return together(judged(more, note, least=_MOST_PATTERNS), judged(faster, note))
 
 

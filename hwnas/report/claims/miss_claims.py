@@ -35,7 +35,9 @@ class _Counts:
         self.kind = kind or preferred(miss_kinds(sweep), PAPER_CACHE)
         self.all = reduction(sweep, self.kind, STUDIED_PATTERNS)
         if not (self.all.ratios or self.all.only_first or self.all.only_second):
-            raise MissingEvidence(f"everything stays in the cache {self.kind[1]}: count with --cache paper")
+            raise MissingEvidence(
+                f"everything stays in the cache ({counted_by(self.kind)}): count with --cache paper"
+            )
 
     def of(self, pattern: str) -> Reduction:
         """Of one pattern."""

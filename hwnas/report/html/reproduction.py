@@ -15,6 +15,7 @@ from hwnas.measuring.experiment_file import load_experiment
 from hwnas.measuring.settings import Settings
 from hwnas.report.cells import Selection
 from hwnas.report.context import plural
+from hwnas.report.reading import DEFAULT_BASELINE
 from hwnas.store import CampaignRecord
 from hwnas.store.location import SHIPPED
 
@@ -37,7 +38,8 @@ def commands(selection: Selection) -> list[str]:
     return [
         *([f"pip install {' '.join(pinned)}{_index(versions)}"] if pinned else []),
         *(line for lines in measured for line in lines),
-        f"hwnas report{database(selection)} --environment {selection.environment.fingerprint}",
+        f"hwnas report{database(selection)} --environment {selection.environment.fingerprint}"
+        f"{_baseline(selection.baseline)}",
     ]
 
 
@@ -45,6 +47,11 @@ def _index(versions: Mapping[str, str]) -> str:
     """The option that finds the build of PyTorch, where PyPI does not have it."""
     build = _BUILD.search(versions.get("torch", ""))
     return f" --extra-index-url https://download.pytorch.org/whl/{build[1]}" if build else ""
+
+
+def _baseline(backend: str) -> str:
+    """The option that brings back what speedups refer to; empty for what they do without it."""
+    return "" if backend == DEFAULT_BASELINE else f" --baseline {shlex.quote(backend)}"
 
 
 def database(selection: Selection) -> str:
