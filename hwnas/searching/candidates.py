@@ -15,6 +15,8 @@ _RANDOM, _NEAR = 1000, 1000
 #: Where fewer of the random ones are within the limits, others are looked for until more are.
 _ENOUGH = 300
 _ROUNDS = 12
+#: Networks that are drawn have no neighbours among them, unless a smaller share of the random ones is within.
+_RARE = 0.005
 _PARENTS = 100
 
 
@@ -41,27 +43,37 @@ def candidates(
     Args:
         codes: Of the space.
         limits: Where only few networks hold them, those are looked for.
-        best: The best networks so far, whose neighbours promise something; shape ``(n, choices)``.
+        best: The best networks so far, whose neighbours promise something, shape ``(n, choices)``; none where
+            networks are drawn at random. Then all that hold the limits are equally likely to be among them,
+            unless hardly any do.
         rng: Draws them.
     """
     if codes.combinations <= WALKED:
         return codes.everything
     pool = codes.sample(_RANDOM, rng)
     parents = best()
-    if len(parents):
+    evenly = not len(parents)
+    if not evenly:
         pool = distinct(np.vstack([pool, codes.mutants(parents, _NEAR, rng)]))
     for _ in range(_ROUNDS):
         short = _excess(pool, limits)
         within = short <= 0
         if within.sum() >= _ENOUGH:
             break
-        # Any that are within, not those furthest within: among the fastest there are few that learn much.
-        parents = (
-            pool[within] if within.sum() >= _PARENTS else pool[np.argsort(short, kind="stable")[:_PARENTS]]
-        )
-        others = [codes.sample(_RANDOM, rng), codes.mutants(parents, _NEAR, rng)]
+        evenly = evenly and bool(within.mean() >= _RARE)
+        others = [codes.sample(_RANDOM, rng)]
+        if not evenly:
+            others.append(codes.mutants(_parents(pool, short), _NEAR, rng))
         pool = distinct(np.vstack([pool, *others]))
     return pool
+
+
+def _parents(pool: np.ndarray, short: np.ndarray) -> np.ndarray:
+    """Whose neighbours may be within the limits: those that are or, where these are few, the nearest ones."""
+    within = short <= 0
+    # Any that are within, not those furthest within: among the fastest there are few that learn much.
+    nearest = np.argsort(short, kind="stable")[:_PARENTS]
+    return np.asarray(pool[within] if within.sum() >= _PARENTS else pool[nearest])
 
 
 def _excess(rows: np.ndarray, limits: Sequence[Limit]) -> np.ndarray:

@@ -36,7 +36,7 @@ def features_of(space: Space) -> Features:
 class Features:
     """Describes architectures of one space; what was described is kept.
 
-    Squared distances of two architectures within a group are about 1 on average, 1 at most for ``places``.
+    Squared distances of two architectures within a group are about 2 on average, 1 at most for ``places``.
 
     Args:
         codes: Of the space.

@@ -94,8 +94,8 @@ class Judgement:
 def judge(architecture: Architecture, costs: Iterable[CostModel], limits: Sequence[Limit]) -> Judgement:
     """Decide whether a network is within all limits.
 
-    Where an estimate leaves that open and the cost can still be measured, it is; but not for a network that
-    another limit rules out anyway.
+    Where an estimate leaves that open and the cost can still be measured, it is, once; but not for a network
+    that another limit rules out anyway.
 
     Args:
         architecture: Of the network.
@@ -110,7 +110,8 @@ def judge(architecture: Architecture, costs: Iterable[CostModel], limits: Sequen
     verdicts = [limit.verdict(estimates[limit.cost.name]) for limit in limits]
     if Verdict.BEYOND not in verdicts:
         for limit, verdict in zip(limits, verdicts, strict=True):
-            if verdict is Verdict.UNCLEAR and limit.cost.measurements_left > 0:
+            known = limit.cost.is_measured(architecture)
+            if verdict is Verdict.UNCLEAR and not known and limit.cost.measurements_left > 0:
                 limit.cost.measure([architecture])
                 estimates[limit.cost.name] = limit.cost.estimate(architecture)
                 if limit.violation(estimates[limit.cost.name]) > 0:

@@ -165,9 +165,14 @@ class Suggester:
             NothingLeft: There is none.
         """
         rng = np.random.default_rng([self._seed, seen.asked])
-        pool = candidates(self.codes, self._limits, lambda: self._best(seen), rng)
-        pool = without(pool, (*map(tuple, seen.rows.tolist()), *seen.ruled_out, *self._unfit))
         starting = self._starting(seen)
+
+        def best() -> np.ndarray:
+            # What is drawn at random, to begin with, is no neighbour of what was tried.
+            return seen.rows[:0] if starting else self._best(seen)
+
+        pool = candidates(self.codes, self._limits, best, rng)
+        pool = without(pool, (*map(tuple, seen.rows.tolist()), *seen.ruled_out, *self._unfit))
         gain: np.ndarray | None = None
         for _ in range(_MOST_UNFIT):
             chance = chances(pool, self._limits)
@@ -180,8 +185,8 @@ class Suggester:
             else:
                 gain = gain[possible]
             likely = chance.prod(axis=0)
-            # To begin with, all networks that are within the limits are equally likely, surely so or not:
-            # the chance is their weight in drawing without replacement (Efraimidis and Spirakis 2006).
+            # To begin with, the chance to be within the limits is the weight in drawing without replacement
+            # (Efraimidis and Spirakis 2006): what is not sure is drawn less often, and measured first.
             place = int(np.argmax(gain ** (1 / likely) if starting else gain * likely))
             if self._fit(pool[place]):
                 return np.asarray(pool[place])

@@ -84,6 +84,21 @@ def test_what_is_unclear_is_measured():
     assert not judge({**SLOWEST, "node1.from0": "skip_connect"}, [], [limit]).feasible
 
 
+def test_what_was_measured_and_stays_unclear_is_not_measured_again():
+    class Noisy(Measurable):
+        def estimate(self, architecture):
+            found = Sum.estimate(self, architecture)
+            return Estimate(found.median, np.array([0.02])) if architecture in self.known else found
+
+    cost = Noisy(CELLS, 5)
+    limit = Limit(cost, float(cost.estimate(SLOWEST).median[0]) * 1.01)
+    for _ in range(2):
+        judgement = judge(SLOWEST, [], [limit])
+        assert not judgement.feasible
+        assert limit.verdict(judgement.estimates["latency"]) is Verdict.UNCLEAR
+    assert cost.known == [SLOWEST]
+
+
 def test_nothing_is_measured_for_a_network_that_is_beyond_another_limit():
     cost = Measurable(CELLS, 5)
     unclear = Limit(cost, float(cost.estimate(SLOWEST).median[0]) * 1.05)
