@@ -7,6 +7,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
 from hwnas.core.errors import UsageError
+from hwnas.searching.evaluation_time import relative_epoch_time
 from hwnas.searching.learning_curves import best_so_far
 from hwnas.searching.optuna_trials import curves_of
 
@@ -15,7 +16,8 @@ class CurvePruner(BasePruner):
     """Prunes trials whose time is better spent on others.
 
     A training goes on where its chance to end among the best, by the epochs that it still takes, is at least
-    that of another one, by the epochs that one takes. Early epochs tell little: a rule that compares them with
+    that of another one, by the epochs that one takes; where the times of trainings are known, as those of our
+    searches are, epochs count by their time. Early epochs tell little: a rule that compares them with
     each other, such as the median's, gives up good networks by chance. Here an epoch counts for as much as it
     has told of the ends of finished trainings. The chance of another one to be among the best k of n is
     k/(n + 1), whatever their distribution.
@@ -41,7 +43,8 @@ class CurvePruner(BasePruner):
         if step is None or step < self._warmup:
             return False
         sign = -1.0 if study.direction is StudyDirection.MINIMIZE else 1.0
-        curves = curves_of(study.get_trials(deepcopy=False), sign)
+        trials = study.get_trials(deepcopy=False)
+        curves = curves_of(trials, sign)
         left = curves.last_epoch(step) - step
         if len(curves.finals) < self._startup or left <= 0:
             return False
@@ -52,4 +55,5 @@ class CurvePruner(BasePruner):
             return False
         ending = curves.ending(step, accuracy)
         another = self._best / (curves.begun + 1) / curves.mean_epochs()
+        left *= relative_epoch_time(trial, trials)
         return ending is not None and ending.chance_above(wanted) / left < another

@@ -42,6 +42,21 @@ def seconds_per_epoch(trial: FrozenTrial) -> float:
     return float(seconds) / max(1, trial.last_step or 1)
 
 
+def relative_epoch_time(trial: FrozenTrial, trials: Iterable[FrozenTrial]) -> float:
+    """An epoch's time of one trial in parts of that of all; 1 where nobody knows.
+
+    Args:
+        trial: That goes on.
+        trials: Of its study; those without an epoch are left out.
+    """
+    own_s = seconds_per_epoch(trial)
+    known = [
+        (float(t.user_attrs[SECONDS]), t.last_step) for t in trials if t.last_step and SECONDS in t.user_attrs
+    ]
+    usual_s = sum(seconds for seconds, _ in known) / max(1, sum(epochs for _, epochs in known))
+    return own_s / usual_s if known and own_s > 0 and usual_s > 0 else 1.0
+
+
 def seconds_by_network(trials: Iterable[FrozenTrial]) -> dict[str, float]:
     """Compact text of each evaluated network -> the time of its evaluation [s].
 

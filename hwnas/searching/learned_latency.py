@@ -18,6 +18,9 @@ from hwnas.workloads.spaces.space import Space
 #: Spaces with more combinations are not walked through to find the networks that tell most.
 _WALKED = 20_000
 _POOL = 2000
+#: Of a latency that matters, what counts as near it; and how many such networks there must be for each that is
+#: measured first.
+_NEARBY, _ENOUGH = (0.4, 2.0), 10
 #: An error that a measured latency is never thought to be below, where few of them happen to agree.
 _LEAST_SPREAD = 0.01
 
@@ -45,6 +48,8 @@ class LearnedLatency(CostModel):
         budget: How many networks may be measured in all.
         first: How many of them to begin with, at least two.
         error: Standard deviation of a measured latency's logarithm.
+        near: Where a prior is given, the first networks are those whose latency it puts near this [s], such as
+            the limit, if it knows enough of them; None for any.
         prior: Another estimate of the same latency, such as a table's. Measurements say by which power of it
             latencies go; the process learns their ratio to that.
         seed: Of what is measured first, in large spaces.
@@ -65,6 +70,7 @@ class LearnedLatency(CostModel):
         first: int = 10,
         error: float = 0.0,
         prior: CostModel | None = None,
+        near: float | None = None,
         seed: int = 0,
     ) -> None:
         if not 2 <= first <= budget:
@@ -76,7 +82,7 @@ class LearnedLatency(CostModel):
         self._codes = codes_of(space)
         self._encoding = encoding(space)
         self._measure, self._budget, self._first = measure, budget, first
-        self._error, self._prior, self._seed = error, prior, seed
+        self._error, self._prior, self._near, self._seed = error, prior, near, seed
         self._measured: dict[str, float] = {}
         self._foretold: dict[str, Estimate] = {}
         #: Of those to begin with: asked for once.
@@ -187,7 +193,7 @@ class LearnedLatency(CostModel):
             return
         rng = np.random.default_rng(self._seed)
         small = self._codes.combinations <= _WALKED
-        pool = self._codes.everything if small else self._codes.sample(_POOL, rng)
+        pool = self._nearby(self._codes.everything if small else self._codes.sample(_POOL, rng))
         telling = [
             self._codes.decode(pool[p]) for p in most_telling(self._encoding, pool, self._first, self._seed)
         ]
@@ -207,6 +213,14 @@ class LearnedLatency(CostModel):
                 f"{self.name} of {len(self._measured)} of {len(new)} networks could be measured",
                 "hwnas devices says what this host can measure with",
             )
+
+    def _nearby(self, rows: np.ndarray) -> np.ndarray:
+        """Those among which the first measurements tell most of what matters; all of them if these are few."""
+        if self._near is None or (prior := self._prior_means(rows)) is None:
+            return rows
+        low, high = _NEARBY
+        nearby = rows[(prior >= low * self._near) & (prior <= high * self._near)]
+        return nearby if len(nearby) >= _ENOUGH * self._first else rows
 
     def _before(self, architecture: Architecture) -> Estimate | None:
         """What the prior says of a network that is about to be measured."""

@@ -34,6 +34,8 @@ class Limit:
         at_most: In the cost's unit.
         confidence: A network is let through where its cost is at most `at_most` so surely: where the upper end
             of the one-sided interval is.
+        measured_below: A network that holds the limit less likely than so is measured before it is let through,
+            while the cost can be; None where only those are that the estimate leaves open.
 
     Raises:
         UsageError: A value is out of range.
@@ -42,6 +44,7 @@ class Limit:
     cost: CostModel
     at_most: float
     confidence: float = CONFIDENCE
+    measured_below: float | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.at_most) and self.at_most > 0):
@@ -56,6 +59,13 @@ class Limit:
     def told(self) -> str:
         """For people, such as ``latency openvino:cpu:fp32 2.00 ms at 90 %``."""
         return f"{self.cost.name} {self.cost.told(self.at_most)} at {100 * self.confidence:g} %"
+
+    def wants_measuring(self, estimate: Estimate) -> bool:
+        """Whether the first network of an estimate is to be measured before anything is decided."""
+        verdict = self.verdict(estimate)
+        if verdict is not Verdict.WITHIN or self.measured_below is None:
+            return verdict is Verdict.UNCLEAR
+        return float(estimate.chance_within(self.at_most)[0]) < self.measured_below
 
     def verdict(self, estimate: Estimate) -> Verdict:
         """Of the first network of an estimate."""
@@ -94,8 +104,8 @@ class Judgement:
 def judge(architecture: Architecture, costs: Iterable[CostModel], limits: Sequence[Limit]) -> Judgement:
     """Decide whether a network is within all limits.
 
-    Where an estimate leaves that open and the cost can still be measured, it is, once; but not for a network
-    that another limit rules out anyway.
+    Where an estimate leaves that open, or is not sure enough (:attr:`Limit.measured_below`), and the cost can
+    still be measured, it is, once; but not for a network that another limit rules out anyway.
 
     Args:
         architecture: Of the network.
@@ -109,9 +119,10 @@ def judge(architecture: Architecture, costs: Iterable[CostModel], limits: Sequen
     estimates = {name: model.estimate(architecture) for name, model in models.items()}
     verdicts = [limit.verdict(estimates[limit.cost.name]) for limit in limits]
     if Verdict.BEYOND not in verdicts:
-        for limit, verdict in zip(limits, verdicts, strict=True):
+        for limit in limits:
             known = limit.cost.is_measured(architecture)
-            if verdict is Verdict.UNCLEAR and not known and limit.cost.measurements_left > 0:
+            wanted = limit.wants_measuring(estimates[limit.cost.name])
+            if wanted and not known and limit.cost.measurements_left > 0:
                 limit.cost.measure([architecture])
                 estimates[limit.cost.name] = limit.cost.estimate(architecture)
                 if limit.violation(estimates[limit.cost.name]) > 0:

@@ -34,8 +34,9 @@ STARTUP = 10
 _STARTUP_SHARE, _FEWEST = 0.25, 5
 #: To begin with, the larger of so many random ones is tried, where accuracy alone counts.
 ENTRANTS = 2
-#: The best networks so far, whose neighbours are looked at in large spaces.
-_BEST = 20
+#: The best networks so far, whose neighbours are looked at in large spaces: a share, and how many at least and
+#: at most.
+_BEST_SHARE, _FEWEST_BEST, _MOST_BEST = 0.25, 3, 20
 #: Networks that hold a limit less likely than this are measured last.
 _LIKELY = 0.3
 #: Networks that are looked at closely, and found beyond a limit, before a suggestion is given up.
@@ -288,7 +289,8 @@ class Suggester:
         if self._traded:
             costs = [_medians(cost, seen.rows, self.codes) for cost in self._traded]
             return seen.rows[front(seen.accuracies.tolist(), np.stack(costs, axis=1).tolist())]
-        return seen.rows[np.argsort(-seen.accuracies, kind="stable")[:_BEST]]
+        count = int(np.clip(_BEST_SHARE * len(seen.rows), _FEWEST_BEST, _MOST_BEST))
+        return seen.rows[np.argsort(-seen.accuracies, kind="stable")[:count]]
 
     def _nothing_left(self, pool: np.ndarray, seen: Seen) -> NothingLeft:
         """Why, by the networks that are left and by those that were tried or looked at closely."""

@@ -14,7 +14,7 @@ from scipy.stats import norm, rankdata
 _VARIANCE, _LENGTH, _OWN = 0.0, 0.0, np.log(0.1)
 _SLACK_VARIANCE, _SLACK_LENGTH, _SLACK_OWN = 1.5, 0.7, 1.0
 _VARIANCE_BOUNDS, _LENGTH_BOUNDS, _OWN_BOUNDS = (-7.0, 4.0), (-2.5, 2.5), (-7.0, 2.0)
-_ITERATIONS = 25
+_ITERATIONS = 50
 _JITTER = 1e-6
 
 
@@ -31,7 +31,7 @@ class Surrogate:
     """A sum of squared-exponential kernels, one for each group of features, and a part of each network's own.
 
     That part is no noise: it does not go away with more measurements of the same network, so it counts as
-    what may be found (:meth:`predict`). Variances and lengths follow the data from one fit to the next.
+    what may be found (:meth:`predict`).
 
     Args:
         groups: How many groups of features there are.
@@ -54,7 +54,8 @@ class Surrogate:
         distances = [_squared(g, g) for g in (group.astype(float) for group in groups)]
         found = minimize(
             self._loss,
-            self._logs,
+            # Not from the last fit: a search that goes on in another process has none.
+            self._middle,
             args=(distances,),
             jac=True,
             method="L-BFGS-B",
