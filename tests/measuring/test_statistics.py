@@ -273,7 +273,7 @@ def _pass(value: float, sd: float = 0.0, rounds: int = 24, rng: np.random.Genera
 
 
 def test_one_steady_pass_is_known_as_well_as_processes_usually_are():
-    """Nothing is known but the usual spread, which counts as two passes: Student's t, two degrees of freedom."""
+    """Nothing is known but the usual spread, which counts as two passes: Student's t of two degrees."""
     centre, low, high = _combine([_pass(1.0)], 0.01)
     half = t.ppf(0.975, 2) * 0.01
     assert (centre, low, high) == pytest.approx((1.0, 1.0 - half, 1.0 + half))
