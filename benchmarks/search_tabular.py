@@ -215,7 +215,7 @@ def main(options: Namespace) -> dict[str, Any]:
 
 
 def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean regret of one search at one limit, with its 95 % interval; exactly, for who compares, under `means`."""
+    """Mean regret of one search at one limit, with its 95 % interval; not rounded in `means`."""
     row: dict[str, Any] = {"search": runs[0]["search"], "limit_ms": runs[0]["limit_ms"], "means": {}}
     for count in COUNTS:
         values = np.array([found["regret"][count] for found in runs])
