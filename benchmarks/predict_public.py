@@ -130,9 +130,11 @@ def _trees(places: np.ndarray, y: np.ndarray, train: np.ndarray) -> np.ndarray:
 def _transferred(
     encoding: ChoiceEncoding, x: np.ndarray, y: np.ndarray, there: np.ndarray, count: int
 ) -> dict[str, dict[str, float]]:
-    """With few rows of one device, and a thousand of another that are not asked for."""
+    """With few rows of one device, and a thousand of another that are not asked for; all learn from the same
+    rows and are told by the same others."""
     places = encoding.places(x)
-    found: dict[str, list[dict[str, float]]] = {"ours": [], "ours, alone": [], "the other device as it is": []}
+    ridge, other = "additive one-hot ridge, alone", "the other device as it is"
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in ("ours", "ours, alone", other, ridge)}
     for seed in range(_SEEDS):
         order = np.random.default_rng(seed).permutation(len(x))
         train, known, rest = order[:count], order[: len(x) // 2], order[len(x) // 2 :]
@@ -140,13 +142,11 @@ def _transferred(
         mean = source.predict(x)[0]
         ours = EncodedPredictor(encoding).fit(x[train], y[train], mean[train]).predict(x[rest], mean[rest])[0]
         alone = EncodedPredictor(encoding).fit(x[train], y[train]).predict(x[rest])[0]
+        additive = Ridge(1.0).fit(places[train], y[train]).predict(places[rest])
         found["ours"].append(_scores(ours, y[rest]))
         found["ours, alone"].append(_scores(alone, y[rest]))
-        found["the other device as it is"].append(_scores(mean[rest], y[rest]))
-    found["additive one-hot ridge, alone"] = [
-        _scores(Ridge(1.0).fit(places[t], y[t]).predict(places), y)
-        for t in (np.random.default_rng(s).choice(len(x), count, replace=False) for s in range(_SEEDS))
-    ]
+        found[other].append(_scores(mean[rest], y[rest]))
+        found[ridge].append(_scores(additive, y[rest]))
     return {name: _mean(scores) for name, scores in found.items()}
 
 

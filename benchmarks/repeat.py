@@ -9,8 +9,10 @@ from typing import Any
 
 from other_tools import benchmark_app_s, save_ir, torch_timer_s
 from reporting import exclusive, run, variation
+from scipy.stats import f as fisher
 
 from hwnas.cli.progress import LineWatcher
+from hwnas.core.errors import UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION
 from hwnas.host.machine import probe_environment
 from hwnas.measuring.campaign import Campaign
@@ -26,6 +28,9 @@ PASSES = 5
 
 def main(options: Namespace) -> dict[str, Any]:
     from rich.console import Console
+
+    if options.repeats < 2:
+        raise UsageError(f"--repeats is {options.repeats}", "Give 2 or more: one tells nothing of variation")
 
     # The same timed seconds as the other tools, spread over five processes; all of them are used,
     # since the interval asked for is out of reach.
@@ -59,12 +64,22 @@ def main(options: Namespace) -> dict[str, Any]:
                     "hwnas_cv_percent": round(mine, 2),
                     "hwnas_raw_cv_percent": round(variation([e.raw_median_s for e in found]), 2),
                     "ratio": round(mine / theirs, 3),
+                    "ratio_interval": [round(end, 3) for end in ratio_interval(mine / theirs, options.repeats)],
                     "tool_ms": [round(1e3 * v, 3) for v in others[backend_id]],
                     "hwnas_ms": [round(1e3 * e.latency_s, 3) for e in found],
                 }
                 print(f"{network} {backend_id}", results[f"{network} {backend_id}"], flush=True)
     passed = all(r["ratio"] <= 0.25 and r["hwnas_cv_percent"] <= 2 for r in results.values())
     return {"results": results, "budget_s": options.seconds, "passed": passed}
+
+
+def ratio_interval(ratio: float, repeats: int) -> list[float]:
+    """The 95 % interval of the ratio of two small coefficients of variation, each of so many repeats.
+
+    For normal results the square of the ratio follows Fisher's F (Snedecor and Cochran, Statistical Methods).
+    """
+    reach = float(fisher.ppf(0.975, repeats - 1, repeats - 1)) ** 0.5
+    return [ratio / reach, ratio * reach]
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@ reference of the first: a database of its own sets one of its own. A run that wa
 
 from __future__ import annotations
 
+import math
+import statistics
 import subprocess
 import sys
 from argparse import Namespace
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,8 @@ from hwnas.measuring.statistics import estimate
 from hwnas.store import LatencyStore
 
 _AGREE = 0.05
+#: Networks of so long a call have few blocks in a pass [ms].
+_LONG_MS = 100
 Cell = tuple[str, str]
 
 
@@ -51,11 +56,16 @@ def main(options: Namespace) -> dict[str, Any]:
     rows = {}
     for cell in sorted(first.cells.keys() & second.cells.keys()):
         one, other = (estimate(found.cells[cell], first.reference) for found in (first, second))
+        widths = [math.log(e.high_s / e.low_s) / 2 for e in (one, other)]
         rows[" ".join(cell)] = {
             "first_ms": round(1e3 * one.latency_s, 3),
             "second_ms": round(1e3 * other.latency_s, 3),
             "difference_percent": round(100 * (other.latency_s / one.latency_s - 1), 2),
             "raw_difference_percent": round(100 * (other.raw_median_s / one.raw_median_s - 1), 2),
+            "half_widths_percent": [round(100 * math.expm1(w), 2) for w in widths],
+            # Of the difference of two independent runs, and the weaker question.
+            "within_both": abs(math.log(other.latency_s / one.latency_s)) <= math.hypot(*widths),
+            "intervals_meet": one.low_s <= other.high_s and other.low_s <= one.high_s,
             "passes": [one.passes, other.passes],
         }
     for name, row in sorted(rows.items(), key=lambda item: -abs(item[1]["difference_percent"])):
@@ -71,6 +81,7 @@ def main(options: Namespace) -> dict[str, Any]:
         "same_environment": first.environment == second.environment,
         "within_5_percent": agree,
         "raw_within_5_percent": _share(rows, "raw_difference_percent"),
+        **_differences(list(rows.values())),
         "by_backend": {
             b: _share({k: r for k, r in rows.items() if k.endswith(f" {b}")}, "difference_percent")
             for b in backends
@@ -84,6 +95,30 @@ def _share(rows: dict[str, dict[str, Any]], key: str) -> float:
     """Percent of the cells that differ by no more than the bar."""
     within = [abs(row[key]) <= 100 * _AGREE for row in rows.values()]
     return round(100 * sum(within) / len(within), 1) if within else 0.0
+
+
+def _differences(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How large the differences are, by the length of a call, and whether the intervals say so."""
+    if not rows:
+        return {}
+    off = [row["difference_percent"] for row in rows]
+    widths = zip(*(row["half_widths_percent"] for row in rows), strict=True)
+    within: dict[bool, list[bool]] = {False: [], True: []}
+    for row in rows:
+        within[row["first_ms"] >= _LONG_MS].append(abs(row["difference_percent"]) <= 100 * _AGREE)
+    return {
+        f"within_5_percent_below_{_LONG_MS}_ms": _percent(within[False]),
+        f"within_5_percent_from_{_LONG_MS}_ms": _percent(within[True]),
+        "root_mean_square_percent": round(math.sqrt(statistics.fmean(d * d for d in off)), 2),
+        "largest_difference_percent": max(map(abs, off)),
+        "median_half_width_percent": [round(statistics.median(own), 2) for own in widths],
+        "within_both_intervals_percent": _percent([row["within_both"] for row in rows]),
+        "intervals_meet_percent": _percent([row["intervals_meet"] for row in rows]),
+    }
+
+
+def _percent(found: Sequence[bool]) -> float | None:
+    return round(100 * sum(found) / len(found), 1) if found else None
 
 
 def _run_of(path: str) -> Run:

@@ -215,14 +215,13 @@ def main(options: Namespace) -> dict[str, Any]:
 
 
 def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean regret of one search at one limit, with its 95 % interval (Student's t over the seeds)."""
-    row: dict[str, Any] = {"search": runs[0]["search"], "limit_ms": runs[0]["limit_ms"]}
+    """Mean regret of one search at one limit, with its 95 % interval; not rounded in `means`."""
+    row: dict[str, Any] = {"search": runs[0]["search"], "limit_ms": runs[0]["limit_ms"], "means": {}}
     for count in COUNTS:
         values = np.array([found["regret"][count] for found in runs])
-        half = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-        mean = float(values.mean())
-        row[f"regret_{count}"] = round(mean, 3)
-        row[f"interval_{count}"] = [round(mean - half, 3), round(mean + half, 3)]
+        row["means"][count] = float(values.mean())
+        row[f"regret_{count}"] = round(float(values.mean()), 3)
+        row[f"interval_{count}"] = _interval(values)
     row["reached_best"] = round(float(np.mean([found["regret"][max(COUNTS)] == 0 for found in runs])), 2)
     row["evaluations_beyond_percent"] = round(100 * float(np.mean([found["beyond"] for found in runs])), 1)
     measured = [found["measured"] for found in runs if found["measured"] is not None]
@@ -230,28 +229,38 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return row
 
 
+def _interval(values: np.ndarray) -> list[float] | None:
+    """Of the mean, by Student's t over the seeds; None of a single one."""
+    if len(values) < 2:
+        return None
+    half = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return [round(float(values.mean()) + side * half, 3) for side in (-1, 1)]
+
+
 def _told(row: dict[str, Any]) -> str:
-    regrets = ", ".join(
-        f"{row[f'regret_{c}']:.3f} [{row[f'interval_{c}'][0]:.3f}, {row[f'interval_{c}'][1]:.3f}]"
-        for c in COUNTS
-    )
+    regrets = ", ".join(f"{row[f'regret_{c}']:.3f}{_brackets(row[f'interval_{c}'])}" for c in COUNTS)
     return (
         f"{row['search']:22s} {row['limit_ms']:5.1f} ms: regret {regrets}; best in {row['reached_best']:.0%}; "
         f"{row['evaluations_beyond_percent']} % beyond; latencies measured {row['most_latencies_measured']}"
     )
 
 
+def _brackets(interval: list[float] | None) -> str:
+    return "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
 def _verdicts(rows: list[dict[str, Any]]) -> dict[str, Any]:
     ours = {row["limit_ms"]: row for row in rows if row["search"] == OURS}
     bars = {
-        f"{limit} ms after {count}": ours[limit][f"regret_{count}"] <= most
+        # But for what adding up decimals is off by.
+        f"{limit} ms after {count}": ours[limit]["means"][count] <= most + 1e-9
         for limit, bar in BARS.items()
         if limit in ours
         for count, most in bar.items()
     }
     ahead = {
-        f"{row['limit_ms']} ms after {count}, {row['search']}": ours[row["limit_ms"]][f"regret_{count}"]
-        < row[f"regret_{count}"]
+        f"{row['limit_ms']} ms after {count}, {row['search']}": ours[row["limit_ms"]]["means"][count]
+        < row["means"][count]
         for row in rows
         if row["search"] != OURS and row["limit_ms"] in ours
         for count in COUNTS

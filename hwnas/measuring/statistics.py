@@ -3,8 +3,8 @@
 Resampling works on rounds, not on samples: neighbouring samples share the state of the host, and
 arms that ran in the same round share it with each other. All intervals are 95 % bootstrap
 intervals (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13) with runs of
-consecutive rounds drawn together (Kuensch, Annals of Statistics 17, 1989), widened by what
-processes differ.
+consecutive rounds drawn together (Kuensch, Annals of Statistics 17, 1989), which wrap around at the end
+(Politis and Romano, A circular block-resampling procedure, 1992), widened by what processes differ.
 """
 
 from __future__ import annotations
@@ -160,13 +160,13 @@ def _combine(
     The draws know the variance within a pass; n runs of rounds make it too small by (n - 1)/n. What the
     passes differ beyond it is the variance between processes (:func:`_variance_between`). Two or three passes
     tell little of it, so it is combined with the usual spread between processes, which counts as
-    `_SPREAD_WEIGHT` more passes (the posterior mean under a scaled inverse chi-squared prior, Gelman et al.,
-    Bayesian Data Analysis, 3rd ed., sec. 2.6). An error of the slope is common to all passes and moves each
-    by its own reach. Passes weigh by the inverse of all three, so one which met the host far from its reference
-    speed counts less. (Generalised least squares, with their covariance, would follow the slope that two or
-    three passes seem to have among themselves, and carry it beyond them.) The interval has the shape of the
-    draws, with the total variance and Student's t for its degrees of freedom
-    (Satterthwaite, Biometrics Bulletin 2, 1946).
+    `_SPREAD_WEIGHT` more passes (the scale of the posterior under a scaled inverse chi-squared prior, with
+    which a mean follows Student's t: Gelman et al., Bayesian Data Analysis, 3rd ed., sec. 2.6). An error of the
+    slope is common to all passes and moves each by its own reach. Passes weigh by the inverse of all three, so
+    one which met the host far from its reference speed counts less. (Generalised least squares, with their
+    covariance, would follow the slope that two or three passes seem to have among themselves, and carry it
+    beyond them.) The interval has the shape of the draws, with the total variance and Student's t for its
+    degrees of freedom (Satterthwaite, Biometrics Bulletin 2, 1946).
 
     Args:
         passes: At least one.
@@ -196,12 +196,14 @@ def _combine(
     )
     deviations = weights @ np.array([p.draws - p.value for p in passes])
     quantile = float(student_t.ppf(1 - tail / 100, freedom))
+    low, high = -1.0, 1.0
     if deviations.std() > 0:
         shape = (deviations - deviations.mean()) / deviations.std()
-        low, high = np.percentile(shape, [_TAIL, 100 - _TAIL]) / norm.ppf(1 - _TAIL / 100)
-    else:
-        low, high = -1.0, 1.0
-    return centre, centre + float(low) * quantile * error, centre + float(high) * quantile * error
+        ends = np.percentile(shape, [_TAIL, 100 - _TAIL]) / norm.ppf(1 - _TAIL / 100)
+        # Where hardly any draw differs from the others, both ends lie on one side: no shape to follow.
+        if ends[0] < 0 < ends[1]:
+            low, high = float(ends[0]), float(ends[1])
+    return centre, centre + low * quantile * error, centre + high * quantile * error
 
 
 def _variance_between(values: np.ndarray, own: np.ndarray, weights: np.ndarray) -> float:

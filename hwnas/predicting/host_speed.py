@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from hwnas.core.measurement import Block
 
@@ -130,19 +131,22 @@ def steady_latencies(passes: Sequence[Pass], device: str = "cpu") -> dict[str, S
     for one in passes:
         by_network[one.network].append(one)
     usual, spread = (_USUAL, _USUAL_SD) if device == "cpu" else (_ELSEWHERE, _ELSEWHERE_SD)
-    slopes, noise = _slopes([own for own in by_network.values() if len(own) > 1], usual, spread)
+    slopes, noise, freedom = _slopes([own for own in by_network.values() if len(own) > 1], usual, spread)
+    # Few passes tell the noise itself badly.
+    quantile = float(student_t.ppf(0.975, freedom))
     found = {}
     for network, own in by_network.items():
         level = float(np.mean([p.log_latency - slopes @ p.felt for p in own]))
-        width = 1.96 * noise / math.sqrt(len(own))
+        width = quantile * noise / math.sqrt(len(own))
         found[network] = Steady(math.exp(level), math.exp(level - width), math.exp(level + width))
     return found
 
 
 def _slopes(
     repeated: Sequence[Sequence[Pass]], usual: np.ndarray, spread: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """The slopes, and the standard deviation of what they leave between passes of one network.
+) -> tuple[np.ndarray, float, int]:
+    """The slopes, the standard deviation of what they leave between passes of one network, and its degrees of
+    freedom.
 
     Args:
         repeated: The passes of each network that has several.
@@ -163,4 +167,4 @@ def _slopes(
         slopes = np.linalg.solve(weighted @ felt + prior, weighted @ latency + prior @ usual)
     rest = np.clip(latency - felt @ slopes, -_INTERRUPTED, _INTERRUPTED)
     variance = (float(rest @ rest) + _NOISE_WEIGHT * _USUAL_NOISE**2) / (free + _NOISE_WEIGHT)
-    return slopes, math.sqrt(variance)
+    return slopes, math.sqrt(variance), free + _NOISE_WEIGHT

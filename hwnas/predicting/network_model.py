@@ -100,7 +100,8 @@ class NetworkModel:
 def fit_network_model(sums: Sequence[Sum], latencies_s: Sequence[float]) -> NetworkModel:
     """Calibrate on predictions of networks that their kernels' model has not seen.
 
-    The quantile is conformal: of the scores of ``n`` networks the one of rank ``(n + 1) * confidence``.
+    The quantile is conformal: of the scores of ``n`` networks the one of rank ``(n + 1) * confidence``. Of
+    fewer than nine it is the largest, which a further network keeps below in ``n`` of ``n + 1`` cases only.
     Source: Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, Distribution-free predictive inference for
     regression, Journal of the American Statistical Association 113, 2018, sections 2.2 and 5.2.
 

@@ -15,7 +15,7 @@ from hwnas.predicting.kernel_model import CategoryModel, KernelModel, Lookup, lo
 from hwnas.predicting.kernel_times import attributed_times
 from hwnas.predicting.network_model import NetworkModel, add_up, fit_network_model
 from hwnas.predicting.predictor import LatencyPredictor, Limits
-from hwnas.predicting.training_set import MeasuredNetwork
+from hwnas.predicting.training_set import FEWEST_NETWORKS, MeasuredNetwork
 
 #: Prior of a category's own factor: as if it had so many seconds of evidence for the factor of all kernels,
 #: in parts of all time measured.
@@ -59,6 +59,10 @@ def adapt(
         sums.append(add_up(found, [k.category for k in network.kernels]))
     if len(networks) >= _CALIBRATED:
         network_model = fit_network_model(sums, [n.latency_s for n in networks])
+        if len(networks) < FEWEST_NETWORKS:
+            # None of so few stands for the tenth that an interval may miss.
+            quantile = max(network_model.quantile, source.network_model.quantile)
+            network_model = replace(network_model, quantile=quantile)
     else:
         old = source.network_model
         network_model = NetworkModel(1.0, 0.0, max(old.floor, _SPREAD), old.quantile)

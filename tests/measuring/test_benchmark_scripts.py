@@ -10,9 +10,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from hwnas.core.errors import LockHeld
+from hwnas.core.errors import LockHeld, UsageError
 from hwnas.core.measurement import PROTOCOL_VERSION
 from hwnas.store import LatencyStore
 from hwnas.testing.examples import example_environment, example_workload
@@ -104,6 +106,81 @@ def test_what_a_kept_database_holds_is_not_compared_with_todays_tools(
         monkeypatch.setattr(repeat, tool, timed)
     repeat.main(Namespace(networks=["squeezenet1_1"], repeats=2, seconds=1.0, keep="sqlite://"))
     assert asked == [True] * 4
+
+
+@pytest.mark.usefixtures("scripts")
+def test_how_far_two_runs_differ_is_told_beside_what_their_intervals_say(tmp_path: Path) -> None:
+    first = stored_run(tmp_path / "1.sqlite", {TORCH: 0.4, OPENVINO: 2e-3}, seed=1)
+    slower = stored_run(tmp_path / "2.sqlite", {TORCH: 0.4, OPENVINO: 3e-3}, seed=2)
+    found = script("repeatability").main(Namespace(first=first, second=slower))
+    rows = {name.rpartition(" ")[2]: row for name, row in found["rows"].items()}
+    torch, openvino = rows[TORCH], rows[OPENVINO]
+    assert (found["within_5_percent_below_100_ms"], found["within_5_percent_from_100_ms"]) == (0.0, 100.0)
+    assert found["largest_difference_percent"] == openvino["difference_percent"] == pytest.approx(50, abs=3)
+    squares = torch["difference_percent"] ** 2 + openvino["difference_percent"] ** 2
+    assert found["root_mean_square_percent"] == pytest.approx((squares / 2) ** 0.5, abs=0.01)
+    assert found["within_both_intervals_percent"] == found["intervals_meet_percent"] == 50.0
+    pairs = zip(torch["half_widths_percent"], openvino["half_widths_percent"], strict=True)
+    assert found["median_half_width_percent"] == pytest.approx([sum(pair) / 2 for pair in pairs], abs=0.01)
+
+
+@pytest.mark.usefixtures("scripts")
+def test_regrets_meet_their_bars_as_they_are_and_not_as_they_are_printed() -> None:
+    tabular = script("search_tabular")
+
+    def told(search: str, *regrets: float) -> dict[str, Any]:
+        measured = 20 if search == tabular.OURS else None
+        return tabular._summary(
+            [
+                {
+                    "search": search,
+                    "limit_ms": 11.6,
+                    "seed": seed,
+                    "regret": dict.fromkeys(tabular.COUNTS, regret),
+                    "beyond": 0.0,
+                    "measured": measured,
+                }
+                for seed, regret in enumerate(regrets)
+            ]
+        )
+
+    met = tabular._verdicts([told(tabular.OURS, 0.01, 0.01), told("random", 0.02, 0.02)])
+    assert met["bars"]["11.6 ms after 100"]
+    assert met["passed"]
+    ours, theirs = told(tabular.OURS, 0.010, 0.010, 0.011), told("random", 0.010, 0.010, 0.010)
+    assert ours["regret_100"] == theirs["regret_100"] == 0.01
+    found = tabular._verdicts([ours, theirs])
+    assert not found["bars"]["11.6 ms after 100"]
+    assert not any(found["ahead"].values())
+
+
+@pytest.mark.usefixtures("scripts")
+def test_the_interval_of_a_regret_is_students_and_one_seed_has_none() -> None:
+    tabular = script("search_tabular")
+    values = [0.1, 0.4, 0.2, 0.3]
+    expected = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
+    assert tabular._interval(np.array(values)) == pytest.approx(expected, abs=5e-4)
+    assert tabular._interval(np.array([0.1])) is None
+
+
+@pytest.mark.usefixtures("scripts")
+def test_eight_repeats_tell_a_variation_to_a_factor_of_two_either_way() -> None:
+    """Of two tools that vary alike, 95 of 100 intervals of the ratio hold 1."""
+    repeat, reporting = script("repeat"), script("reporting")
+    assert repeat.ratio_interval(1.0, 8) == pytest.approx([0.447, 2.235], abs=1e-3)
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(1000):
+        ours, theirs = (reporting.variation(rng.normal(1.0, 0.03, 8).tolist()) for _ in range(2))
+        low, high = repeat.ratio_interval(ours / theirs, 8)
+        held.append(low <= 1 <= high)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.025)
+
+
+@pytest.mark.usefixtures("scripts")
+def test_one_repeat_tells_nothing_of_variation() -> None:
+    with pytest.raises(UsageError, match="repeats is 1"):
+        script("repeat").main(Namespace(networks=["squeezenet1_1"], repeats=1, seconds=1.0, keep="sqlite://"))
 
 
 @pytest.mark.usefixtures("scripts")

@@ -1,5 +1,6 @@
 """Interleaving and the stop rule, replayed on a simulated host with its own clock."""
 
+import math
 import random
 from collections import Counter
 
@@ -10,7 +11,7 @@ from hwnas.core.errors import CellTimeout
 from hwnas.core.measurement import Block
 from hwnas.measuring.interleave import interleave
 from hwnas.measuring.settings import Settings
-from hwnas.measuring.stop_rule import BUDGET, INTERVAL, STABLE, StopRule
+from hwnas.measuring.stop_rule import BUDGET, INTERVAL, STABLE, StopRule, interval_half_width
 
 
 class SimulatedArm:
@@ -71,6 +72,27 @@ def test_independent_noise_is_rarely_taken_for_settled():
                 stopped += 1
                 break
     assert stopped <= 3
+
+
+@pytest.mark.parametrize(("memory", "least"), [(0.0, 0.91), (0.6, 0.84)])
+def test_the_rules_interval_holds_the_ratio_also_where_rounds_remember(memory, least):
+    """Rounds of an autoregressive host; taken for independent, two of three intervals would hold at 0.6."""
+    rng, held = random.Random(1), 0
+    for _ in range(300):
+        level, first, second = rng.gauss(0, 0.05), [], []
+        for round_ in range(60):
+            first.append(Block(round_, round_, (1e-3,)))
+            second.append(Block(round_, round_, (1e-3 * math.exp(level),)))
+            level = memory * level + math.sqrt(1 - memory**2) * rng.gauss(0, 0.05)
+        mean = sum(math.log(b.median_s / 1e-3) for b in second) / len(second)
+        held += abs(mean) <= interval_half_width([first, second])
+    assert least <= held / 300 <= 0.985
+
+
+def test_two_rounds_tell_no_interval_and_equal_ones_a_sure_one():
+    blocks = [Block(r, r, (1e-3,)) for r in range(3)]
+    assert interval_half_width([blocks[:2], blocks[:2]]) == math.inf
+    assert interval_half_width([blocks, blocks]) == 0.0
 
 
 def test_the_order_is_random_and_every_arm_runs_once_a_round():

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.stats import t
 from simulation import CANARY, SimulatedHost, interleaved, measurement
 
 from hwnas.core.errors import UsageError
@@ -18,7 +20,17 @@ from hwnas.measuring.drift import (
     seen_share,
     usual_slope,
 )
-from hwnas.measuring.statistics import MARGIN, Verdict, compare, estimate, judge
+from hwnas.measuring.statistics import (
+    MARGIN,
+    Verdict,
+    _combine,
+    _Drawn,
+    _huber_mean,
+    _variance_between,
+    compare,
+    estimate,
+    judge,
+)
 
 
 def test_the_corrected_latency_repeats_four_times_better_than_the_raw_median():
@@ -250,3 +262,75 @@ def test_judge(speedup, low, high, verdict):
 
 def test_the_margin_lies_between_equal_and_five_percent():
     assert 0 < MARGIN < 0.05
+
+
+def _pass(value: float, sd: float = 0.0, rounds: int = 24, rng: np.random.Generator | None = None) -> _Drawn:
+    """A pass whose value has a normal error; draws of eight runs of rounds know 7/8 of its variance."""
+    draws = np.full(2000, value)
+    if rng is not None:
+        draws = draws + sd * np.sqrt(7 / 8) * rng.standard_normal(2000)
+    return _Drawn(value, draws, rounds)
+
+
+def test_one_steady_pass_is_known_as_well_as_processes_usually_are():
+    """Nothing is known but the usual spread, which counts as two passes: Student's t of two degrees."""
+    centre, low, high = _combine([_pass(1.0)], 0.01)
+    half = t.ppf(0.975, 2) * 0.01
+    assert (centre, low, high) == pytest.approx((1.0, 1.0 - half, 1.0 + half))
+    centre, low, high = _combine([_pass(1.0)], 0.01, tail=0.5)
+    assert high - 1.0 == pytest.approx(t.ppf(0.995, 2) * 0.01)
+
+
+def test_steady_passes_are_combined_with_the_usual_spread_as_with_two_more():
+    values = np.array([0.02, -0.01, 0.03, 0.00, -0.04])
+    centre, low, high = _combine([_pass(v) for v in values], 0.01)
+    variance = (2 * 0.01**2 + 4 * values.var(ddof=1)) / 6
+    half = t.ppf(0.975, 6) * np.sqrt(variance / 5)
+    assert centre == pytest.approx(values.mean())
+    assert (centre - low, high - centre) == pytest.approx((half, half))
+
+
+def test_the_moments_find_the_variance_between_passes():
+    rng = np.random.default_rng(0)
+    own = np.array([1.0, 2.0, 4.0, 0.5])
+    found = []
+    for _ in range(4000):
+        values = rng.normal(0.0, np.sqrt(9.0 + own))
+        found.append(_variance_between(values, own, 1 / (own + 4.0)))
+    # Cut at 0 now and then, so a little too large.
+    assert np.mean(found) == pytest.approx(9.0, rel=0.06)
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3, 6])
+def test_intervals_over_passes_hold_as_often_as_they_say(passes):
+    """Processes differ as usual, and what rounds tell of a pass is as uncertain."""
+    rng = np.random.default_rng(passes)
+    held = []
+    for _ in range(600):
+        found = [_pass(rng.normal(0.0, 0.01) + rng.normal(0.0, 0.01), 0.01, rng=rng) for _ in range(passes)]
+        _, low, high = _combine(found, 0.01)
+        held.append(low <= 0.0 <= high)
+    assert 0.93 <= np.mean(held) <= 0.998
+
+
+def test_an_interval_holds_its_centre_whatever_the_draws_look_like():
+    """Ten of two thousand draws differ: both percentiles lie below the draws' mean."""
+    draws = np.zeros(2000)
+    draws[:10] = 1.0
+    centre, low, high = _combine([_Drawn(0.0, draws, 24)], 0.01)
+    assert low < centre < high
+
+
+def test_hubers_location_is_where_its_influences_cancel():
+    """Found here by bisection: the sum of the influences, cut at 1.5 scales of the median, is 0."""
+    rng = np.random.default_rng(1)
+    rows = np.concatenate([rng.normal(1.0, 0.1, (5, 20)), rng.normal(3.0, 1.0, (5, 3))], axis=1)
+    for row, found in zip(rows, _huber_mean(rows), strict=True):
+        scale = 1.4826 * np.median(np.abs(row - np.median(row)))
+
+        def influence(centre, row=row, scale=scale):
+            return np.clip((row - centre) / scale, -1.5, 1.5).sum()
+
+        assert found == pytest.approx(brentq(influence, row.min(), row.max()), abs=1e-3 * scale)
+    # What is the same in all rounds is its own location.
+    assert _huber_mean(np.full((2, 6), 0.25)) == pytest.approx([0.25, 0.25])

@@ -278,6 +278,39 @@ def test_calibration_brings_predictions_to_what_was_measured() -> None:
     assert 0.85 <= np.mean(covered) <= 0.97
 
 
+@pytest.mark.parametrize(("count", "rank"), [(5, 5), (9, 9), (19, 18), (60, 55)])
+def test_the_quantile_is_the_conformal_one(count: int, rank: int) -> None:
+    """Of n errors the one of rank 0.9 (n + 1), rounded up; of fewer than nine the largest."""
+    rng = np.random.default_rng(3)
+    sums = [Sum(t, 0.0, 0, 0.3, 0.0) for t in rng.uniform(1e-3, 1e-2, count)]
+    latencies = [s.time_s * math.exp(rng.normal(0, 0.3)) for s in sums]
+    model = fit_network_model(sums, latencies)
+    scores = sorted(
+        abs(math.log(latency / model.latency_s(s))) / math.hypot(model.floor, s.spread)
+        for s, latency in zip(sums, latencies, strict=True)
+    )
+    assert model.quantile == pytest.approx(max(0.5, scores[rank - 1]))
+
+
+def test_ninety_percent_of_further_networks_lie_within_their_intervals() -> None:
+    rng = np.random.default_rng(4)
+
+    def drawn(count: int) -> tuple[list[Sum], list[float]]:
+        sums = [Sum(t, 0.0, 50, 0.02, 0.0) for t in rng.uniform(1e-3, 1e-2, count)]
+        # Errors with heavier tails than a normal distribution's.
+        return sums, [s.time_s * math.exp(0.05 * rng.standard_t(4)) for s in sums]
+
+    held = []
+    for _ in range(60):
+        model = fit_network_model(*drawn(30))
+        held += [
+            low <= latency <= high
+            for s, latency in zip(*drawn(20), strict=True)
+            for low, high in [model.interval_s(s)]
+        ]
+    assert 0.86 <= np.mean(held) <= 0.94
+
+
 def test_few_far_ones_do_not_move_the_calibration() -> None:
     rng = np.random.default_rng(0)
     sums = [Sum(t, 0.0, 50, 0.02, 0.0) for t in rng.uniform(1e-3, 1e-2, 60)]

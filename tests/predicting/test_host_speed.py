@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from hwnas.core.measurement import Block
 from hwnas.predicting.host_speed import (
@@ -102,3 +103,23 @@ def test_another_device_is_corrected_as_far_as_its_passes_follow_the_canary() ->
     for slope in (0.0, 1.0):
         found = steady_latencies(passes(slope), "gpu")
         assert np.std([math.log(f.latency_s / 1e-3) for f in found.values()]) < 0.03
+
+
+def test_an_interval_knows_how_badly_few_passes_tell_the_noise() -> None:
+    """Without repeated passes: Student's t with the four degrees of freedom that the usual 5 % is worth."""
+    found = steady_latencies([Pass("a", math.log(1e-3), 0.0)])["a"]
+    assert math.log(found.high_s / 1e-3) == pytest.approx(t.ppf(0.975, 4) * 0.05)
+    assert math.log(1e-3 / found.low_s) == pytest.approx(t.ppf(0.975, 4) * 0.05)
+
+
+def test_intervals_hold_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(5)
+    held = []
+    for _ in range(40):
+        made = [
+            Pass(str(n), math.log(1e-3) + rng.normal(0.0, 0.05), 0.0)
+            for n in range(20)
+            for _ in range(1 + n % 3)
+        ]
+        held += [found.low_s <= 1e-3 <= found.high_s for found in steady_latencies(made).values()]
+    assert 0.92 <= np.mean(held) <= 0.98

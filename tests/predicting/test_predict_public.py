@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+
+from hwnas.predicting.encoded import ChoiceEncoding
 
 Job = tuple[str, int]
 
@@ -36,3 +40,24 @@ def test_a_listing_that_was_cut_off_is_made_again(tmp_path: Path, monkeypatch: p
     # The next run finds all of them.
     assert public.network_table(table, kept).listings == [costs] * 3
     assert len(asked) == 2
+
+
+def test_a_baseline_learns_from_the_rows_that_ours_does_and_is_told_by_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    public = importlib.import_module("predict_public")
+    monkeypatch.setattr(public, "_SEEDS", 1)
+    x = np.array(list(itertools.product(range(3), repeat=4)))
+    latency = np.array([1.0, 2.0, 4.0])[x].sum(axis=1)
+    told: list[list[float]] = []
+
+    def scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
+        told.append(true.tolist())
+        return {"rho": 1.0}
+
+    monkeypatch.setattr(public, "_scores", scores)
+    found = public._transferred(ChoiceEncoding((3,) * 4), x, latency, 2 * latency, 10)
+    assert len(found) == len(told) == 4
+    assert len(told[0]) == len(x) - len(x) // 2
+    assert all(rows == told[0] for rows in told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 import pytest
@@ -105,3 +106,13 @@ def test_samples_differ_in_where_their_time_goes(
     assert len({w.key for w in chosen}) == 8
     with pytest.raises(UsageError, match="--samples 48"):
         choose_samples(source, workloads, 50)
+
+
+def test_so_few_samples_that_none_stands_for_a_tenth_make_no_interval_narrower(
+    source: LatencyPredictor, here: TrainingSet
+) -> None:
+    """The largest of eight errors holds eight of nine networks, and not nine of ten."""
+    wide = copy(source)
+    wide.network_model = replace(source.network_model, quantile=50.0)
+    assert adapt(wide, here.networks[:8], HERE).network_model.quantile == 50.0
+    assert adapt(wide, here.networks[:9], HERE).network_model.quantile < 50.0

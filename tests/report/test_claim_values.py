@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from report_lab import OPENVINO, TORCH, Lab, stack
+from scipy.stats import spearmanr
 
 from hwnas.measuring.statistics import PROCESS_SPREAD
 from hwnas.report.claims.bounds import ClaimVerdict, above, below, near
@@ -21,6 +22,7 @@ from hwnas.report.claims.combining import (
     spread,
 )
 from hwnas.report.claims.finding import Finding, Part, Unit, judged, together
+from hwnas.report.claims.mac_claims import _ranks
 from hwnas.report.claims.values import Process, Value, latency, speedup
 
 HOLDS, UNCLEAR, NOT = ClaimVerdict.HOLDS, ClaimVerdict.UNCLEAR, ClaimVerdict.DOES_NOT_HOLD
@@ -139,3 +141,9 @@ def test_cells_name_the_processes_of_their_passes(lab: Lab) -> None:
     assert latency(cell).processes == ((own[0], 0.5), (own[1], 0.5))
     base = [Process(TORCH, 1, uid, n) for n in (0, 1)]
     assert dict(speedup(cell).processes) == {base[0]: 0.5, base[1]: 0.5, own[0]: -0.5, own[1]: -0.5}
+
+
+def test_equal_numbers_share_their_rank() -> None:
+    macs, times = np.array([5.0, 1.0, 5.0, 2.0, 7.0, 3.0]), np.array([3.0, 1.0, 9.0, 2.0, 4.0, 8.0])
+    expected = spearmanr(macs, times).statistic
+    assert pearson_of_rows(_ranks(macs), _ranks(times[None])) == pytest.approx([expected])

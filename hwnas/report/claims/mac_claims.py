@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.stats import rankdata
 
 from hwnas.report.cells import Cell
 from hwnas.report.claims.bounds import LOW, WELL, above, below
@@ -60,7 +61,8 @@ def _do_not_order_patterns(evidence: Evidence) -> Finding:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    return np.asarray(values.argsort(axis=-1).argsort(axis=-1), dtype=float)
+    """Ranks along the last axis; equal numbers share the mean of theirs."""
+    return np.asarray(rankdata(values, axis=-1))
 
 
 def _few_macs_yet_slow(pattern: str, fewer_than: int) -> Callable[[Evidence], Finding]:
