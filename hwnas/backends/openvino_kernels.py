@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from hwnas.core.kernel import Kernel
@@ -21,9 +21,10 @@ _ATTRIBUTES = {
     "kernel": "kernel",
 }
 
-#: Profiled inferences: for about this long [s], but at least and at most so many.
-_PROFILED_S = 0.3
-_FEWEST, _MOST = 3, 50
+#: Profiled inferences: some that do not count, then parts of others, each for about this long [s] and of at
+#: most so many.
+_WARM, _PARTS = 2, 3
+_PART_S, _MOST = 0.1, 16
 
 
 def compiled_kernels(compiled: Any, model: Any, times: Mapping[str, float]) -> tuple[Kernel, ...]:
@@ -49,25 +50,57 @@ def compiled_kernels(compiled: Any, model: Any, times: Mapping[str, float]) -> t
 
 
 def times_in_place(request: Any, run: Callable[[], None]) -> dict[str, float]:
-    """Median time of every kernel over some profiled inferences [s].
+    """Mean time of every kernel over some profiled inferences, without the first ones [s].
 
-    OpenVINO counts whole microseconds, and a kernel that takes less as not executed: it has no time here.
+    What OpenVINO tells is no inference's own time: each kernel's mean over all inferences since the network was
+    compiled, the first and coldest among them. It is told again after some warm ones, and after parts of the
+    others, and the differences count. A kernel that takes less than a microsecond has no time here.
+    Source: ``PerfCount`` and ``Graph::GetPerfData`` in OpenVINO's src/plugins/intel_cpu/src.
 
     Args:
-        request: Of a network compiled with ``PERF_COUNT``.
+        request: Of a network compiled with ``PERF_COUNT`` that has not run yet.
         run: One inference of it.
     """
-    run()
-    found: dict[str, list[float]] = defaultdict(list)
-    start = time.perf_counter()
-    for count in range(1, _MOST + 1):
+    taken_s = 0.0
+    for _ in range(_WARM):
+        start = time.perf_counter()
         run()
-        for info in request.profiling_info:
-            if info.status == info.Status.EXECUTED:
-                found[info.node_name].append(info.real_time.total_seconds())
-        if count >= _FEWEST and time.perf_counter() - start > _PROFILED_S:
-            break
-    return {name: statistics.median(times) for name, times in found.items()}
+        taken_s = time.perf_counter() - start
+    each = max(1, min(_MOST, round(_PART_S / max(taken_s, 1e-6))))
+    counts, told = [_WARM], [_means_us(request)]
+    for _ in range(_PARTS):
+        for _ in range(each):
+            run()
+        counts.append(counts[-1] + each)
+        told.append(_means_us(request))
+    found = {name: _warm_mean_us(counts, [means.get(name, 0) for means in told]) for name in told[-1]}
+    return {name: time_us * 1e-6 for name, time_us in found.items() if time_us >= 1.0}
+
+
+def _means_us(request: Any) -> dict[str, int]:
+    """Mean time of every kernel over all inferences so far, rounded down [us]; 0 where it takes none."""
+    found: dict[str, int] = {}
+    for info in request.profiling_info:
+        # What is fused into a kernel is told as well, with no time of its own.
+        found[info.node_name] = max(found.get(info.node_name, 0), round(info.real_time.total_seconds() * 1e6))
+    return found
+
+
+def _warm_mean_us(counts: Sequence[int], means_us: Sequence[int]) -> float:
+    """Mean time of a kernel after the first inferences [us].
+
+    Args:
+        counts: Inferences so far, at each reading; the first one is of the inferences that do not count.
+        means_us: What was told then, rounded down.
+    """
+    # As many sums as there were inferences have one mean; the middle of them is off by half of that at most.
+    sums = [count * mean + (count - 1) / 2 for count, mean in zip(counts, means_us, strict=True)]
+    each = counts[1] - counts[0]
+    parts = [(after - before) / each for before, after in pairwise(sums)]
+    whole = (sums[-1] - sums[0]) / (counts[-1] - counts[0])
+    middle = statistics.median(parts)
+    # A part tells a short kernel no closer than this; beyond it, one of the parts was interrupted.
+    return whole if abs(whole - middle) <= counts[-1] / each else middle
 
 
 def _node_info(node: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class Kernel:
         precision: Runtime precision, for example ``f32``.
         layout: Output memory layout, for example ``nhwc``, where the backend tells.
         fused: Names of the source operators that run inside this kernel.
-        time_s: Median time in place under the backend's own profiler [s], or None where it does not tell.
+        time_s: Time in place under the backend's own profiler [s], or None where it does not tell.
         attributes: ``input_shapes``; of a convolution ``stride``, ``padding``, ``dilation`` and ``groups``;
             ``llc_misses`` by cache geometry where they were modelled; ``constant`` where it gives the same in
             every inference and runs while compiling; and whatever else the backend tells.
