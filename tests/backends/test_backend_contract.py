@@ -12,19 +12,11 @@ from hwnas.core.errors import AgreementError, BackendUnavailable, UnknownName, U
 from hwnas.testing.backend_contract import BackendContract, small_input, small_network
 
 pytestmark = [
+    pytest.mark.usefixtures("torch_as_it_was"),
     # torch.utils.mkldnn scripts its modules.
     pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _restore_torch():
-    """The arms change switches of their process; tests share one."""
-    enabled, threads = torch.backends.mkldnn.enabled, torch.get_num_threads()
-    yield
-    torch.backends.mkldnn.set_flags(enabled)
-    torch.set_num_threads(threads)
 
 
 def _dilated(groups: int = 16) -> torch.nn.Module:

@@ -36,7 +36,7 @@ from hwnas.workloads.models import parse_model
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_every_draw_runs_on_shapes_and_stays_affordable(seed: int) -> None:
     workload = random_workload(np.random.default_rng(seed))
     cost = workload_cost(workload)
