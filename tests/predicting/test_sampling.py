@@ -137,6 +137,8 @@ def test_known_layers_are_those_of_the_networks_they_come_from() -> None:
     layers = layers_of([network])
     assert len(layers) > 30
     assert set(layers) <= set(known_layers())
+    # As docs/predict.md says.
+    assert len(known_layers()) == 643
     assert any(layer.depthwise and layer.window == (5, 5) for layer in layers)
 
 
