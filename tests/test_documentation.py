@@ -5,12 +5,18 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
 
+from hwnas.backends.registry import BACKENDS
 from hwnas.cli.main import COMMANDS, cli
+from hwnas.core.workload import KINDS
+from hwnas.jobs.options import SearchOptions
+from hwnas.measuring.settings import Settings
+from hwnas.store.tables import metadata
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -154,3 +160,55 @@ def test_every_bar_says_whether_it_is_met() -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[1:]]
     assert len(rows) > 20
     assert [row for row in rows if len(row) != 4 or not re.search(r"\b(?:yes|no)\b", row[3])] == []
+
+
+def _rows(page: str, head: str) -> list[list[str]]:
+    """The cells of a table below its head, without backticks."""
+    table = (ROOT / page).read_text(encoding="utf-8").partition(f"{head}\n")[2].partition("\n\n")[0]
+    _, *lines = table.strip().splitlines()
+    assert lines
+    return [[c.strip().replace("`", "") for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def test_every_setting_of_the_protocol_stands_with_its_default() -> None:
+    told = {name: float(default) for name, default, _ in _rows("docs/measure.md", "| key | default | |")}
+    assert told == {field.name: field.default for field in fields(Settings)}
+
+
+def test_every_backend_and_experiment_has_its_row() -> None:
+    assert {row[0] for row in _rows("docs/measure.md", "| id | what |")} == set(BACKENDS._builtin)
+    experiments = _rows("docs/measure.md", "| experiment | what | figure of the study |")
+    assert {row[0] for row in experiments} == {path.stem for path in (ROOT / "experiments").glob("*.yaml")}
+
+
+def test_every_search_space_and_kind_of_workload_has_its_row() -> None:
+    spaces = [row[0] for row in _rows("search_spaces/README.md", "| file | the networks |")]
+    assert {f"[{p.name}]({p.name})" for p in (ROOT / "search_spaces").glob("*.yaml")} == set(spaces)
+    kinds = [row[0] for row in _rows("docs/workloads.md", "| kind | is | declared by |")]
+    assert set(", ".join(kinds).split(", ")) == set(KINDS)
+
+
+def test_every_table_of_the_database_has_its_row() -> None:
+    assert {row[0] for row in _rows("docs/db.md", "| table | a row is |")} == set(metadata.tables)
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("fit", "| option of `hwnas fit` | | default |"),
+        ("predict", "| option of `hwnas predict MODEL` | | default |"),
+    ],
+)
+def test_numbers_that_are_defaults_of_options_are_told(name: str, head: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    numbers = {option: p.default for p in command.params for option in p.opts if type(p.default) is int}
+    told = {row[0].split()[0]: row[2] for row in _rows("docs/predict.md", head)}
+    assert numbers
+    assert {option: told[option] for option in numbers} == {o: str(number) for o, number in numbers.items()}
+
+
+def test_defaults_of_a_search_are_those_of_its_options() -> None:
+    told = {row[0].split()[0]: row[2] for row in _rows("docs/search.md", "| option | | default |")}
+    names = ("space", "backend", "trials", "confidence", "threads", "batch", "seed")
+    assert [told[f"--{name}"] for name in names] == [str(getattr(SearchOptions(), name)) for name in names]

@@ -1,7 +1,10 @@
 """What `import hwnas` offers, and what it does not load."""
 
+import socket
 import subprocess
 import sys
+
+import pytest
 
 import hwnas
 
@@ -50,3 +53,11 @@ def test_measure_stays_a_function_after_its_room_is_imported():
     import hwnas.measuring.statistics
 
     assert callable(hwnas.measure)
+
+
+def test_no_test_reaches_the_network():
+    """An address that belongs to nobody: where nothing held it back, there would be no answer, or a long wait."""
+    with socket.socket() as line:
+        line.settimeout(1)
+        with pytest.raises(RuntimeError, match="reaches for the network"):
+            line.connect(("192.0.2.1", 80))

@@ -14,6 +14,7 @@ from hwnas.backends.torch_convolutions import TorchConvolutions
 from hwnas.backends.torch_dataflow import torch_dataflow
 
 pytestmark = [
+    pytest.mark.usefixtures("torch_as_it_was"),
     # torch.utils.mkldnn scripts its modules.
     pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning"),
@@ -208,12 +209,8 @@ def test_tracing_changes_nothing() -> None:
     "arm", ["torch", "torch-nomkldnn", "torch-mkldnn", "torch-channels-last", "torch-slow-dilated"]
 )
 def test_every_torch_arm_tells_its_dataflow(arm: str) -> None:
-    enabled = torch.backends.mkldnn.enabled
-    try:
-        program = Program((torch.randn(1, 16, 56, 56),), _network())
-        flow = backend(f"{arm}:cpu:fp32").compile(program, 1).dataflow()
-    finally:
-        torch.backends.mkldnn.set_flags(_enabled=enabled)
+    program = Program((torch.randn(1, 16, 56, 56),), _network())
+    flow = backend(f"{arm}:cpu:fp32").compile(program, 1).dataflow()
     assert flow is not None
     assert _types(flow).count("convolution") == 2
     assert ("layout reorder" in _types(flow)) == (arm in ("torch", "torch-slow-dilated"))
@@ -229,15 +226,10 @@ def test_the_arm_with_slow_dilated_convolutions_says_so() -> None:
 
 
 def test_onednn_tensors_of_small_images_stay_with_onednn() -> None:
-    enabled = torch.backends.mkldnn.enabled
-    try:
-        program = Program((torch.randn(1, 16, 8, 8),), _network())
-        types = [
-            _types(backend(f"{arm}:cpu:fp32").compile(program, 1).dataflow())
-            for arm in ("torch", "torch-mkldnn")
-        ]
-    finally:
-        torch.backends.mkldnn.set_flags(_enabled=enabled)
+    program = Program((torch.randn(1, 16, 8, 8),), _network())
+    types = [
+        _types(backend(f"{arm}:cpu:fp32").compile(program, 1).dataflow()) for arm in ("torch", "torch-mkldnn")
+    ]
     plain, blocked = types
     assert "im2col" in plain
     assert "im2col" not in blocked

@@ -77,6 +77,10 @@ def test_predictions_as_json(run: Run, predictor: Path) -> None:
     assert min(map(min, limits)) > 0
     code, out, _ = run("predict", *model, "--predictor", predictor, "--json")
     assert "kernels" not in json.loads(out)
+    # All of them stand on the command's page.
+    page = (Path(__file__).parents[2] / "docs" / "predict.md").read_text(encoding="utf-8")
+    told = page.partition("\nIts keys: ")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", told)) - {"null"} == set(found)
 
 
 def test_what_is_asked_for_must_be_the_predictors(run: Run, predictor: Path) -> None:
@@ -287,7 +291,7 @@ def test_more_samples_than_networks_are_refused(run: Run, predictor: Path, tmp_p
     database = tmp_path / "new.sqlite"
     code, _, err = run("fit", "--from", predictor, "--samples", "1000", "--db", database)
     assert code == 2
-    assert "--samples 1000 is more than there are networks. At most" in err
+    assert "--samples 1000 is more than there are networks. At most 34" in err
     assert not database.exists()
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwnas.core.cache_geometry import NAMED_CACHES, CacheGeometry, host_cache, parse_cache
+from hwnas.core.cache_geometry import CacheGeometry, host_cache, parse_cache
 from hwnas.core.environment import Cache
 from hwnas.core.errors import UsageError
 from hwnas.testing.examples import example_environment
@@ -21,7 +21,8 @@ HOST = example_environment()
         (" 1536K , 12 , 64 ", CacheGeometry(1536 * 2**10, 12, 64)),
         ("33554432,16,64", CacheGeometry(2**25, 16, 64)),
         ("paper", CacheGeometry(2**22, 16, 64)),
-        ("I5-7600K", NAMED_CACHES["i5-7600k"]),
+        # As Intel lists it.
+        ("I5-7600K", CacheGeometry(6 * 2**20, 12, 64)),
         ("host", CacheGeometry(4 * 2**20, 16, 64)),
     ],
 )

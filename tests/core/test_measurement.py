@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,7 @@ def test_a_measurement_round_trips_through_json():
 
 
 def test_medians():
-    measurement = example_measurement()
-    ordered = sorted(measurement.samples_s)
-    assert ordered[0] <= measurement.median_s <= ordered[-1]
+    # Of 1.9, 2.0, 2.1 and 2.2 ms, in two blocks.
+    assert example_measurement().median_s == pytest.approx(2.05e-3)
+    assert [block.median_s for block in example_measurement().blocks] == pytest.approx([2.0e-3, 2.2e-3])
+    assert example_measurement(blocks=()).median_s is None

@@ -22,7 +22,8 @@ def test_from_this_installation(name):
 
 @pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="hwnas is installed without its checkout")
 def test_from_a_wheel(tmp_path):
-    pytest.importorskip("hatchling", reason="hatchling builds the wheel; pip install 'hwnas[dev]'")
+    for tool in ("build", "hatchling"):
+        pytest.importorskip(tool, reason=f"{tool} builds the wheel; pip install 'hwnas[dev]'")
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
         check=True,

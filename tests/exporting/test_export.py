@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -72,7 +73,11 @@ def test_the_record_tells_what_was_written(exported: Export, network: nn.Module)
     assert record["told"] == {"accuracy": 0.9}
     assert set(record["files"]) == FILES - {"architecture.json"}
     assert record["files"]["model.xml"]["check"]["runtime"] == "openvino:cpu:fp32"
+    for name, told in record["files"].items():
+        content = (exported.folder / name).read_bytes()
+        assert (told["bytes"], told["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
     model = onnx.load(exported.folder / "model.onnx")
+    assert [used.version for used in model.opset_import if not used.domain] == [18]
     assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["images", "scores"]
     # Neither source code nor paths of this machine.
     assert b"hwnas" not in model.SerializeToString()

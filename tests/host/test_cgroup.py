@@ -143,7 +143,7 @@ def test_headroom_v1_takes_the_fullest_ancestor(tree):
     assert memory_headroom(root) == 200
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.none() | st.integers(1000, 10**7), min_size=1, max_size=4))
 def test_the_limit_is_the_minimum_along_the_path(quotas):
     with tempfile.TemporaryDirectory() as folder:

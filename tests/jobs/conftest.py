@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,14 +17,20 @@ from hwnas.jobs.options import SearchOptions
 from hwnas.jobs.search_job import search
 
 
-@pytest.fixture(scope="session")
-def quick_measuring() -> Iterator[None]:
-    """Fractions of a second for each network: these tests judge no latency."""
+@contextmanager
+def _brief() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         quick = replace(host_timer.QUICK, budget_s=0.05, min_rounds=2, warmup_s=0.02, warmup_cap_s=0.05)
         close = replace(host_timer.CLOSE, passes=1, max_passes=1, budget_s=0.05, min_rounds=2, warmup_s=0.02)
         patch.setattr(host_timer, "QUICK", quick)
         patch.setattr(host_timer, "CLOSE", close)
+        yield
+
+
+@pytest.fixture
+def quick_measuring() -> Iterator[None]:
+    """Fractions of a second for each network: these tests judge no latency."""
+    with _brief():
         yield
 
 
@@ -59,8 +66,8 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, space_file: Path, quick_measuring: None) -> Finished:
-    """With a latency limit that every network holds."""
+def finished(tmp_path_factory: pytest.TempPathFactory, space_file: Path) -> Finished:
+    """With a latency limit that every network holds; no test changes its folder."""
     folder = tmp_path_factory.mktemp("search")
     options = SearchOptions(
         space=str(space_file),
@@ -74,5 +81,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory, space_file: Path, quick_m
     )
     heard = Hearing()
     db = str(folder / "latency.sqlite")
-    record = search(options, folder / "out", db=db, listener=heard)
+    with _brief():
+        record = search(options, folder / "out", db=db, listener=heard)
     return Finished(options, folder / "out", db, record, heard)

@@ -77,8 +77,8 @@ def test_memory_is_limited(space_file: Path, tmp_path: Path, jobs_db: str, made_
     assert record["winner"]["counts"]["memory"] == found[winner["text"]]
 
 
+@pytest.mark.usefixtures("needs_nni")
 def test_nni_suggests(space_file: Path, tmp_path: Path, jobs_db: str, made_up_latencies: None) -> None:
-    pytest.importorskip("nni", reason="NNI is not installed; pip install 'hwnas[nni]'")
     options = options_for(space_file, tmp_path, engine="nni", sampler="random", max_latency_s={OPENVINO: 1.0})
     record = search(options, tmp_path / "out", db=jobs_db)
     assert (record["search"]["engine"], record["search"]["sampler"]) == ("nni", "random")

@@ -11,6 +11,7 @@ import hwnas
 from hwnas.core.errors import LockHeld, UsageError
 from hwnas.core.measurement import Status
 from hwnas.host.lock import measuring_lock
+from hwnas.measuring.crew import Crew
 from hwnas.measuring.events import Silent
 from hwnas.measuring.settings import Settings
 from hwnas.workloads.patterns import pattern_workload
@@ -42,6 +43,21 @@ def test_a_module_that_cannot_be_copied_is_measured_and_notices_are_told_and_kep
     )
     assert found["torch"].status is Status.OK
     assert list(found.notices) == heard.notices == ["it is busy"]
+
+
+def test_what_an_earlier_call_has_kept_is_not_measured_again(tmp_path, monkeypatch) -> None:
+    model, image = _network(), torch.randn(1, 3, 16, 16)
+
+    def measured() -> hwnas.Measurements:
+        return hwnas.measure(
+            model, image, backends=["torch"], settings=QUICK, cache_misses="off", store=tmp_path / "mine.sqlite"
+        )
+
+    first = measured()
+    monkeypatch.setattr(Crew, "worker", None)
+    again = measured()
+    assert again["torch"].estimate == first["torch"].estimate is not None
+    assert [m.uid for m in again["torch"].passes] == [m.uid for m in first["torch"].passes]
 
 
 def test_nothing_is_computed_while_somebody_else_measures(monkeypatch) -> None:

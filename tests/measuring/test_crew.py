@@ -2,6 +2,7 @@
 
 import io
 import os
+from typing import Any
 
 import pytest
 
@@ -23,16 +24,23 @@ def test_workers_have_a_steady_heap_unless_their_arm_wants_the_c_librarys_own(
 ) -> None:
     for name in heap_settings(os.environ):
         monkeypatch.delenv(name)
-    assert _heap_of(arm, tmp_path) == expected
+    assert _effective(arm, tmp_path)["allocator"] == expected
 
 
-def test_a_setting_of_the_users_own_stays(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_a_setting_of_the_users_own_stays_but_for_numbers_of_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    """`--threads` alone decides on these."""
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "123456")
-    assert _heap_of("torch:cpu:fp32", tmp_path)["MALLOC_TRIM_THRESHOLD_"] == "123456"
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "7")
+    found = _effective("torch:cpu:fp32", tmp_path)
+    assert found["allocator"]["MALLOC_TRIM_THRESHOLD_"] == "123456"
+    assert [found["variables"][name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")] == ["1", "1"]
 
 
-def _heap_of(arm: str, folder) -> dict[str, str]:
-    """The heap settings that were in force in the arm's worker, as it stores them."""
+def _effective(arm: str, folder) -> dict[str, Any]:
+    """What was in force in the arm's worker, as it stores it."""
     with Crew(1, 120) as crew:
         crew.ensure_reference(TINY, b"", folder, 60)
         answer = crew.worker(arm).call(
@@ -43,7 +51,7 @@ def _heap_of(arm: str, folder) -> dict[str, str]:
             warmup_s=0.01,
             warmup_cap_s=0.05,
         )
-        return answer["effective"]["allocator"]
+        return answer["effective"]
 
 
 def test_the_referee_gives_back_the_memory_of_its_network(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

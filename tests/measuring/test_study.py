@@ -107,7 +107,7 @@ def _study(store, budget_s, *plans):
 
 def test_a_budget_too_small_for_anything_measures_nothing_and_loses_nothing(store) -> None:
     (outcome,) = _study(store, 1e-6, _plan("a", SMALL))
-    assert (outcome.counts, outcome.elapsed_s < 60) == ({}, True)
+    assert outcome.counts == {}
     (outcome,) = _study(store, None, _plan("a", SMALL))
     assert outcome.counts == {Status.OK: 4}
 

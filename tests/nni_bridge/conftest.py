@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from hwnas.core.errors import MissingDependency
-from hwnas.nni_bridge.availability import check_nni
 from hwnas.predicting.latency_table import Factor, LatencyTable
 from hwnas.workloads.spaces.build import part_counts
 from hwnas.workloads.spaces.pattern_space import PatternSpace, PatternStage
 from hwnas.workloads.spaces.space import Space
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks as small as these lose more by sharing their work than they gain."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def needs_nni() -> None:
-    try:
-        check_nni()
-    except MissingDependency as error:
-        pytest.skip(str(error))
 
 
 def table_of_macs(space: Space) -> LatencyTable:

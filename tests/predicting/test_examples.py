@@ -7,7 +7,6 @@ import itertools
 import random
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -18,15 +17,6 @@ from hwnas.predicting.prediction import Prediction
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.workloads.models import parse_model
 from hwnas.workloads.spaces.space_file import load_space
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Networks as small as these gain nothing from threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def example(name: str) -> ModuleType:

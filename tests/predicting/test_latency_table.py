@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hwnas.core.errors import UnknownName, UsageError
@@ -82,7 +82,6 @@ def tables_and_probabilities(draw):
     return table, probabilities
 
 
-@settings(deadline=None)
 @given(tables_and_probabilities())
 def test_expectation_is_the_mean_over_all_architectures(drawn):
     table, probabilities = drawn
@@ -93,7 +92,6 @@ def test_expectation_is_the_mean_over_all_architectures(drawn):
     assert table.expected(probabilities).item() == pytest.approx(mean, rel=1e-12, abs=1e-15)
 
 
-@settings(deadline=None)
 @given(tables())
 def test_lookup_is_the_sum_of_entries(table):
     rows = architectures(table)
@@ -101,7 +99,6 @@ def test_lookup_is_the_sum_of_entries(table):
     assert table.lookup(torch.tensor(rows)).tolist() == pytest.approx(expected, rel=1e-12, abs=1e-15)
 
 
-@settings(deadline=None)
 @given(tables())
 def test_fastest_and_slowest_are_those_of_the_enumeration(table):
     latencies = [by_hand(table, row) for row in architectures(table)]
@@ -113,7 +110,6 @@ def test_fastest_and_slowest_are_those_of_the_enumeration(table):
         assert table.latency(architecture) == latency_s
 
 
-@settings(deadline=None)
 @given(tables())
 def test_json_gives_the_same_table(table):
     again = LatencyTable.from_dict(json.loads(json.dumps(table.to_dict())))

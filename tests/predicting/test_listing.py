@@ -21,6 +21,8 @@ from hwnas.workloads.layer_chain import chain_workload
 from hwnas.workloads.live import dump_module, workload_of_module
 from hwnas.workloads.patterns import pattern_workload
 
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
+
 _WORKLOADS = [
     pattern_workload("depthwise_bottleneck", depth=2, width=16, resolution=14),
     pattern_workload("grouped", depth=2, width=32, resolution=14),
@@ -125,7 +127,6 @@ def test_other_than_convolutions_of_images(backend_id: str, name: str) -> None:
     assert [k.category for k in listed] == [k.category for k in ran]
     assert [k.key for k in listed] == [k.key for k in ran]
     assert sum(k.macs for k in listed) == count(module, (x,)).macs
-    torch.backends.mkldnn.set_flags(True)
 
 
 def test_misses_of_a_listing_are_those_of_a_run() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from hwnas.workloads.patterns import PATTERNS, pattern_workload
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    with LatencyStore.open(tmp_path / "latency.sqlite") as store:
+def lab(tmp_path: Path, empty_database: Path) -> Iterator[Lab]:
+    with LatencyStore.open(shutil.copyfile(empty_database, tmp_path / "latency.sqlite")) as store:
         yield Lab(store)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,10 @@ def test_unwritable_place(study: Selection, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot write"):
         write_csv(tmp_path / "file" / "cells.csv", records(study))
+
+
+def test_the_page_on_reports_names_every_field(study: Selection) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+    _, *rows = page.partition("| fields | |\n")[2].strip().splitlines()
+    told = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(told) == sorted(records(study)[0])

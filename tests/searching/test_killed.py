@@ -1,7 +1,5 @@
 """Searches that are killed, and go on."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -21,16 +19,16 @@ from pathlib import Path
 from searching_lab import Known, small_space
 from hwnas.searching.run import run_search
 
-class Slow(Known):
+class Endless(Known):
     def evaluate(self, workload, **_):
         found = super().evaluate(workload)
-        with open("begun.txt", "a") as file:
-            file.write("x")
-        time.sleep(0.15)
+        if len(self.asked) == 5:
+            Path("begun.txt").touch()
+            time.sleep(600)
         return found
 
 space = small_space(Path("."))
-run_search(space, Slow(space), sampler="hwnas", trials=1000, storage="a.db", study="s", resume=True)
+run_search(space, Endless(space), sampler="hwnas", trials=1000, storage="a.db", study="s", resume=True)
 """
 
 
@@ -39,27 +37,23 @@ def states(folder):
     return {t.number: (t.state.name, t.user_attrs.get("architecture")) for t in study.get_trials()}
 
 
-def begun(folder):
-    path = folder / "begun.txt"
-    return path.stat().st_size if path.exists() else 0
-
-
 def test_no_finished_trial_is_lost(tmp_path, monkeypatch):
+    """The kill comes during the fifth evaluation, however fast the machine is."""
     script = SCRIPT.format(lab=str(Path(__file__).parent))
-    process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, start_new_session=True)
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path)
     try:
-        deadline = time.monotonic() + 60
-        while begun(tmp_path) < 5:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "begun.txt").exists():
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
     before = states(tmp_path)
     finished = {n: text for n, (state, text) in before.items() if state == "COMPLETE"}
     running = {n: text for n, (state, text) in before.items() if state == "RUNNING"}
-    assert len(finished) >= 4
+    assert len(finished) == 4
     assert len(running) == 1
 
     monkeypatch.chdir(tmp_path)
@@ -73,7 +67,7 @@ def test_no_finished_trial_is_lost(tmp_path, monkeypatch):
     assert not set(evaluator.asked) & set(finished.values())
     assert not [trial for trial in result.trials if trial.state is TrialState.RUNNING]
     (left,) = running.values()
-    assert left is None or evaluator.asked[0] == left
+    assert evaluator.asked[0] == left
 
 
 def test_a_network_that_waited_is_not_lost(tmp_path):

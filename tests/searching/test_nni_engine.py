@@ -1,7 +1,7 @@
 """Searches whose networks NNI suggests: in the same studies, under the same limits."""
 
 import pytest
-from searching_lab import Known, Sum, everything, small_space, tiny_space
+from searching_lab import Known, Sum, small_space, tiny_space
 
 from hwnas.core.errors import CellError, DatabaseError, UnknownName, UsageError
 from hwnas.searching.limit import Limit
@@ -11,8 +11,7 @@ from hwnas.searching.suggester import NothingLeft
 from hwnas.searching.trial import TrialState
 from hwnas.training.accuracy import Pruned
 
-pytest.importorskip("nni")
-tuners = pytest.importorskip("hwnas.nni_bridge.tuners")
+pytestmark = pytest.mark.usefixtures("needs_nni")
 
 
 @pytest.fixture
@@ -154,7 +153,7 @@ def test_a_limit_that_nothing_holds_and_time_that_is_over(space, sampler):
     ],
 )
 def test_why_it_ended_is_told(tmp_path, monkeypatch, sampler, said):
-    monkeypatch.setattr(tuners, "PATIENCE", 20)
+    monkeypatch.setattr("hwnas.nni_bridge.tuners.PATIENCE", 20)
     space = tiny_space(tmp_path)
     result = run_search(space, Known(space), engine="nni", sampler=sampler, trials=9)
     assert result.evaluations <= 4
@@ -166,4 +165,3 @@ def test_names_are_checked(space):
         run_search(space, Known(space), engine="nnj")
     with pytest.raises(UnknownName, match="sampler of the engine nni"):
         run_search(space, Known(space), engine="nni", sampler="nsga2")
-    assert len(everything(space))

@@ -1,4 +1,5 @@
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,9 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-pytest.register_assert_rewrite("hwnas.testing.store_contract")
-
-from hwnas.store import LatencyStore  # noqa: E402 - after the line above
+from hwnas.store import LatencyStore
 
 
 @pytest.fixture
@@ -17,7 +16,8 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(database: Path) -> Iterator[LatencyStore]:
+def store(database: Path, empty_database: Path) -> Iterator[LatencyStore]:
+    shutil.copyfile(empty_database, database)
     with LatencyStore.open(database) as store:
         yield store
 

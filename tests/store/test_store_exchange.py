@@ -1,6 +1,7 @@
 import csv
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -38,8 +39,8 @@ def filled(store: LatencyStore) -> LatencyStore:
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> LatencyStore:
-    return LatencyStore.open(tmp_path / "target.sqlite")
+def target(tmp_path: Path, empty_database: Path) -> LatencyStore:
+    return LatencyStore.open(shutil.copyfile(empty_database, tmp_path / "target.sqlite"))
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

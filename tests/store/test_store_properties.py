@@ -105,7 +105,7 @@ measurements = st.builds(
     protocol=text,
 )
 
-SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 
 
 @SETTINGS

@@ -44,11 +44,11 @@ def test_values_out_of_range_are_named(given: dict[str, Any], words: str) -> Non
 
 
 def test_settings_suit_the_number_of_images() -> None:
-    few, many = TrainingSettings.for_images(1000), TrainingSettings.for_images(50_000)
-    assert few.epochs > many.epochs
-    assert few.epoch_images == 1000
-    assert few.batch < many.batch
-    assert TrainingSettings.for_images(2).batch <= 16
+    """As docs/training.md says: an epoch of at most 8000 images, about 40 000 in all, small data 15 times."""
+    found = {count: TrainingSettings.for_images(count) for count in (2, 500, 1000, 1024, 5000, 50_000)}
+    assert [s.epoch_images for s in found.values()] == [2, 500, 1000, 1024, 5000, 8000]
+    assert [s.epochs for s in found.values()] == [15, 15, 15, 15, 8, 5]
+    assert [s.batch for s in found.values()] == [16, 16, 32, 64, 64, 64]
     own = TrainingSettings.for_images(50_000, epoch_images=50_000, weight_decay=0.0)
     assert (own.epoch_images, own.weight_decay) == (50_000, 0.0)
     with pytest.raises(UsageError, match=r"no setting 'lr'.*learning_rate"):

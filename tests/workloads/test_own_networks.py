@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 from collections import Counter
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -33,20 +32,11 @@ ARMS = [
 ]
 
 pytestmark = [
+    pytest.mark.usefixtures("torch_as_it_was"),
     # torch.utils.mkldnn scripts its modules.
     pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small operators wait for each other on a busy machine; and the arms change switches of their process."""
-    enabled, threads = torch.backends.mkldnn.enabled, torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.backends.mkldnn.set_flags(_enabled=enabled)
 
 
 def _built(name: str, seed: int = 0) -> BuiltModel:

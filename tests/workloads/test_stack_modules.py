@@ -22,7 +22,7 @@ STACKS = st.builds(
 ).map(PatternStack.of)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(STACKS)
 def test_closed_forms_equal_what_the_module_does(stack: PatternStack) -> None:
     skeleton = stack_skeleton(stack)

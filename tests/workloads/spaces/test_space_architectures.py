@@ -8,7 +8,7 @@ import random
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hwnas.core.errors import UnknownName, UsageError
@@ -63,7 +63,6 @@ def test_all_four_are_there() -> None:
     assert all(space.title and space.input_shape == (3, 32, 32) for space in SHIPPED.values())
 
 
-@settings(deadline=None)
 @given(ANY)
 def test_texts_are_read_as_they_were_written(case: tuple[Space, dict]) -> None:
     space, architecture = case
@@ -76,7 +75,6 @@ def test_texts_are_read_as_they_were_written(case: tuple[Space, dict]) -> None:
     assert space.compact(again) == text
 
 
-@settings(deadline=None)
 @given(ANY)
 def test_the_canonical_form_is_its_own(case: tuple[Space, dict]) -> None:
     space, architecture = case

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -27,15 +26,6 @@ from hwnas.workloads.spaces.space_file import load_space
 from hwnas.workloads.spaces.workload import space_workload
 
 NAMES = ["darts", "mbconv", "nasbench201", "patterns"]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small operators wait for each other on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def _sampled(name: str, seed: int) -> tuple[Space, dict]:
