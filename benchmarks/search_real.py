@@ -125,14 +125,14 @@ def searched(options: Namespace, keep: Path, db: str, sampler: str, seed: int) -
     chosen = SearchOptions(
         data=options.data,
         max_latency_s={BACKEND: options.limit_ms / 1e3},
-        trials=100_000,
         budget_s=60 * options.minutes,
         sampler=sampler,
         seed=seed,
     )
     out = (keep / f"{sampler}-{seed}").absolute()
     folder = SearchFolder(out)
-    if folder.is_search() and folder.declared().options != with_absolute_paths(chosen):
+    # Searches of before were given a number that no search reaches.
+    if folder.is_search() and replace(folder.declared().options, trials=None) != with_absolute_paths(chosen):
         raise UsageError(f"{out} is another search", "Give another folder with --keep")
     if (out / RESULT).exists():
         return folder.read(RESULT)

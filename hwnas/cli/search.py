@@ -18,7 +18,7 @@ from hwnas.cli.options import db_option, given
 from hwnas.core.errors import UsageError
 from hwnas.core.units import parse_bytes, parse_count, parse_seconds
 from hwnas.host.cpus import usable_threads
-from hwnas.jobs.options import NETADAPT, SearchOptions
+from hwnas.jobs.options import CHANGEABLE, NETADAPT, SearchOptions
 from hwnas.measuring.experiment import check_threads
 
 _OUT = "hwnas-search"
@@ -37,8 +37,6 @@ _COUNT_LIMITS: dict[str, tuple[str, Callable[[str], float]]] = {
 _READ = (*_COUNT_LIMITS, "latencies", "budget", "backend")
 #: Parameter -> option, where they differ.
 _OPTIONS = {"latencies": "max_latency", "budget": "time"}
-#: What may be another one when a search goes on: it only goes on for longer, or ends otherwise.
-_CHANGEABLE = {"trials", "finalists", "final_seeds"}
 _NOT_FOR_NETADAPT = (
     *("space", "accuracy", "trials", "budget", "sampler", "measurements", "confidence", "prune"),
     *("finalists", "final_seeds", *_COUNT_LIMITS),
@@ -84,7 +82,11 @@ _NOT_FOR_NETADAPT = (
     help="Who tells accuracies: train, package.module:function or table:FILE,...  [default: train]",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Of a training.  [default: what suits the data]")
-@click.option("--trials", type=click.IntRange(min=1), help="Networks to evaluate.  [default: 20]")
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    help="Networks to evaluate.  [default: 20; with --time any number]",
+)
 @click.option("--time", "budget", metavar="TIME", help="Begin no evaluation after so long: 20m.")
 @click.option("--engine", metavar="NAME", help="optuna, nni or netadapt.  [default: optuna]")
 @click.option(
@@ -200,7 +202,7 @@ def _gone_on_with(out: Path, found: Mapping[str, Any]) -> SearchOptions:
         option = "--" + _OPTIONS.get(name, name).replace("_", "-")
         if name == "budget":
             changed["budget_s"] = parse_seconds(found[name])
-        elif name in _CHANGEABLE:
+        elif name in CHANGEABLE:
             changed[name] = found[name]
         elif name == "latencies":
             limits = _latency_limits(found[name], begun.backend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from hwnas.core.units import format_duration, format_seconds
+from hwnas.jobs.defaults import trials_of
 from hwnas.jobs.listener import JobListener
 from hwnas.jobs.options import NETADAPT, SearchOptions
 from hwnas.searching.limit import Judgement
@@ -35,6 +37,8 @@ class SearchProgress(JobListener):
 
     def __init__(self, console: Console, options: SearchOptions) -> None:
         self._console, self._options = console, options
+        #: None where something else ends the search.
+        self._trials = None if options.engine == NETADAPT else trials_of(options)
         self._bar: Progress | None = None
         self._evaluated = self._resumed = self._ruled_out = 0
         self._best: Trial | None = None
@@ -57,7 +61,7 @@ class SearchProgress(JobListener):
         )
         self._task = self._bar.add_task(
             "starting",
-            total=None if self._options.engine == NETADAPT else self._options.trials,
+            total=self._options.budget_s if self._trials is None else self._trials,
             left="",
             networks=self._networks(),
         )
@@ -106,7 +110,7 @@ class SearchProgress(JobListener):
         better = self._best is None or (trial.accuracy or 0.0) > (self._best.accuracy or 0.0)
         if trial.state is TrialState.COMPLETE and better:
             self._best = trial
-        self._say(f"[{evaluations}/{self._options.trials}] {_told(trial)}{self._left()}")
+        self._say(f"[{self._counted(evaluations)}] {_told(trial)}{self._left()}")
 
     def phase(self, text: str) -> None:
         """Draw, and print where there is nothing to draw on."""
@@ -131,7 +135,7 @@ class SearchProgress(JobListener):
         best = f"best {self._best.accuracy:.1%}; " if self._best and self._best.accuracy is not None else ""
         self._bar.update(
             self._task,
-            completed=self._evaluated,
+            completed=self._completed(),
             left=self._left(),
             networks=self._networks(),
             description=best + text,
@@ -142,18 +146,34 @@ class SearchProgress(JobListener):
         """How many are evaluated; NetAdapt has one alone, which it shrinks."""
         if self._options.engine == NETADAPT:
             return ""
-        return f"{self._evaluated}/{self._options.trials} networks"
+        counted = self._counted(self._evaluated)
+        return f"{counted} network" if counted == "1" else f"{counted} networks"
+
+    def _counted(self, evaluations: int) -> str:
+        """So many, of all where that is known."""
+        return str(evaluations) if self._trials is None else f"{evaluations}/{self._trials}"
+
+    @property
+    def _elapsed_s(self) -> float:
+        return 0.0 if self._began is None else time.monotonic() - self._began
+
+    def _completed(self) -> float:
+        """How far the bar has come: in networks, or in seconds where the time alone ends the search."""
+        if self._trials is None and self._options.budget_s is not None:
+            return min(self._options.budget_s, self._spent_s + self._elapsed_s)
+        return self._evaluated
 
     def _left(self) -> str:
-        """Time that this run has taken for each evaluation, times those that are left."""
+        """Time that evaluations like those of this run still take, at most what is left of the time."""
         done = self._evaluated - self._resumed
-        if done < 1 or self._began is None:
+        if self._began is None or (self._trials is not None and done < 1):
             return ""
-        elapsed = time.monotonic() - self._began
-        evaluations_s = elapsed / done * max(0, self._options.trials - self._evaluated)
+        elapsed, left = self._elapsed_s, math.inf
+        if self._trials is not None:
+            left = elapsed / done * max(0, self._trials - self._evaluated)
         if self._options.budget_s is not None:
-            evaluations_s = min(evaluations_s, max(0.0, self._options.budget_s - self._spent_s - elapsed))
-        return f" (about {format_duration(evaluations_s + _AFTERWARDS * (elapsed + evaluations_s))} left)"
+            left = min(left, max(0.0, self._options.budget_s - self._spent_s - elapsed))
+        return f" (about {format_duration(left + _AFTERWARDS * (elapsed + left))} left)"
 
 
 def _told(trial: Trial) -> str:

@@ -9,12 +9,9 @@ from typing import Any
 from hwnas.core.errors import HwnasError, UsageError
 from hwnas.jobs.defaults import default_of
 from hwnas.jobs.folder import Declared, SearchFolder
-from hwnas.jobs.options import SearchOptions
+from hwnas.jobs.options import CHANGEABLE, SearchOptions
 from hwnas.store import LatencyStore
 from hwnas.store.location import location_text, resolve
-
-#: Options that may be others when a search goes on: it goes on for longer, or ends otherwise.
-_CHANGEABLE = ("trials", "budget_s", "finalists", "final_seeds")
 
 
 def declared_anew(
@@ -48,7 +45,7 @@ def declared_before(folder: SearchFolder, options: SearchOptions, db: str | None
 
     Args:
         folder: Of the search.
-        options: Its own, but for trials, time, finalists and the seeds of these.
+        options: Its own, but for those of :data:`hwnas.jobs.options.CHANGEABLE`.
         db: As ``--db`` takes it; None for that of the search.
 
     Returns:
@@ -76,7 +73,7 @@ def declared_before(folder: SearchFolder, options: SearchOptions, db: str | None
 
 def _check_options(folder: SearchFolder, begun: SearchOptions, options: SearchOptions) -> None:
     """Refuse to go on with another search: what it found would mean something else."""
-    for option in (f.name for f in fields(SearchOptions) if f.name not in _CHANGEABLE):
+    for option in (f.name for f in fields(SearchOptions) if f.name not in CHANGEABLE):
         before, asked = getattr(begun, option), getattr(options, option)
         if asked != before and _value(option, options) != _value(option, begun):
             raise UsageError(

@@ -10,10 +10,12 @@ from hwnas.training.sources import FOLDER_SIZE
 
 #: Images, where none are named.
 DATA = "digits"
+#: Networks to evaluate, where no time ends the search.
+TRIALS = 20
 
 
 def default_of(option: str, options: SearchOptions) -> Any:
-    """The value that a search takes where the option is None; None where that hangs on data or host.
+    """The value that a search takes where the option is None; None where that hangs on data or host, or is any.
 
     Args:
         option: Name of a field of :class:`hwnas.jobs.options.SearchOptions`.
@@ -25,6 +27,8 @@ def default_of(option: str, options: SearchOptions) -> Any:
     match option:
         case "sampler":
             return _sampler(options.engine)
+        case "trials":
+            return TRIALS if options.budget_s is None else None
         case "data":
             return default_data(options)
         case "image_size":
@@ -32,6 +36,12 @@ def default_of(option: str, options: SearchOptions) -> Any:
             return FOLDER_SIZE if data.startswith("folder:") and options.engine != NETADAPT else None
         case _:
             return None
+
+
+def trials_of(options: SearchOptions) -> int | None:
+    """Networks that a search evaluates; None where its time alone says how many."""
+    found: int | None = default_of("trials", options) if options.trials is None else options.trials
+    return found
 
 
 def default_data(options: SearchOptions) -> str | None:

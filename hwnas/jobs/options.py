@@ -12,6 +12,8 @@ from hwnas.core.errors import UsageError
 #: Costs that are counted, and may be limited.
 COUNTS = ("macs", "parameters", "weights", "memory")
 NETADAPT = "netadapt"
+#: Options that may be others when a search goes on: it goes on for longer, or ends otherwise.
+CHANGEABLE = ("trials", "budget_s", "finalists", "final_seeds")
 #: NumPy's older generators take no larger ones; NNI draws by them, and what tells how choices mattered.
 _SEEDS = 2**32
 
@@ -34,7 +36,7 @@ class SearchOptions:
         image_size: Of the images of a folder; None for the usual size.
         accuracy: Name of an evaluator, as :func:`hwnas.training.evaluators.find_evaluator` takes it.
         epochs: Of a training; None for what suits the data.
-        trials: Networks to evaluate.
+        trials: Networks to evaluate; None for 20, or for any number where `budget_s` ends the search.
         budget_s: Time after which no evaluation is begun [s]; None for any.
         engine: ``optuna``, ``nni`` or ``netadapt``.
         sampler: Of the engine; None for its usual one.
@@ -63,7 +65,7 @@ class SearchOptions:
     image_size: int | None = None
     accuracy: str = "train"
     epochs: int | None = None
-    trials: int = 20
+    trials: int | None = None
     budget_s: float | None = None
     engine: str = "optuna"
     sampler: str | None = None
@@ -77,8 +79,9 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         for name in ("threads", "batch", "trials", "finalists", "final_seeds"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}", "Give at least 1")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name} is {value}", "Give at least 1")
         if not 0 <= self.seed < _SEEDS:
             raise UsageError(f"the seed is {self.seed}", f"Give a whole number from 0 to {_SEEDS - 1}")
         for what, limits in (("latency", self.max_latency_s), ("count", self.max_count)):

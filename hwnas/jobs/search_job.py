@@ -16,6 +16,7 @@ from hwnas.core.foreign_code import in_one_line
 from hwnas.core.workload import Workload
 from hwnas.host.machine import probe_environment
 from hwnas.jobs.declaring import declared_anew, declared_before, opened_store
+from hwnas.jobs.defaults import trials_of
 from hwnas.jobs.feasibility import Feasibility
 from hwnas.jobs.finalists import Finalist, measured_latencies
 from hwnas.jobs.folder import RESULT, Declared, SearchFolder
@@ -61,7 +62,8 @@ def search(
     kept at any moment: ``resume=True`` goes on.
 
     Args:
-        options: What to search; with `resume`, those that the search began with, or more trials or time.
+        options: What to search; with `resume`, those that the search began with, but for those of
+            :data:`hwnas.jobs.options.CHANGEABLE`.
         out: Folder for all that comes out.
         db: Database of latencies and studies, as ``--db`` takes it; one in memory is refused. None for the
             usual one or, with `resume`, that of the search.
@@ -182,7 +184,7 @@ class _Job:
             watched=watched,
             engine=options.engine,
             sampler=options.sampler,
-            trials=options.trials,
+            trials=trials_of(options),
             budget_s=options.budget_s,
             seed=options.seed,
             storage=self.storage,
@@ -194,7 +196,7 @@ class _Job:
             listener=self.listener,
         )
         if result.ended:
-            self._note(f"{result.evaluations} of {options.trials} networks were evaluated: {result.ended}")
+            self._note(_ended_told(result, trials_of(options)))
         return result
 
     def _pruner(self) -> optuna.pruners.BasePruner | None:
@@ -261,3 +263,12 @@ class _Job:
 
     def _workload(self, trial: Trial) -> Workload:
         return space_workload(self.material.space, trial.architecture, batch=self._options.batch)
+
+
+def _ended_told(result: SearchResult, trials: int | None) -> str:
+    """How many networks were evaluated, and why no more."""
+    if trials is not None:
+        counted = f"{result.evaluations} of {trials} networks were"
+    else:
+        counted = "1 network was" if result.evaluations == 1 else f"{result.evaluations} networks were"
+    return f"{counted} evaluated: {result.ended}"

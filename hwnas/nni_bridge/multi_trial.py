@@ -55,7 +55,7 @@ def search(
     evaluate: Callable[[Architecture], float],
     *,
     strategy: str = "random",
-    trials: int = 30,
+    trials: int | None = 30,
     seed: int = 0,
     feasible: Callable[[Architecture], bool] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -72,7 +72,7 @@ def search(
         evaluate: The accuracy of an architecture, or any number of which more is better. Where it raises an
             error of hwnas, the trial has failed and the search goes on; others end it.
         strategy: ``random``, ``evolution`` (regularized evolution) or ``grid``.
-        trials: Networks to evaluate.
+        trials: Networks to evaluate; None for all that the strategy comes to, until `evaluate` ends the search.
         seed: Of the strategy.
         feasible: Whether an architecture is within the limit; None for no limit.
         settings: Of the strategy, by NNI's names, such as ``population_size``.
@@ -85,7 +85,7 @@ def search(
         UsageError: A value cannot be used, the log is of another search, or no network is within the limit.
     """
     space = found_space(space)
-    if trials < 1:
+    if trials is not None and trials < 1:
         raise UsageError(f"the number of trials is {trials}", "Give 1 or more")
     chosen = strategy_settings(strategy, space, trials, settings or {})
     running = make_strategy(strategy, seed, chosen)
@@ -105,7 +105,7 @@ def search(
         raise UsageError(
             f"none of {run.beyond} networks of the space {space.name} is within the limit", "Raise the limit"
         )
-    return Found(tuple(run.trials), len(run.trials) >= trials)
+    return Found(tuple(run.trials), trials is not None and len(run.trials) >= trials)
 
 
 class _Run:

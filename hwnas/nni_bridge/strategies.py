@@ -15,19 +15,21 @@ from hwnas.workloads.spaces.space import Space
 STRATEGIES = {"random": Random, "evolution": RegularizedEvolution, "grid": GridSearch}
 
 _LARGEST_POPULATION = 100
+#: Where nobody knows how many networks will be tried.
+_USUAL_POPULATION = 20
 
 
-def strategy_settings(name: str, space: Space, trials: int, given: Mapping[str, Any]) -> dict[str, Any]:
+def strategy_settings(name: str, space: Space, trials: int | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a strategy, but for the seed.
 
     Regularized evolution as NNI sets it up draws its first 100 networks at random, which is more than most
     searches try, and changes a choice with a probability of 5 %, so that networks of few choices stay as they
-    are. Here a fourth of the trials, and one choice on average.
+    are. Here a fourth of the trials, or 20 networks where their number is not known, and one choice on average.
 
     Args:
         name: Of the strategy.
         space: To search.
-        trials: Networks to evaluate.
+        trials: Networks to evaluate; None where nobody knows.
         given: Settings by NNI's names; they go before.
 
     Raises:
@@ -44,7 +46,8 @@ def strategy_settings(name: str, space: Space, trials: int, given: Mapping[str, 
             raise UnknownName(f"setting of NNI's strategy {name}", setting, [n for n in names if n != "seed"])
     if name != "evolution":
         return dict(given)
-    population = given.get("population_size", min(_LARGEST_POPULATION, max(4, trials // 4)))
+    usual = _USUAL_POPULATION if trials is None else min(_LARGEST_POPULATION, max(4, trials // 4))
+    population = given.get("population_size", usual)
     if not isinstance(population, int):
         raise UsageError(f"population_size is {population!r}", "Give a whole number")
     free = sum(len(choice.options) > 1 for choice in space.choices)

@@ -36,7 +36,7 @@ _MOST_IDLE = 30
 _MOST_FAILURES = 5
 #: Networks in a row of which nobody can tell what they cost.
 _MOST_UNJUDGED = 100
-#: Why a search may end with fewer evaluations than were asked for.
+#: Why a search may end, other than by the number of its evaluations.
 TIME_IS_OVER = "the time is over"
 
 
@@ -109,15 +109,15 @@ class Loop:
             # A limit that nothing holds is one line, and no study full of networks beyond it.
             self._drawn_row()
 
-    def go_on(self, evaluations: int, until: float = math.inf) -> str:
+    def go_on(self, evaluations: int | None, until: float = math.inf) -> str:
         """Until so many networks were evaluated, none is left, or the time is over.
 
         Args:
-            evaluations: In all.
+            evaluations: In all; None for any number.
             until: Time of :func:`time.monotonic` after which nothing new is begun.
 
         Returns:
-            Why there are fewer evaluations; empty where there are not.
+            Why there are no more evaluations; empty where there are so many.
 
         Raises:
             NothingLeft: No network is within the limits.
@@ -125,7 +125,8 @@ class Loop:
         """
         idle = failures = 0
         self._unjudged = 0
-        while self._book.evaluations < evaluations and time.monotonic() < until:
+        enough = math.inf if evaluations is None else evaluations
+        while self._book.evaluations < enough and time.monotonic() < until:
             try:
                 if idle >= _MOST_IDLE:
                     self._study.enqueue_trial(self._codes.decode(self._drawn_row()))
@@ -146,7 +147,7 @@ class Loop:
             failures = failures + 1 if error else 0 if self._book.evaluations > before else failures
             if error and failures >= _MOST_FAILURES:
                 raise error
-        return "" if self._book.evaluations >= evaluations else TIME_IS_OVER
+        return "" if self._book.evaluations >= enough else TIME_IS_OVER
 
     def feasible(self, architecture: Architecture) -> bool:
         """Whether a network is within all limits; one that cannot be judged is not.

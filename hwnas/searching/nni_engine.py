@@ -8,6 +8,7 @@ asked for, it goes on from there; the number of evaluations stays what was asked
 
 from __future__ import annotations
 
+import math
 import time
 
 from hwnas.core.errors import CellError, HwnasError, UnknownName
@@ -46,19 +47,19 @@ def check_nni_sampler(name: str) -> None:
     check_nni()
 
 
-def search_with_nni(loop: Loop, space: Space, sampler: str, trials: int, seed: int, until: float) -> str:
+def search_with_nni(loop: Loop, space: Space, sampler: str, trials: int | None, seed: int, until: float) -> str:
     """Evaluate networks that NNI suggests.
 
     Args:
         loop: That has begun.
         space: To search.
         sampler: One of :data:`NNI_SAMPLERS`.
-        trials: Evaluations in all.
+        trials: Evaluations in all; None for any number.
         seed: Of NNI's random numbers.
         until: Time of :func:`time.monotonic` after which nothing new is begun.
 
     Returns:
-        Why there are fewer evaluations; empty where there are not.
+        Why there are no more evaluations; empty where there are so many.
 
     Raises:
         NothingLeft: No network is within the limits.
@@ -71,14 +72,15 @@ def search_with_nni(loop: Loop, space: Space, sampler: str, trials: int, seed: i
         if over.error is not None:
             raise over.error from over
         ended = TIME_IS_OVER
-    return ended if loop.evaluations < trials else ""
+    return "" if trials is not None and loop.evaluations >= trials else ended
 
 
 class _Evaluations:
     """What NNI is told of each network."""
 
-    def __init__(self, loop: Loop, trials: int, until: float) -> None:
-        self._loop, self._trials, self._until = loop, trials, until
+    def __init__(self, loop: Loop, trials: int | None, until: float) -> None:
+        self._loop, self._until = loop, until
+        self._enough = math.inf if trials is None else trials
         self._failures = 0
 
     def __call__(self, architecture: Architecture) -> float:
@@ -108,7 +110,7 @@ class _Evaluations:
             raise _Over(error) from error
 
     def _tried(self, architecture: Architecture) -> Trial:
-        over = time.monotonic() >= self._until or self._loop.evaluations >= self._trials
+        over = time.monotonic() >= self._until or self._loop.evaluations >= self._enough
         if over and not self._loop.knows(architecture):
             raise _Over
         try:
@@ -119,7 +121,7 @@ class _Evaluations:
             raise _Over(error) from error
 
 
-def _with_strategy(loop: Loop, space: Space, strategy: str, trials: int, seed: int, until: float) -> str:
+def _with_strategy(loop: Loop, space: Space, strategy: str, trials: int | None, seed: int, until: float) -> str:
     from hwnas.nni_bridge.multi_trial import search
 
     evaluate = _Evaluations(loop, trials, until)
@@ -130,13 +132,13 @@ def _with_strategy(loop: Loop, space: Space, strategy: str, trials: int, seed: i
     return f"NNI counts those whose evaluation failed, {failed} here, and tries no others in their place"
 
 
-def _with_tuner(loop: Loop, space: Space, name: str, trials: int, seed: int, until: float) -> str:
+def _with_tuner(loop: Loop, space: Space, name: str, trials: int | None, seed: int, until: float) -> str:
     from hwnas.nni_bridge import tuners
 
     evaluate = _Evaluations(loop, trials, until)
     tuner = tuners.AskTell(space, tuner=name, seed=seed, feasible=evaluate.feasible)
     told = 0
-    while told < trials:
+    while trials is None or told < trials:
         try:
             architecture = tuner.ask()
         except tuners.NothingLeft as error:

@@ -29,6 +29,8 @@ from hwnas.workloads.spaces.space import Space
 ENGINES = ("optuna", "nni")
 #: Sampler of the engine optuna.
 DEFAULT = "hwnas"
+#: Evaluations, where neither their number nor a time is given.
+_TRIALS = 30
 
 
 def run_search(
@@ -40,7 +42,7 @@ def run_search(
     watched: Sequence[CostModel] = (),
     engine: str = "optuna",
     sampler: str | None = None,
-    trials: int = 30,
+    trials: int | None = None,
     budget_s: float | None = None,
     seed: int = 0,
     storage: str | None = None,
@@ -64,7 +66,8 @@ def run_search(
         engine: Who suggests networks: ``optuna`` or ``nni``.
         sampler: One of :data:`hwnas.searching.optuna_samplers.SAMPLERS`, or of
             :data:`hwnas.searching.nni_engine.NNI_SAMPLERS`; None for the engine's usual one.
-        trials: Evaluations in all, those before a resumption included.
+        trials: Evaluations in all, those before a resumption included; None for 30, or for any number where
+            `budget_s` ends the search. With both, whichever comes first does.
         budget_s: Time after which no evaluation is begun [s], that of evaluations before a resumption included;
             None for any.
         seed: Of sampler and trainings.
@@ -111,6 +114,7 @@ def run_search(
     loop = Loop(task, opened, listener or Listener())
     spent_s = sum(seconds_by_network(opened.get_trials(deepcopy=False)).values())
     until = math.inf if budget_s is None else time.monotonic() + budget_s - spent_s
+    enough = _TRIALS if trials is None and budget_s is None else trials
     try:
         loop.begin()
     except HwnasError:
@@ -119,9 +123,9 @@ def run_search(
             optuna.delete_study(study_name=opened.study_name, storage=opened._storage)
         raise
     if engine == "nni":
-        ended = search_with_nni(loop, space, sampler, trials, seed, until)
+        ended = search_with_nni(loop, space, sampler, enough, seed, until)
     else:
-        ended = loop.go_on(trials, until)
+        ended = loop.go_on(enough, until)
     loop.finish()
     return replace(search_result(space, opened, host), ended=ended)
 
@@ -142,7 +146,7 @@ def checked_sampler(engine: str, sampler: str | None) -> str:
     return sampler or DEFAULT
 
 
-def _check(task: Task, trials: int, pruner: BasePruner | None) -> None:
+def _check(task: Task, trials: int | None, pruner: BasePruner | None) -> None:
     limited = [limit.cost for limit in task.limits]
     # A cost may be both limited and kept small; two costs of one name would be taken for each other.
     costs = {id(cost): cost.name for cost in (*limited, *task.traded, *task.watched)}
@@ -152,7 +156,7 @@ def _check(task: Task, trials: int, pruner: BasePruner | None) -> None:
         raise UsageError(f"two costs have the name {twice!r}", "Limit, trade or watch each once")
     if task.traded and pruner is not None:
         raise UsageError("poor trials can be given up only where accuracy alone counts", "Leave the pruner out")
-    if trials < 1:
+    if trials is not None and trials < 1:
         raise UsageError(f"{trials} trials are not enough", "Give at least 1")
 
 

@@ -138,7 +138,7 @@ class SearchResult:
         traded: Names of costs that were kept small besides.
         trials: All of them, in the order of their suggestion.
         measured: Name of a cost -> compact text of an architecture -> what was measured, in the cost's unit.
-        ended: Why there are fewer evaluations than were asked for; empty where there are not.
+        ended: Why there are no more evaluations; empty where there are as many as were asked for.
     """
 
     study: str

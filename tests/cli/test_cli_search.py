@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from jobs_lab import SMALL, made_up_times, no_predictor
 from hwnas.jobs import latency_models, search_job
 from hwnas.jobs.folder import Declared, SearchFolder
 from hwnas.jobs.host_timer import HostTimer
-from hwnas.jobs.options import SearchOptions
+from hwnas.jobs.options import CHANGEABLE, SearchOptions
 
 RECORD: dict[str, Any] = {
     "verdict": "FEASIBLE",
@@ -105,6 +106,32 @@ def test_a_search_goes_on_as_it_was_begun(run: Run, asked: list[SearchOptions], 
     assert len(asked) == 1
     # What is said again is taken as it was said: the backend is the search's.
     assert run("--resume", "--out", "mine", "--max-latency", "torch=2ms", "--seed", "0")[0] == 0
+
+
+def test_with_a_time_no_number_is_asked_for(run: Run, asked: list[SearchOptions]) -> None:
+    assert run("--time", "20m")[0] == 0
+    assert asked == [SearchOptions(trials=None, budget_s=1200.0)]
+
+
+#: What may be another one when a search goes on, and how it is said.
+CHANGES: list[tuple[tuple[str, str], dict[str, Any]]] = [
+    (("--trials", "9"), {"trials": 9}),
+    (("--time", "1h"), {"budget_s": 3600.0}),
+    (("--finalists", "2"), {"finalists": 2}),
+    (("--final-seeds", "1"), {"final_seeds": 1}),
+]
+
+
+@pytest.mark.parametrize("begun", [{}, {"trials": 5}, {"budget_s": 60.0}, {"trials": 5, "budget_s": 60.0}])
+def test_what_may_be_changed_is_changed_and_nothing_else(
+    run: Run, asked: list[SearchOptions], tmp_path: Path, begun: dict[str, Any]
+) -> None:
+    options = SearchOptions(space="mbconv", **begun)
+    SearchFolder(tmp_path / "mine").begin(Declared(options, "study", "2026-01-01T00:00:00+00:00", "a.db"))
+    for arguments, changed in CHANGES:
+        assert run("--resume", "--out", "mine", *arguments)[0] == 0
+        assert asked[-1] == replace(options, **changed)
+    assert {name for _, changed in CHANGES for name in changed} == set(CHANGEABLE)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ def test_the_time_left_is_that_of_evaluations(monkeypatch: pytest.MonkeyPatch) -
     ("options", "counted"),
     [
         (SearchOptions(trials=11), "0/11 networks"),
+        (SearchOptions(), "0/20 networks"),
+        (SearchOptions(budget_s=60.0), "0 networks"),
         (SearchOptions(engine="netadapt", start="zoo:mobilenet_v2"), ""),
     ],
 )
@@ -59,6 +61,34 @@ def test_what_earlier_runs_have_spent_is_no_time_left(monkeypatch: pytest.Monkey
     progress.ended(Trial(3, {}, "a", TrialState.COMPLETE, 0.9), 4)
     # 30 s of the 100, and a share for the finalists.
     assert "(about 36 s left)" in told.getvalue()
+
+
+def test_where_time_alone_ends_it_the_time_that_is_left_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    told = io.StringIO()
+    progress = SearchProgress(Console(file=told, width=200), SearchOptions(budget_s=100.0))
+    progress.resumed(3, 0)
+    progress.spent(60.0)
+    progress.started(3, "a", Judgement({}, {}))
+    clock.now = 10.0
+    progress.ended(Trial(3, {}, "a", TrialState.COMPLETE, 0.9), 4)
+    # 30 s of the 100, and a share for the finalists.
+    assert "[4] a: accuracy 90.0% (about 36 s left)" in told.getvalue()
+
+
+def test_a_bar_of_time_alone_tells_what_is_left_before_anything_was_evaluated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, color_system=None, width=200)
+    with SearchProgress(console, SearchOptions(budget_s=60.0)) as progress:
+        progress.started(0, "a", Judgement({}, {}))
+    assert "0 networks" in shown.getvalue()
+    # The whole of it, and a share for the finalists.
+    assert "(about 1 min 09 s left)" in shown.getvalue()
 
 
 def test_a_training_that_was_given_up_before_it_told_anything_has_no_accuracy() -> None:

@@ -61,8 +61,11 @@ def test_only_networks_within_the_limit_are_evaluated(
     assert sum(trial.beyond for trial in found.trials) > 0
 
 
-def test_a_small_space_is_tried_completely_and_each_network_once(small: PatternSpace) -> None:
-    found = bridge.search(small, made_up(small), strategy="grid", trials=100)
+@pytest.mark.parametrize("trials", [100, None])
+def test_a_small_space_is_tried_completely_and_each_network_once(
+    small: PatternSpace, trials: int | None
+) -> None:
+    found = bridge.search(small, made_up(small), strategy="grid", trials=trials)
     texts = [small.compact(trial.architecture) for trial in found.trials]
     assert len(texts) == len(set(texts)) == small.count()
     assert not found.complete

@@ -1,5 +1,7 @@
 """Searches whose networks NNI suggests: in the same studies, under the same limits."""
 
+from types import SimpleNamespace
+
 import pytest
 from searching_lab import Known, Sum, small_space, tiny_space
 
@@ -143,6 +145,26 @@ def test_a_limit_that_nothing_holds_and_time_that_is_over(space, sampler):
     result = run_search(space, Known(space), engine="nni", sampler=sampler, budget_s=0)
     assert result.trials == ()
     assert result.ended == "the time is over"
+
+
+@pytest.mark.parametrize("sampler", NNI_SAMPLERS)
+def test_time_alone_ends_it_after_any_number(space, tmp_path, monkeypatch, sampler):
+    """Two networks, where neither a number nor a time is given; each takes ten seconds."""
+    clock = SimpleNamespace(now=0.0)
+    for module in ("run", "loop", "nni_engine"):
+        monkeypatch.setattr(f"hwnas.searching.{module}.time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr("hwnas.searching.run._TRIALS", 2)
+
+    class Slow(Known):
+        def evaluate(self, workload, **_):
+            clock.now += 10.0
+            return super().evaluate(workload)
+
+    keep = {"engine": "nni", "sampler": sampler, "storage": str(tmp_path / "a.db"), "study": "s", "seed": 1}
+    result = run_search(space, Slow(space), budget_s=35.0, **keep)
+    assert (result.evaluations, result.ended) == (4, "the time is over")
+    again = run_search(space, Slow(space), trials=5, resume=True, **keep)
+    assert (again.evaluations, again.ended) == (5, "")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Searches in Optuna's studies: every sampler, hard limits, and what is kept."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -97,11 +98,46 @@ def test_why_there_are_fewer_evaluations_is_told(tmp_path):
         (9, {}, f"no further network of the space {space.name} is left to try"),
         (9, {"limits": [limit_of(space, 0.5)]}, "no further network of the space"),
         (9, {"budget_s": 0}, "the time is over"),
+        (None, {"budget_s": 0}, "the time is over"),
     ):
         result = run_search(space, Known(space), trials=trials, **options)
         assert said in result.ended
         assert bool(result.ended) == bool(said)
         assert result.record()["ended"] == result.ended
+
+
+def test_without_a_number_time_or_the_space_ends_the_search(tmp_path, monkeypatch):
+    """Two networks, where neither a number nor a time is given; each takes ten seconds."""
+    clock = SimpleNamespace(now=0.0)
+    for module in ("run", "loop"):
+        monkeypatch.setattr(f"hwnas.searching.{module}.time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr("hwnas.searching.run._TRIALS", 2)
+    space = tiny_space(tmp_path)
+
+    class Slow(Known):
+        def evaluate(self, workload, **_):
+            clock.now += 10.0
+            return super().evaluate(workload)
+
+    for options, evaluations, ended in (
+        ({}, 2, ""),
+        ({"budget_s": 25.0}, 3, "the time is over"),
+        ({"budget_s": 1e6}, 4, "no further network"),
+        ({"budget_s": 25.0, "trials": 2}, 2, ""),
+        ({"budget_s": 25.0, "trials": 4}, 3, "the time is over"),
+    ):
+        result = run_search(space, Slow(space), **options)
+        assert result.evaluations == evaluations
+        assert ended in result.ended
+        assert bool(result.ended) == bool(ended)
+
+
+def test_a_search_goes_on_by_number_or_by_time(tmp_path):
+    keep = {"storage": str(tmp_path / "a.db"), "study": "s", "resume": True}
+    space = tiny_space(tmp_path)
+    asked = (({"trials": 1}, 1), ({"trials": 2, "budget_s": 1e6}, 2), ({"budget_s": 1e6}, 4))
+    for options, evaluations in asked:
+        assert run_search(space, Known(space), **options, **keep).evaluations == evaluations
 
 
 def test_optuna_opens_the_study(space, tmp_path):
