@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -148,6 +149,25 @@ def next_in_line(result: SearchResult, limits: Sequence[Limit], known: Sequence[
     left = [trial for trial in result.complete if trial.text not in measured]
     beyond = {trial.text: max(0.0, violation(trial, limits)) for trial in left}
     return sorted(left, key=lambda trial: (beyond[trial.text], -(trial.accuracy or 0.0)))
+
+
+def ahead(result: SearchResult, limits: Sequence[Limit], known: Sequence[Finalist]) -> list[Trial]:
+    """Trials that were not measured and could win all the same, the most accurate first.
+
+    They are within the limits by what is known now, and more accurate than every finalist that is surely within
+    them.
+
+    Args:
+        result: Of the search.
+        limits: That must hold.
+        known: Finalists that were measured.
+    """
+    measured = {finalist.trial.text for finalist in known}
+    sure = (f.trial.accuracy or 0.0 for f in known if f.verdict is Feasibility.FEASIBLE)
+    best = max(sure, default=-math.inf)
+    better = [t for t in result.complete if t.text not in measured and (t.accuracy or 0.0) > best]
+    within = (trial for trial in better if violation(trial, limits) <= 0)
+    return sorted(within, key=lambda trial: -(trial.accuracy or 0.0))
 
 
 def spread_over(front: Sequence[Trial], count: int) -> list[Trial]:

@@ -24,11 +24,13 @@ class Choice:
         complete: Trials that were evaluated to their end.
         finalists: How many were asked for.
         measured: How many were measured of these trials.
+        ended: Whether none was left that could win: what is known of latencies later reopens nothing.
     """
 
     complete: int
     finalists: int
     measured: int = 0
+    ended: bool = False
 
 
 def write_proofs(folder: SearchFolder, host: str, finalists: Iterable[Finalist], choice: Choice) -> None:

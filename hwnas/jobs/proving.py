@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 
 from hwnas.core.workload import Workload
 from hwnas.jobs.feasibility import Feasibility
-from hwnas.jobs.finalists import Finalist, measured_latencies, most_accurate, next_in_line, prove, spread_over
+from hwnas.jobs.finalists import (
+    Finalist,
+    ahead,
+    measured_latencies,
+    most_accurate,
+    next_in_line,
+    prove,
+    spread_over,
+)
 from hwnas.jobs.folder import Declared, SearchFolder
 from hwnas.jobs.host_timer import HostTimer
 from hwnas.jobs.listener import JobListener
@@ -18,7 +26,8 @@ from hwnas.searching.limit import Limit
 from hwnas.searching.optuna_study import add_measured
 from hwnas.searching.trial import SearchResult, Trial
 
-#: Where none of the finalists is within the limits, others are measured, until there are so many times as many.
+#: Where none of the finalists is within the limits, or a more accurate network may be, others are measured,
+#: until there are so many times as many.
 _ROUNDS = 3
 
 
@@ -64,18 +73,20 @@ class Proving:
         choice = Choice(len(result.complete), options.finalists)
         before = read_choice(self.folder, self._host)
         new: list[Trial] = []
-        if before is not None and replace(before, measured=0) == choice:
+        if before is not None and replace(before, measured=0, ended=False) == choice:
             choice = before
         else:
             new = self._first(result, found)
-        while new := new or self._further(result, found, _ROUNDS * options.finalists - choice.measured):
-            self.listener.phase(f"measuring {len(new)} finalists")
+        while new := new or self._next(result, found, choice):
+            self.listener.phase(f"measuring {len(new)} finalist{'s' if len(new) > 1 else ''}")
             trials = [(trial, self.workload_of(trial)) for trial in new]
             found += prove(self.timer, trials, options.backends, options.max_latency_s)
             choice = replace(choice, measured=choice.measured + len(new))
             write_proofs(self.folder, self._host, found, choice)
             self._learn(found)
             new = []
+        if found and not choice.ended:
+            write_proofs(self.folder, self._host, found, replace(choice, ended=True))
         return found
 
     @property
@@ -92,11 +103,15 @@ class Proving:
         measured = {finalist.trial.text for finalist in known}
         return [trial for trial in chosen if trial.text not in measured]
 
-    def _further(self, result: SearchResult, known: Sequence[Finalist], most: int) -> list[Trial]:
-        """The next ones, as long as no finalist is surely within the limits."""
-        if any(finalist.verdict in (None, Feasibility.FEASIBLE) for finalist in known):
+    def _next(self, result: SearchResult, known: Sequence[Finalist], choice: Choice) -> list[Trial]:
+        """Several as long as no finalist is surely within the limits, then one that could win nevertheless."""
+        options = self.declared.options
+        most = _ROUNDS * options.finalists - choice.measured
+        if choice.ended or not options.limited or most < 1:
             return []
-        return next_in_line(result, self.limits, known)[: max(0, min(self.declared.options.finalists, most))]
+        if any(finalist.verdict is Feasibility.FEASIBLE for finalist in known):
+            return ahead(result, self.limits, known)[:1]
+        return next_in_line(result, self.limits, known)[: min(options.finalists, most)]
 
     def _learn(self, finalists: Sequence[Finalist]) -> None:
         """The models take over what was measured: a trial that only seemed to be within a limit is no more."""

@@ -48,15 +48,17 @@ def test_where_the_first_are_not_feasible_the_next_are_measured(
     monkeypatch.setattr(HostTimer, "close", close)
     options = options_for(space_file, tmp_path, max_latency_s={BACKEND: LIMIT_S}, trials=7, finalists=3)
     record = search(options, tmp_path / "out", db=jobs_db)
-    assert [f["verdict"] for f in record["finalists"]] == [verdict] * 3 + ["FEASIBLE"] * 3
-    assert record["verdict"] == "FEASIBLE"
     later = record["finalists"][3:]
+    assert [f["verdict"] for f in record["finalists"]] == [verdict] * 3 + ["FEASIBLE"] * len(later)
+    # Three at once, and the last one if it is more accurate than these, and thought to be within the limit.
+    assert len(later) in (3, 4)
+    assert record["verdict"] == "FEASIBLE"
     best = max(later, key=lambda f: f["accuracy"]["mean"])
     assert record["winner"]["trial"] == best["trial"]
-    # Six different networks; and nothing is measured again, or beyond them, when it goes on.
-    assert len(set(proved)) == len(proved) == 6
+    # All different networks; and nothing is measured again, or beyond them, when it goes on.
+    assert len(set(proved)) == len(proved) == 3 + len(later)
     again = search(options, tmp_path / "out", resume=True)
-    assert len(proved) == 6
+    assert len(proved) == 3 + len(later)
     assert again["finalists"] == record["finalists"]
 
 
