@@ -1,16 +1,22 @@
-"""Latency tables of a search are those of its host and its predictor."""
+"""What tells latencies: tables of the host and its predictor, and measurements where it matters."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from jobs_lab import Hearing
+from jobs_lab import Hearing, no_predictor
 
 from hwnas.jobs import latency_models
 from hwnas.jobs.folder import SearchFolder
+from hwnas.jobs.options import SearchOptions
 from hwnas.predicting.latency_table import Factor, LatencyTable
+from hwnas.searching.cost_model import CostModel
+from hwnas.searching.counted_cost import CountedCost
+from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.workloads.spaces.space_file import load_space
 
 BACKEND = "openvino:cpu:fp32"
@@ -50,3 +56,37 @@ def test_a_table_is_made_once_for_each_host_and_predictor(
     table(one, "elsewhere")
     table(one, "here")
     assert (one.made, fitted_again.made) == (2, 1)
+
+
+def test_networks_less_than_99_percent_sure_of_a_limit_are_measured_before_they_are_trained(
+    space_file: Path,
+) -> None:
+    space = load_space(str(space_file))
+    options = SearchOptions(max_latency_s={BACKEND: 1e-3}, max_count={"macs": 1e6})
+
+    def limits(options: SearchOptions) -> list[tuple[float, float, float | None]]:
+        models: dict[str, CostModel] = {BACKEND: CountedCost(space, "parameters")}
+        found = latency_models.limits_of(options, space, models)
+        return [(limit.at_most, limit.confidence, limit.measured_below) for limit in found]
+
+    # What is counted is not measured.
+    assert limits(options) == [(1e-3, 0.9, 0.99), (1e6, 0.9, None)]
+    # Who asks for more gets more.
+    assert limits(replace(options, confidence=0.995))[0] == (1e-3, 0.995, 0.995)
+
+
+@pytest.mark.parametrize("limits", [{BACKEND: 1e-3}, {}])
+def test_the_first_measurements_are_near_the_limit(
+    space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, float]
+) -> None:
+    monkeypatch.setattr(latency_models, "find_predictor", no_predictor)
+    timer = SimpleNamespace(environment=SimpleNamespace(fingerprint="here"))
+    model = latency_models.latency_models(
+        SearchOptions(max_latency_s=limits),
+        load_space(str(space_file)),
+        timer,  # type: ignore[arg-type]
+        SearchFolder(tmp_path),
+        Hearing(),
+    )[BACKEND]
+    assert isinstance(model, LearnedLatency)
+    assert model._near == limits.get(BACKEND)

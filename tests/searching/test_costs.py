@@ -200,6 +200,31 @@ def test_another_estimate_may_be_the_mean_of_the_learned_one(space):
     assert helped.foretold(first).median.tolist() == truth.estimate(first).median.tolist()
 
 
+def test_the_first_measurements_are_near_the_latency_that_matters():
+    truth = Sum(CELLS)
+    values = truth.values(Codes(CELLS).everything)
+
+    def first(**options):
+        def measure(architecture):
+            return float(truth.estimate(architecture).median[0])
+
+        cost = LearnedLatency(CELLS, each(measure), budget=5, first=4, **options)
+        cost.prepare()
+        return sorted(cost.measured.values())
+
+    near_s = 5.1e-3
+    # Ten times as many as are wanted, and few of all.
+    assert 40 <= ((values >= 0.4 * near_s) & (values <= 2 * near_s)).sum() < 0.1 * len(values)
+    found = first(prior=truth, near=near_s)
+    assert len(found) == 4
+    assert 0.4 * near_s <= found[0] < found[-1] <= 2 * near_s
+    everywhere = first(prior=truth)
+    assert everywhere[-1] > 2 * near_s
+    # Of so small a latency there is one network; and without a prior nobody knows which are near.
+    assert first(prior=truth, near=0.6e-3) == everywhere
+    assert first(near=near_s) == everywhere
+
+
 def test_first_measurements_must_be_within_the_budget(space):
     with pytest.raises(UsageError, match="10 of 5"):
         LearnedLatency(space, each(lambda architecture: 1.0), budget=5)

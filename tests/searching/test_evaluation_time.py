@@ -8,7 +8,7 @@ from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 from searching_lab import Known, small_space
 
-from hwnas.searching.evaluation_time import Stopwatch, seconds_by_network
+from hwnas.searching.evaluation_time import Stopwatch, relative_epoch_time, seconds_by_network
 from hwnas.searching.optuna_sampler import HwnasSampler
 from hwnas.searching.optuna_space import distributions
 from hwnas.searching.run import run_search
@@ -81,6 +81,21 @@ def test_of_trials_of_one_network_the_longest_counts():
 
     trials = [trial("a", 3.0), trial("a", 7.0), trial("b", None), trial("c", 1.0), trial("a", 5.0)]
     assert seconds_by_network(trials) == {"a": 7.0, "c": 1.0}
+
+
+def test_an_epochs_time_is_told_in_parts_of_the_usual_one():
+    def trial(epochs, seconds):
+        attributes = {} if seconds is None else {"seconds": seconds}
+        curve = dict.fromkeys(range(1, epochs + 1), 0.5)
+        return create_trial(state=OptunaState.FAIL, user_attrs=attributes, intermediate_values=curve)
+
+    # Five epochs in 30 s; those without an epoch or a time are left out.
+    others = [trial(2, 10.0), trial(3, 20.0), trial(0, 99.0), trial(4, None)]
+    assert relative_epoch_time(trial(2, 24.0), others) == pytest.approx(2.0)
+    assert relative_epoch_time(trial(1, 3.0), others) == pytest.approx(0.5)
+    # Where nobody knows it is the usual one.
+    for own, known in ((trial(2, None), others), (trial(2, 0.0), others), (trial(2, 24.0), others[2:])):
+        assert relative_epoch_time(own, known) == 1.0
 
 
 def test_a_trial_that_repeats_another_takes_its_time_from_nobody(tmp_path):

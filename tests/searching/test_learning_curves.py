@@ -6,6 +6,7 @@ import statistics
 import numpy as np
 import optuna
 import pytest
+from optuna.trial import create_trial
 
 from hwnas.core.errors import UsageError
 from hwnas.searching.curve_pruner import CurvePruner
@@ -143,6 +144,26 @@ def test_a_training_that_is_among_the_best_already_goes_on():
     poor = study.ask()
     poor.report(0.2, 3)
     assert poor.should_prune()
+
+
+def test_epochs_count_by_their_time():
+    """The same training is given up where its epochs are slow, and goes on where they are quick."""
+
+    def is_given_up(seconds):
+        study = optuna.create_study(direction="maximize", pruner=CurvePruner(startup=3))
+        for final in (0.80, 0.81, 0.82, 0.83, 0.84, 0.85):
+            curve = {1: final - 0.1, 2: final}
+            study.add_trial(create_trial(value=final, intermediate_values=curve, user_attrs={"seconds": 2.0}))
+        trial = study.ask()
+        if seconds is not None:
+            trial.set_user_attr("seconds", seconds)
+        # Half a point behind the best one at this epoch.
+        trial.report(0.745, 1)
+        return trial.should_prune()
+
+    assert [is_given_up(seconds) for seconds in (0.01, 1000.0)] == [False, True]
+    # Where nobody knows, they count like those of the others.
+    assert is_given_up(None) == is_given_up(1.0)
 
 
 def test_nothing_is_given_up_before_a_trial_reports():

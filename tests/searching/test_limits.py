@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 from searching_lab import CELLS, Sum
 
 from hwnas.core.errors import UsageError
@@ -82,6 +83,57 @@ def test_what_is_unclear_is_measured():
     assert judgement.measured == ("latency",)
     # Nothing is left to measure another one.
     assert not judge({**SLOWEST, "node1.from0": "skip_connect"}, [], [limit]).feasible
+
+
+@pytest.mark.parametrize(
+    ("chance", "measured_below", "wanted"),
+    [
+        (0.05, 0.99, False),
+        (0.85, None, True),
+        (0.85, 0.99, True),
+        (0.95, None, False),
+        (0.95, 0.99, True),
+        (0.985, 0.99, True),
+        (0.995, 0.99, False),
+    ],
+)
+def test_what_does_not_hold_surely_enough_wants_measuring(chance, measured_below, wanted):
+    limit = Limit(Sum(CELLS), 10e-3, measured_below=measured_below)
+    estimate = Estimate(np.array([10e-3 * np.exp(-0.1 * norm.ppf(chance))]), np.array([0.1]))
+    assert estimate.chance_within(10e-3)[0] == pytest.approx(chance)
+    assert limit.wants_measuring(estimate) == wanted
+
+
+def test_what_is_within_but_not_surely_enough_is_measured_while_it_can_be():
+    median_s = float(Sum(CELLS).estimate(SLOWEST).median[0])
+
+    def judged(cost, deviations):
+        """By a limit so many standard deviations above the estimate."""
+        at_most = median_s * float(np.exp(0.2 * deviations))
+        return judge(SLOWEST, [], [Limit(cost, at_most, measured_below=0.99)])
+
+    # Within at 90 %, with a chance of 95 %,
+    open_, spent, sure = (Measurable(CELLS, left) for left in (1, 0, 1))
+    assert judged(open_, 1.65).measured == ("latency",)
+    assert open_.known == [SLOWEST]
+    # which is enough where nothing can be measured any more;
+    assert judged(spent, 1.65).feasible
+    assert not judged(spent, 1.65).measured
+    # and with a chance of 99.4 %.
+    assert judged(sure, 2.5).feasible
+    assert not sure.known
+
+
+def test_a_measurement_rules_out_what_an_estimate_has_let_through():
+    class Slower(Measurable):
+        def estimate(self, architecture):
+            found = super().estimate(architecture)
+            return Estimate.exact(1.5 * found.median) if architecture in self.known else found
+
+    at_most = float(Sum(CELLS).estimate(SLOWEST).median[0]) * float(np.exp(0.2 * 1.65))
+    # 1.5 against 1.39 of the estimate.
+    assert judge(SLOWEST, [], [Limit(Slower(CELLS, 1), at_most)]).feasible
+    assert not judge(SLOWEST, [], [Limit(Slower(CELLS, 1), at_most, measured_below=0.99)]).feasible
 
 
 def test_what_was_measured_and_stays_unclear_is_not_measured_again():

@@ -95,6 +95,21 @@ def test_the_same_seed_asks_the_same(cells_within):
     assert first != other
 
 
+@pytest.mark.parametrize("budget_s", [None, 100.0])
+def test_what_was_suggested_before_changes_nothing(budget_s):
+    """A search that goes on in another process suggests what this one would have."""
+    rows = codes_of(CELLS).sample(25, np.random.default_rng(0))
+    accuracies = np.array([Known(CELLS).accuracy(row) for row in rows])
+    seconds = 1.0 + rows.sum(axis=1)
+
+    def seen(count):
+        return Seen(rows[:count], accuracies[:count], asked=count, seconds=seconds[:count], spent_s=50.0)
+
+    used = Suggester(CELLS, seed=1, budget_s=budget_s)
+    suggested = [used.propose(seen(count)).tolist() for count in (11, 15, 20)]
+    assert suggested[-1] == Suggester(CELLS, seed=1, budget_s=budget_s).propose(seen(20)).tolist()
+
+
 def test_a_large_space_is_searched_near_the_best():
     space = load_space("darts")
     asked = search(space, Suggester(space, seed=0, startup=6), 11)

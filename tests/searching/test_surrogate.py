@@ -47,6 +47,18 @@ def test_what_no_feature_explains_stays_open(groups):
     assert (deviation > 0.3).all()
 
 
+def test_what_was_learned_before_changes_nothing(groups):
+    """A search that goes on in another process has learned nothing before."""
+    rng = np.random.default_rng(4)
+    truth = np.sin(groups[0][:, 0])
+    used = Surrogate(2).fit([group[:20] for group in groups], ranked(rng.normal(size=20)))
+    used.fit(groups, ranked(truth))
+    new = [rng.normal(size=(30, 3)), rng.normal(size=(30, 2))]
+    alone = Surrogate(2).fit(groups, ranked(truth))
+    for one, other in zip(used.predict(new), alone.predict(new), strict=True):
+        assert one.tolist() == other.tolist()
+
+
 def test_ranks_do_not_know_scales():
     values = np.array([0.1, 0.9, 0.91, 0.92, 0.92])
     np.testing.assert_allclose(ranked(values), ranked(np.exp(50 * values)))
