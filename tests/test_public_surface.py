@@ -56,7 +56,7 @@ def test_measure_stays_a_function_after_its_room_is_imported():
 
 
 def test_no_test_reaches_the_network():
-    """An address that belongs to nobody: where nothing held it back, there would be no answer, or a long wait."""
+    """An address that belongs to nobody: if nothing held it back, there would be no answer, or a long wait."""
     with socket.socket() as line:
         line.settimeout(1)
         with pytest.raises(RuntimeError, match="reaches for the network"):

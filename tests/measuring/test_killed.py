@@ -57,7 +57,7 @@ def _start(folder, *options):
 
 
 def _uids(folder):
-    """Of all that is stored; a kill may come before there are tables, or leave a write that has to be undone."""
+    """Of all that is stored; a kill may come before there are tables, or leave a write to be undone."""
     try:
         with LatencyStore.open(folder / "db.sqlite", create=False) as store:
             found = [s.measurement.uid for s in store.measurements(with_samples=False)]
