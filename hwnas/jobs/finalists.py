@@ -193,8 +193,8 @@ def prove(
 ) -> list[Finalist]:
     """Measure finalists, until it is clear whether they are within the limits, or the passes are spent.
 
-    More passes may follow a look, so that it takes the 99 % interval (:meth:`HostTimer.close`); the verdict in the
-    end is that of the 95 % interval.
+    A look that more passes may follow takes the 99 % interval (:meth:`HostTimer.close`); the verdict in the end
+    is that of the 95 % interval.
 
     Args:
         timer: Measures.
