@@ -191,7 +191,10 @@ def prove(
     backends: Sequence[str],
     limits_s: Mapping[str, float],
 ) -> list[Finalist]:
-    """Measure finalists, until it is clear whether they are within the limits.
+    """Measure finalists, until it is clear whether they are within the limits, or the passes are spent.
+
+    A look that more passes may follow takes the 99 % interval (:meth:`HostTimer.close`); the verdict in the end
+    is that of the 95 % interval.
 
     Args:
         timer: Measures.

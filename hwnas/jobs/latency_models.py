@@ -27,7 +27,9 @@ from hwnas.workloads.spaces.space import Space
 from hwnas.workloads.spaces.workload import space_workload
 
 #: Standard deviation of the logarithm of a latency that one pass has measured: between corrected passes of one
-#: network 3.1 % on OpenVINO and 5.0 % on PyTorch (docs/benchmarks.md, predict_host).
+#: network 3.1 % on OpenVINO and 5.0 % on PyTorch (docs/benchmarks.md, predict_host). That is the usual spread
+#: between passes (:data:`hwnas.measuring.statistics.PASS_SPREAD`) and some noise within one. A pass's own
+#: interval tells more only where the host was far from its reference speed; the model takes one error for all.
 MEASURED_ERROR = 0.035
 #: Of the networks that may be measured, this share to begin with, and no more than so many: fewer where a
 #: predictor says the rest, and fewer still where the networks of a front will be measured as they are found.

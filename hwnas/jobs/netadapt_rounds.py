@@ -18,7 +18,7 @@ from hwnas.searching.trial import Cost
 
 _FILE = "rounds.json"
 #: What is aimed at lies so far below the limit that a measurement's interval does not reach it: as far as one
-#: usually does, or as the last one did and a little more.
+#: of eight passes usually does, or as the last one did and a little more.
 _MARGIN, _BEYOND = 1.03, 1.01
 
 

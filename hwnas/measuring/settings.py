@@ -19,8 +19,8 @@ class Settings:
     Args:
         passes: How often the whole plan is measured, each time by fresh processes: memory
             placement is drawn anew in each process and can shift a latency by a percent or two.
-        max_passes: Workloads whose verdict is still UNCLEAR (with one arm: whose interval is wider than
-            the margin of a verdict) get further passes, up to this many in all.
+        max_passes: Workloads whose verdict is still UNCLEAR (with one arm: whose passes tell its latency less
+            closely than the margin of a verdict) get further passes, up to this many in all.
         latency_half_width: So do workloads with a latency whose 95 % interval, at the reference speed of the
             host, reaches further than this on either side (relative); 0 where speedups alone are asked for.
             No pass ends by it: that is `target_half_width`.

@@ -33,11 +33,17 @@ from hwnas.measuring.rounds import round_medians
 _DRAWS = 2000
 _RUN_ROUNDS = 3
 _TAIL = 2.5  # percent on either side of an interval that is reported
-_INTERIM_TAIL = 0.5  # and of one that may end a campaign before its last pass
+_INTERIM_TAIL = 0.5  # and of one that may end measuring before the last pass
 
-#: Usual relative standard deviation of a latency between processes, from memory placement alone
-#: (see docs/protocol.md), and how many passes this knowledge is worth.
+#: Usual relative standard deviation of a latency between processes that take turns, by memory placement alone:
+#: what a ratio of rounds side by side has of each of its two arms (docs/benchmarks.md, aa).
 PROCESS_SPREAD = 0.01
+#: The same between passes, minutes to hours apart: placement, and what the drift correction leaves of the host,
+#: beyond what rounds and the slope tell of it. Corrected passes of one network differed by 3.1 % (OpenVINO) and
+#: 5.0 % (PyTorch), two runs by 4.3 % with two or three passes and by 2.8 % with up to five, that is by 4 to 5 %
+#: from pass to pass, noise within them included (docs/benchmarks.md, predict_host and repeatability).
+PASS_SPREAD = 0.03
+#: How many passes either of these is worth.
 _SPREAD_WEIGHT = 2
 
 #: Differences below this are of no practical interest. A 5 % difference must be found and two equal
@@ -155,11 +161,11 @@ class _Drawn:
 def _combine(
     passes: Sequence[_Drawn], spread: float, tail: float = _TAIL, slope_error: float = 0.0
 ) -> tuple[float, float, float]:
-    """Weighted mean over passes with a 95 % interval that also covers the differences between processes.
+    """Weighted mean over passes with a 95 % interval that also covers what passes differ.
 
     The draws know the variance within a pass; n runs of rounds make it too small by (n - 1)/n. What the
-    passes differ beyond it is the variance between processes (:func:`_variance_between`). Two or three passes
-    tell little of it, so it is combined with the usual spread between processes, which counts as
+    passes differ beyond it is the variance between passes (:func:`_variance_between`). Two or three passes
+    tell little of it, so it is combined with the usual spread between them, which counts as
     `_SPREAD_WEIGHT` more passes (the scale of the posterior under a scaled inverse chi-squared prior, with
     which a mean follows Student's t: Gelman et al., Bayesian Data Analysis, 3rd ed., sec. 2.6). An error of the
     slope is common to all passes and moves each by its own reach. Passes weigh by the inverse of all three, so
@@ -170,7 +176,7 @@ def _combine(
 
     Args:
         passes: At least one.
-        spread: Usual standard deviation between processes of the quantity combined.
+        spread: Usual standard deviation between passes of the quantity combined.
         tail: Percent on either side of the interval.
         slope_error: Standard error of the slope that all passes share.
     """
@@ -218,7 +224,12 @@ def _variance_between(values: np.ndarray, own: np.ndarray, weights: np.ndarray) 
 
 
 def estimate(
-    measurements: Sequence[Measurement], reference: Mapping[str, float] | None, seed: int = 0
+    measurements: Sequence[Measurement],
+    reference: Mapping[str, float] | None,
+    seed: int = 0,
+    *,
+    spread: float = PASS_SPREAD,
+    interim: bool = False,
 ) -> Estimate:
     """The drift-corrected latency of one cell.
 
@@ -227,6 +238,8 @@ def estimate(
         reference: Canary durations [s] by kernel that the latency refers to, or None for the
             median speed during these measurements.
         seed: Of the resampling.
+        spread: Usual relative standard deviation between passes, beyond what each tells of itself.
+        interim: Give the 99 % interval, for looks at passes that more may follow, as :func:`compare` does.
 
     Raises:
         UsageError: No measurement has samples, or they are of different cells.
@@ -252,7 +265,8 @@ def estimate(
         # The reference may lie outside the speeds that were met; an error of the slope grows with it.
         reach = centre - float(one.fit.index.mean())
         drawn.append(_Drawn(value, totals[:, 1] / totals[:, 0], len(one.rounds), reach))
-    middle, low, high = np.exp(_combine(drawn, PROCESS_SPREAD, slope_error=passes[0].fit.level_slope_error))
+    tail = _INTERIM_TAIL if interim else _TAIL
+    middle, low, high = np.exp(_combine(drawn, spread, tail, passes[0].fit.level_slope_error))
     told = [(m, b) for m in usable for b in m.blocks if b.preemptions is not None]
     told_s = sum(sum(b.samples_s) * m.calls_per_sample for m, b in told)
     samples = np.concatenate([m.samples_s for m in usable])

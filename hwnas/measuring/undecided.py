@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from hwnas.core.measurement import Measurement, Status
 from hwnas.core.workload import Workload
-from hwnas.measuring.statistics import MARGIN, Verdict, compare, estimate
+from hwnas.measuring.statistics import MARGIN, PROCESS_SPREAD, Estimate, Verdict, compare, estimate
 from hwnas.store import LatencyStore
 
 
@@ -56,7 +56,7 @@ def widths_over_wanted(
         workloads: Those to look at; without any, nothing is read.
         arms: Backends that can still be measured on a workload; the first is the baseline.
         half_width: Relative half width of a speedup's interval that is narrow enough; with a single arm, of its
-            latency's.
+            latency's as these passes tell it.
         latency_half_width: Of every latency's interval; 0 where speedups alone count.
         reference: Canary durations [s] that latencies refer to.
 
@@ -92,12 +92,22 @@ def _half_width(measurements: Sequence[Measurement], backends: Sequence[str]) ->
     if not arms:
         return 0.0
     if len(arms) == 1:
-        only = estimate(arms[0], None)
+        only = _alone(arms[0])
         return (only.high_s - only.low_s) / (2 * only.latency_s)
     groups = {m.group for m in arms[0]}
     paired = [arm for arm in arms[1:] if groups & {m.group for m in arm}]
     found = [compare(arms[0], arm) for arm in paired]
     return max(((c.high - c.low) / (2 * c.speedup) for c in found), default=0.0)
+
+
+def _alone(arm: Sequence[Measurement]) -> Estimate:
+    """A latency that is compared with no other, as its passes tell it for the time in which they ran.
+
+    It has to be known as closely as a speedup, and so by as many passes. The interval that is reported also
+    holds what the host does at other times: to bring that within the margin would take four passes at the
+    least. Who wants it so says how closely (`latency_half_width`).
+    """
+    return estimate(arm, None, spread=PROCESS_SPREAD)
 
 
 def _widest(
@@ -116,7 +126,7 @@ def _open(measurements: Sequence[Measurement], backends: Sequence[str]) -> bool:
     if not all(arms):
         return True
     if len(arms) == 1:
-        only = estimate(arms[0], None)
+        only = _alone(arms[0])
         return (only.high_s - only.low_s) / 2 > MARGIN * only.latency_s
     baseline = arms[0]
     groups = {m.group for m in baseline}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from hwnas.core.errors import LockHeld
-from hwnas.core.measurement import SEARCH_CAMPAIGN
+from hwnas.core.measurement import PROTOCOL_VERSION, SEARCH_CAMPAIGN
 from hwnas.core.workload import Workload
 from hwnas.host import lock
 from hwnas.host.machine import probe_environment
@@ -20,7 +21,7 @@ from hwnas.jobs.host_timer import HostTimer, Timed
 from hwnas.jobs.module_proof import prove_module
 from hwnas.measuring.campaign import Campaign
 from hwnas.measuring.events import Silent
-from hwnas.measuring.statistics import Estimate
+from hwnas.measuring.statistics import Estimate, estimate
 from hwnas.store import LatencyStore
 from hwnas.workloads.models import parse_model
 
@@ -100,6 +101,31 @@ def test_passes_are_added_until_the_side_of_the_limit_is_clear(
     found = prove_module(Timer(), network, torch.zeros(1, 1, 8, 8), BACKEND, limit_s)  # type: ignore[arg-type]
     assert asked == [more]
     assert found.latency.estimate == timed.estimate
+
+
+def test_looks_that_more_passes_may_follow_take_a_wider_interval(tmp_path: Path, quick_measuring: None) -> None:
+    """Looking after each pass until a 95 % interval excludes the limit would find a side too often."""
+    network = parse_model(MODELS[0])
+    looks: list[Estimate | None] = []
+
+    def is_open(workload: Workload, times: Any) -> bool:
+        looks.append(times[workload, BACKEND].estimate)
+        return True
+
+    environment = probe_environment()
+    with LatencyStore.open(tmp_path / "a.db") as store:
+        timer = HostTimer(store, environment, 1, Silent(), "mine")
+        settings = replace(host_timer.QUICK, max_passes=2)
+        found = timer.close([network], [BACKEND], settings=settings, is_open=is_open)
+        passes = [stored.measurement for stored in store.measurements()]
+        reference = store.canary_reference(environment, PROTOCOL_VERSION)
+    assert [m.pass_index for m in passes] == [0, 1]
+    alone = estimate(passes[:1], reference)
+    (look,) = looks
+    assert look == estimate(passes[:1], reference, interim=True)
+    assert look is not None
+    assert look.low_s < alone.low_s < alone.high_s < look.high_s
+    assert found[network, BACKEND].estimate == estimate(passes, reference)
 
 
 def test_it_waits_for_the_machine(

@@ -22,6 +22,8 @@ from hwnas.measuring.drift import (
 )
 from hwnas.measuring.statistics import (
     MARGIN,
+    PASS_SPREAD,
+    PROCESS_SPREAD,
     Verdict,
     _combine,
     _Drawn,
@@ -90,9 +92,54 @@ def test_a_comparison_is_symmetric():
 
 def test_passes_that_disagree_widen_the_interval():
     together = interleaved(5, {"a": 8e-3}, passes=2)["a"]
-    apart = [together[0], measurement("a", 1, SimulatedHost(9).turn(9e-3, 0.6, 0, turn_s=2.0), "other")]
+    apart = [together[0], measurement("a", 1, SimulatedHost(9).turn(12e-3, 0.6, 0, turn_s=2.0), "other")]
     narrow, wide = estimate(together, CANARY), estimate(apart, CANARY)
     assert wide.high_s / wide.low_s > 3 * (narrow.high_s / narrow.low_s - 1) + 1
+
+
+def _steady(backend: str, passes: int):
+    """Passes of one second a call, to the last digit: what is left is what passes usually differ."""
+    blocks = [Block(round_, float(round_), (1.0,), CANARY, CANARY) for round_ in range(12)]
+    return [measurement(backend, index, blocks, f"g{index}") for index in range(passes)]
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3, 8])
+def test_steady_latencies_are_known_as_well_as_passes_usually_agree_and_speedups_as_processes_do(passes):
+    """The usual spread counts as two more passes, and the passes that were measured have none."""
+    one, other = _steady("a", passes), _steady("b", passes)
+    shrunk = np.sqrt(2 / (passes + 1) / passes)
+    found = estimate(one, CANARY)
+    half = t.ppf(0.975, passes + 1) * PASS_SPREAD * shrunk
+    assert np.log([found.low_s, found.latency_s, found.high_s]) == pytest.approx([-half, 0.0, half])
+    ratio = compare(one, other)
+    half = t.ppf(0.975, passes + 1) * PROCESS_SPREAD * np.sqrt(2) * shrunk
+    assert np.log([ratio.low, ratio.speedup, ratio.high]) == pytest.approx([-half, 0.0, half])
+
+
+def test_what_is_asked_of_a_latency_says_which_interval():
+    passes = _steady("a", 3)
+    usual = np.log(estimate(passes, CANARY).high_s)
+    as_processes = np.log(estimate(passes, CANARY, spread=PROCESS_SPREAD).high_s)
+    assert as_processes == pytest.approx(usual * PROCESS_SPREAD / PASS_SPREAD)
+    wider = np.log(estimate(passes, CANARY, interim=True).high_s)
+    assert wider == pytest.approx(usual * t.ppf(0.995, 4) / t.ppf(0.975, 4))
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3])
+def test_a_latencys_interval_holds_where_passes_differ_as_they_were_seen_to(passes):
+    """By 3 to 5 %, however steady the rounds of each are (docs/benchmarks.md, repeatability)."""
+    rng = np.random.default_rng(passes)
+    held = 0
+    for seed in range(100):
+        found = []
+        for index in range(passes):
+            host = SimulatedHost(10 * seed + index, contention=0.0)
+            level = 8e-3 * np.exp(0.035 * rng.normal())
+            blocks = [b for round_ in range(8) for b in host.turn(level, 0.6, round_, turn_s=0.05)]
+            found.append(measurement("a", index, blocks, f"g{index}"))
+        told = estimate(found, CANARY)
+        held += told.low_s <= 8e-3 <= told.high_s
+    assert held >= 90
 
 
 def test_a_latency_without_canary_is_left_as_it_was():

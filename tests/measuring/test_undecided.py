@@ -4,7 +4,7 @@ import pytest
 from simulation import WORKLOAD, interleaved
 
 from hwnas.host.machine import probe_environment
-from hwnas.measuring.statistics import compare, estimate
+from hwnas.measuring.statistics import MARGIN, compare, estimate
 from hwnas.measuring.undecided import undecided, widths_over_wanted
 from hwnas.store import LatencyStore
 
@@ -53,6 +53,18 @@ def test_a_single_arm_is_decided_by_its_interval():
     assert _open(loud, ARMS[:1])
 
 
+def test_a_single_arm_takes_as_many_passes_as_a_speedup_would():
+    """What the host does at other times widens the interval that is told, and asks for no more passes."""
+    quiet = interleaved(1, {ARMS[0]: 8e-3}, passes=3, contention=0.0)[ARMS[0]]
+    told = estimate(quiet, None)
+    half = (told.high_s - told.low_s) / (2 * told.latency_s)
+    assert half > MARGIN
+    assert not _open(quiet, ARMS[:1])
+    assert _width(quiet, ARMS[:1], half_width=MARGIN) < 1
+    # Unless latencies are asked for.
+    assert _open(quiet, ARMS[:1], latency_half_width=0.9 * half)
+
+
 def test_an_arm_that_was_lost_is_not_waited_for():
     only = interleaved(1, {ARMS[0]: 8e-3}, passes=5, contention=0.0)[ARMS[0]]
     assert _open(only)
@@ -62,7 +74,8 @@ def test_an_arm_that_was_lost_is_not_waited_for():
 
 def test_a_latency_may_have_to_be_known_more_closely_than_a_verdict():
     """A verdict that is clear leaves the latencies of both arms open, where those are asked for."""
-    clear = _arms(8e-3, 4e-3, passes=2, noise=0.05)
+    # A steady host: nothing is seen of how the networks follow its speed.
+    clear = _arms(8e-3, 4e-3, passes=2, noise=0.05, contention=0.0)
     assert not _open(clear)
     half = max(
         max(e.high_s / e.latency_s, e.latency_s / e.low_s) - 1
