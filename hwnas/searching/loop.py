@@ -312,7 +312,7 @@ class Loop:
             self._listener.ended(told, self._book.evaluations)
 
     def _can_be_held(self) -> bool:
-        """Whether estimates tell that the limits can be held; else a network is looked for, and measured for it.
+        """Whether estimates tell of a network within the limits; else one is looked for, and measured for it.
 
         That one is not tried, so that samplers suggest what they would without it.
         """
