@@ -290,6 +290,24 @@ def test_a_networks_own_mistakes_are_one_line(run: Run, predictor: Path, tmp_pat
         assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("batch", "said"),
+    [
+        ("100000000", "an input of shape 100000000x3x224x224 would need"),
+        ("100000000000000", "too many values"),
+        (str(10**30), "too many values"),
+    ],
+)
+def test_a_batch_that_does_not_fit_into_memory_is_one_line(
+    run: Run, predictor: Path, batch: str, said: str
+) -> None:
+    code, out, err = run("predict", "zoo:squeezenet1_1", "--batch", batch, "--predictor", predictor)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Give a smaller --batch" in err
+    assert len(err.strip().splitlines()) == 1
+
+
 def test_more_samples_than_networks_are_refused(run: Run, predictor: Path, tmp_path: Path) -> None:
     database = tmp_path / "new.sqlite"
     code, _, err = run("fit", "--from", predictor, "--samples", "1000", "--db", database)

@@ -194,6 +194,8 @@ def test_what_is_said_again_is_taken_as_it_was_said(
         (("--sampler", ""), "--sampler is empty"),
         (("--max-latency", "2ms", "--max-latency", ""), "--max-latency is empty"),
         (("--resume", "--out", ""), "--out is empty"),
+        (("--batch", "1000000000000"), "an input of shape 1000000000000x1x8x8 would need"),
+        (("--batch", str(10**30)), "too many values"),
         (("--space", "paterns"), "patterns"),
         (("--data", "fashion-mnist:/nowhere"), "there is no folder '/nowhere'"),
     ],
