@@ -251,6 +251,13 @@ def test_one_folder_holds_one_backend(run: Run, tmp_path: Path) -> None:
         (("predict", "zoo:squeezenet1_1", "--input", "1x0x64x64"), "--input"),
         (("predict", "zoo:squeezenet1_1", "--predictor", ""), "--predictor is empty"),
         (("fit", "--db", "missing.sqlite"), "missing.sqlite"),
+        (("fit", "--db", "."), "is a directory"),
+        (("fit", "--measure", "nan"), "cannot read the quantity 'nan'"),
+        (("fit", "--from", "."), "no predictor in ."),
+        (("predict", "."), "cannot read the model '.'"),
+        (("predict", "nothing.onnx"), "there is no file nothing.onnx"),
+        (("predict", "zoo:squeezenet1_1", "--input", "1x" + "9" * 5000), "cannot read the input shape"),
+        (("predict", "space:nothing.yaml:a"), "unknown search space"),
         (("predict", "zoo:squeezenet1_1", "--any-host"), "--any-host goes with --predictor"),
         (("fit", "--from", "nowhere", "--trees", "3"), "Leave out --backend, --threads, --measure, --trees"),
         (("fit", "--environment", ""), "--environment is empty"),
@@ -322,3 +329,7 @@ def test_too_few_networks_are_told(run: Run, tmp_path: Path) -> None:
     code, _, err = run("fit", "--db", tmp_path / "few.sqlite", "--backend", OPENVINO)
     assert code == 2
     assert "has 1 networks" in err
+    code, _, err = run("fit", "--db", tmp_path / "few.sqlite", "--threads", str(10**25))
+    assert code == 2
+    assert "has no backend with 9 networks" in err
+    assert len(err.strip().splitlines()) == 1

@@ -179,6 +179,15 @@ def test_what_is_said_again_is_taken_as_it_was_said(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--max-latency", "nanms"), "cannot read the quantity 'nanms'"),
+        (("--max-latency", "infms"), "cannot read the quantity 'infms'"),
+        (("--max-latency", "-1ms"), "cannot read the quantity '-1ms'"),
+        (("--max-latency", "0ms"), "the latency limit of openvino:cpu:fp32 is 0.0"),
+        (("--max-latency", "9" * 400), "is too large"),
+        (("--max-weights", "0"), "the count limit of weights is 0"),
+        (("--confidence", "nan"), "the confidence is nan"),
+        (("--time", "0s"), "the time is 0.0 s"),
+        (("--space", "."), "unknown search space '.'"),
         (("--max-latency", "soon"), "cannot read the quantity 'soon'"),
         (("--max-latency", "2ms", "--max-latency", "openvino:cpu=3ms"), "limits openvino:cpu:fp32 twice"),
         (("--max-macs", "many"), "Write it like 500k"),

@@ -254,6 +254,8 @@ def test_a_model_file_that_does_not_take_the_batch_or_float32_is_one_line(tmp_pa
     path = _network(tmp_path, [1, 3, 8, 8], batch=1)
     with pytest.raises(UsageError, match=r"net\.xml takes .*, not 4x3x8x8.*--batch"):
         experiment_of_models((path,), None, 4)
+    with pytest.raises(UsageError, match=r"the batch 10+ is too large for .*net\.xml.*--batch"):
+        experiment_of_models((path,), None, 10**21)
     with pytest.raises(UsageError, match="--batch"):
         adjusted(experiment_of_models((path,), None, None), batch=4)
     with pytest.raises(UsageError, match="not static"):

@@ -48,6 +48,13 @@ class ReadingContract:
         with pytest.raises(UnknownName, match="batch"):
             found(bach=8)
 
+    def test_numbers_that_no_database_holds_are_in_none(self, store: LatencyStore) -> None:
+        """They are asked for all the same, by a slip of a key."""
+        store.add(example_measurement(), example_environment())
+        assert store.count(threads=10**25) == 0
+        assert store.values("name", depth=-(10**25)) == []
+        assert list(store.measurements(batch=2**63)) == []
+
     def test_filters_of_architectures(self, store: LatencyStore) -> None:
         """An architecture is part of what a workload declares; other workloads have none."""
         store.add(example_measurement("u0"), example_environment())
