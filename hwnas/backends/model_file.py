@@ -11,6 +11,9 @@ from pathlib import Path
 from hwnas.core.errors import UsageError
 from hwnas.core.resources import is_file
 
+#: OpenVINO counts in 63 bits, and a batch is one of several sizes.
+_LARGEST_BATCH = 2**48
+
 
 def check_model_file(
     path: Path, input_shape: tuple[int, ...] | None, batch: int | None = None
@@ -29,6 +32,8 @@ def check_model_file(
     """
     from hwnas.backends.openvino_session import brief, ov
 
+    if batch is not None and batch > _LARGEST_BATCH:
+        raise UsageError(f"the batch {batch} is too large for {path}", "Give a smaller --batch")
     if not is_file(path):
         raise UsageError(f"there is no file {path}", "Give the path of an ONNX or OpenVINO IR file")
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from hwnas.cli.options import refuse_empty
 from hwnas.core.errors import UsageError
 from hwnas.core.units import format_bytes, format_count
 from hwnas.workloads.files import SUFFIXES
@@ -49,6 +50,7 @@ def export(
     file is run and compared with the network; the folder appears when all of them agree. Of a search, every
     trial that was trained to its end can be written.
     """
+    refuse_empty()
     about: dict[str, int] = {}
     if folder is not None:
         if model or weights or input_shape:
@@ -68,7 +70,8 @@ def export(
         )
     if model.lower().endswith(SUFFIXES):
         raise UsageError(f"{model} is a model file already", "Name the network that its weights belong to")
-    workload = parse_model(model, input_shape=parse_shape(input_shape) if input_shape else None, batch=batch)
+    shape = None if input_shape is None else parse_shape(input_shape)
+    workload = parse_model(model, input_shape=shape, batch=batch)
     # Names of models and folders are not ours: brackets and colons in them mean nothing.
     console = Console(markup=False, emoji=False, highlight=False)
     status = console.status("") if console.is_terminal and not as_json else nullcontext()

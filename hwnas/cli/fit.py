@@ -11,7 +11,7 @@ from rich.status import Status
 from rich.table import Table
 
 from hwnas.backends.registry import BACKENDS
-from hwnas.cli.options import environment_option, given, readable_db_option
+from hwnas.cli.options import environment_option, given, readable_db_option, refuse_empty
 from hwnas.cli.progress import watcher_for
 from hwnas.core.environment import Environment
 from hwnas.core.errors import BackendUnavailable, UsageError
@@ -88,6 +88,7 @@ def fit(
 
     Its errors are those on families of networks that it has not seen.
     """
+    refuse_empty()
     console = Console(markup=False, emoji=False, highlight=False)
     if samples is not None and source is None:
         raise UsageError("--samples goes with --from", "Name the predictor to adapt with --from DIR")

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from hwnas.cli.measured import print_campaign, print_outcome, print_plan
-from hwnas.cli.options import db_option, given
+from hwnas.cli.options import db_option, given, refuse_empty
 from hwnas.cli.progress import watcher_for
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
@@ -114,6 +114,7 @@ def measure(
 
     What is finished is kept; run the same command again to resume.
     """
+    refuse_empty()
     # Titles, paths and names of models are not ours: brackets and colons in them mean nothing.
     console = Console(markup=False, emoji=False, highlight=False)
     if list_only:
@@ -161,7 +162,7 @@ def measure(
 
 
 def _refuse_with_all(models: tuple[str, ...], input_shape: str | None) -> None:
-    if models or input_shape or given("experiment"):
+    if models or input_shape is not None or given("experiment"):
         raise UsageError("--all measures the whole study", "Leave out EXPERIMENT, --model and --input")
 
 
@@ -243,7 +244,7 @@ def _base(
         if given("experiment"):
             raise UsageError(f"both the experiment {name!r} and --model were given", "Give one of them")
         return experiment_of_models(models, input_shape, batch), None
-    if input_shape:
+    if input_shape is not None:
         raise UsageError("--input goes with --model", "An experiment's file states its own input")
     return load_experiment(name), batch
 

@@ -104,6 +104,21 @@ def given(option: str) -> bool:
     return source == click.core.ParameterSource.COMMANDLINE
 
 
+def refuse_empty() -> None:
+    """Refuse options of the running command with an empty text: a shell makes it of a variable that is not set.
+
+    Raises:
+        UsageError: There is one; the message names it.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if not isinstance(parameter, click.Option):
+            continue  # what an empty argument cannot name says so
+        value = context.params.get(parameter.name or "")
+        if value == "" or (isinstance(value, tuple) and "" in value):
+            raise UsageError(f"{parameter.opts[0]} is empty", "Give it a value, or leave it out")
+
+
 def _model_filters(store: LatencyStore, model: str) -> Filters:
     kind, _, name = model.partition(":")
     if name and kind == "space":

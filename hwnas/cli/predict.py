@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hwnas.backends.registry import BACKENDS
-from hwnas.cli.options import given
+from hwnas.cli.options import given, refuse_empty
 from hwnas.core.errors import UsageError
 from hwnas.core.units import format_seconds
 from hwnas.host.machine import probe_environment
@@ -62,8 +62,8 @@ def predict(
     MODEL is zoo:NAME, torchvision:NAME, timm:NAME, space:NAME:ARCHITECTURE, package.module:factory, FILE.onnx
     or FILE.xml.
     """
+    refuse_empty()
     backend_id = BACKENDS.resolve(backend)
-    # An empty text, as a shell makes of a variable that is not set, is a mistake and no default.
     shape = None if input_shape is None else parse_shape(input_shape)
     workload = model_workload(model, shape, batch, seed=0)
     environment = probe_environment()

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 
 from hwnas.backends.registry import BACKENDS
-from hwnas.cli.options import db_option, given
+from hwnas.cli.options import db_option, given, refuse_empty
 from hwnas.core.errors import UsageError
 from hwnas.core.units import parse_bytes, parse_count, parse_seconds
 from hwnas.host.cpus import usable_threads
@@ -120,6 +120,7 @@ def search(out: str, resume: bool, as_json: bool, db: str | None, **found: Any) 
 
     Without a limit the result is a Pareto front of accuracy and latency. Everything is kept as it is finished.
     """
+    refuse_empty()
     options = _gone_on_with(Path(out), found) if resume else _options(found)
     _refuse_without_effect(options)
     check_threads(options.threads)

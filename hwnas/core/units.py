@@ -27,14 +27,21 @@ def _split(
     return float(match[1]), match[2].lower()
 
 
+def _scaled(text: str | int | float, units: dict[str, float], example: str) -> float:
+    value, unit = _split(text, units, example)
+    found = value * units[unit]
+    if math.isinf(found):
+        raise UsageError(f"the quantity {str(text)[:20]!r}... is too large", f"Write it like {example}")
+    return found
+
+
 def parse_seconds(text: str | int | float) -> float:
     """``"2ms"``, ``"1.5 s"``, ``"2h"`` or a bare number of seconds, as seconds [s].
 
     Raises:
-        UsageError: Not a non-negative number with a known unit.
+        UsageError: Not a non-negative, finite number with a known unit.
     """
-    value, unit = _split(text, _SECONDS, "30s, 2ms or 1.5h")
-    return value * _SECONDS[unit]
+    return _scaled(text, _SECONDS, "30s, 2ms or 1.5h")
 
 
 def parse_bytes(text: str | int | float) -> int:
@@ -56,10 +63,9 @@ def parse_count(text: str | int | float) -> float:
     """``"10M"``, ``"1.5 k"`` or a bare number, as a count (prefixes are powers of 1000).
 
     Raises:
-        UsageError: Not a non-negative number with a known prefix.
+        UsageError: Not a non-negative, finite number with a known prefix.
     """
-    value, unit = _split(text, _COUNTS, "500k or 1.5G")
-    return value * _COUNTS[unit]
+    return _scaled(text, _COUNTS, "500k or 1.5G")
 
 
 def format_seconds(value_s: float) -> str:

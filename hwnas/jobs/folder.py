@@ -137,7 +137,7 @@ class SearchFolder:
                 )
             options = SearchOptions.from_dict(told["options"])
             return Declared(options, told["study"], told["started"], told["db"])
-        except (LookupError, TypeError) as error:
+        except (AttributeError, LookupError, TypeError) as error:
             raise UsageError(f"{self.path / _SEARCH} is damaged: {error!r}", _HINT) from error
 
     def read(self, name: str) -> dict[str, Any]:

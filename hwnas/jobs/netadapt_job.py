@@ -65,7 +65,7 @@ def shrink(
 
     Raises:
         CellError: The network cannot be measured.
-        OutOfMemory: The network cannot be trained here.
+        OutOfMemory: A batch of images does not fit, or the network cannot be trained here.
         UnknownName: No such network or data.
         UsageError: There is not one latency limit, there is no predictor, the data are others than those that
             the network was trained on or do not fit into memory, or the limit cannot be reached.

@@ -92,7 +92,7 @@ class SearchOptions:
             raise UsageError(f"the confidence is {self.confidence}", "Give a share from 0.5 up to, but not, 1")
         if self.measurements < 0 or self.measurements == 1:
             raise UsageError(f"{self.measurements} measurements", "Give 0, or 2 and more to learn from")
-        if self.budget_s is not None and not self.budget_s > 0:
+        if self.budget_s is not None and not 0 < self.budget_s < math.inf:
             raise UsageError(f"the time is {self.budget_s} s", "Give a positive one, such as 20m")
         if self.engine == NETADAPT and self.start is None:
             raise UsageError(

@@ -30,6 +30,7 @@ from hwnas.jobs.proving import Proving
 from hwnas.jobs.result import result_record
 from hwnas.jobs.several_trainings import trained_with_seeds
 from hwnas.jobs.winner import best_seed, export_winner
+from hwnas.measuring.input_memory import check_input_memory
 from hwnas.searching.cost_model import CostModel
 from hwnas.searching.counted_cost import CountedCost
 from hwnas.searching.curve_pruner import CurvePruner
@@ -79,6 +80,7 @@ def search(
         CellError: Nothing can be measured.
         DatabaseError: The database cannot be used.
         NothingLeft: No network of the space is within the limits.
+        OutOfMemory: A batch of images does not fit into memory.
         UnknownName: A name that is not known: of a space, an engine, a sampler, data, a backend.
         UsageError: An option or the folder cannot be used.
         HwnasError: Several trainings failed, one after the other.
@@ -92,6 +94,7 @@ def search(
         return shrink(chosen, folder, db=db, resume=resume, listener=hears)
     checked_sampler(chosen.engine, chosen.sampler)
     material = material_of(chosen, folder)
+    check_input_memory([(chosen.batch, *material.space.input_shape)], "Give a smaller --batch")
     if resume:
         declared, storage = declared_before(folder, chosen, db)
     else:

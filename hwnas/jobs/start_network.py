@@ -16,6 +16,7 @@ from hwnas.exporting.file_names import ARCHITECTURE
 from hwnas.exporting.rebuilding import rebuilt
 from hwnas.jobs.defaults import DATA
 from hwnas.jobs.told_images import ToldImages
+from hwnas.measuring.input_memory import check_input_memory
 from hwnas.netadapt.resizing import resize
 from hwnas.training.datasets import load_data
 from hwnas.training.image_data import ImageData
@@ -88,6 +89,7 @@ def start_network(name: str, data: ImageData, side: int | None, seed: int, batch
         batch: Images in one inference.
 
     Raises:
+        OutOfMemory: A batch of images does not fit into memory.
         UnknownName: No such network.
         UsageError: The name or the folder cannot be used, or the network does not suit the data; or the images
             do not fit into memory in the size that it reads.
@@ -166,6 +168,7 @@ def _with_classes(network: nn.Module, workload: Workload, data: ImageData, seed:
 
 
 def _scores(network: nn.Module, workload: Workload) -> torch.Tensor:
+    check_input_memory([workload.input_shape], "Give a smaller --batch or --image-size")
     try:
         scores = run(workload.label, network.eval(), (torch.zeros(workload.input_shape),))
     except UsageError as error:

@@ -106,7 +106,7 @@ def experiment_of_models(models: tuple[str, ...], input_text: str | None, batch:
         UnknownName: No such model.
         UsageError: The input cannot be read, a model needs one, or a file does not take it or the batch.
     """
-    shape = parse_shape(input_text) if input_text else None
+    shape = None if input_text is None else parse_shape(input_text)
     # Two names may stand for one network.
     workloads = tuple(dict.fromkeys(model_workload(m, shape, batch, seed=0) for m in models))
     files_only = all(w.kind == "file" for w in workloads)

@@ -154,6 +154,6 @@ def _sweep(sweep: _Sweep, seed: int) -> list[Workload]:
 
 
 def _models(model: _Model, seed: int) -> list[Workload]:
-    shape = parse_shape(model.input) if model.input else None
+    shape = None if model.input is None else parse_shape(model.input)
     batches: Sequence[int | None] = model.batch or (None,)
     return [model_workload(model.model, shape, batch, seed) for batch in batches]

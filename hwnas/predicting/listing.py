@@ -11,6 +11,7 @@ from hwnas.core.errors import BackendUnavailable, CellError, OutOfMemory
 from hwnas.core.kernel import Kernel
 from hwnas.core.workload import Workload
 from hwnas.measuring.count_in_worker import with_modelled_misses
+from hwnas.measuring.input_memory import check_input_memory
 from hwnas.workloads.build import load_untrained
 from hwnas.workloads.dry_run import observe
 from hwnas.workloads.models import model_name
@@ -54,6 +55,7 @@ def list_kernels(
         UsageError: The model, its file, its code or its input cannot be used.
     """
     runtime = listing_backend(backend_id)
+    check_input_memory([workload.input_shape])
     loaded = load_untrained(workload, blob)
     program = Program(loaded.inputs, loaded.module, loaded.path)
     try:
@@ -65,6 +67,10 @@ def list_kernels(
         if loaded.module is not None:
             observe(model_name(workload), loaded.module, loaded.inputs, lambda forward, _: forward())
         raise
+    except MemoryError as error:
+        raise OutOfMemory(
+            f"{workload.label} does not fit into memory", "Give a smaller --batch or --input"
+        ) from error
 
 
 def program_kernels(

@@ -11,9 +11,10 @@ import torch
 
 from hwnas.backends.protocol import Backend, Program
 from hwnas.cache_misses.operators import operator_kind
-from hwnas.core.errors import HwnasError
+from hwnas.core.errors import HwnasError, OutOfMemory
 from hwnas.core.foreign_code import FOREIGN_CODE_ERRORS
 from hwnas.core.kernel import Kernel
+from hwnas.measuring.input_memory import check_input_memory
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_predictions import unseen_types
 from hwnas.predicting.listing import listing_backend, many_kernels
@@ -30,6 +31,7 @@ _REORDER = "layout reorder"
 
 #: Parts that are listed together: enough to share what each would cost, few enough to hold.
 _AT_ONCE = 32
+_SMALLER = "Give a smaller batch"
 
 #: Kernels of each of some parts.
 _Listed = list[tuple[KernelFacts, ...]]
@@ -70,6 +72,8 @@ class PartListing:
 
         Raises:
             CellError: A part cannot be compiled.
+            OutOfMemory: The inputs of a part do not fit into memory.
+            UsageError: No computer counts the values of its inputs.
         """
         key = f"{structure_digest(part.module)} {part.input_shapes}"
         if key not in self._known and key not in self._waiting and not self._aside.has(key):
@@ -88,6 +92,8 @@ class PartListing:
 
         Raises:
             CellError: A part cannot be compiled.
+            OutOfMemory: The inputs of a part do not fit into memory.
+            UsageError: No computer counts the values of its inputs.
         """
         if key not in self._known:
             waiting, self._waiting = self._waiting, {}
@@ -148,6 +154,15 @@ def _listed_aside(
 def _listed(
     runtime: Backend, parts: Sequence[PartModule], threads: int, batch: int, geometries: Sequence[str]
 ) -> _Listed:
+    try:
+        check_input_memory([(batch, *shape) for part in parts for shape in part.input_shapes], _SMALLER)
+    except OutOfMemory:
+        if len(parts) < 2:
+            raise
+        # Those that do not fit together do so in turn.
+        half = len(parts) // 2
+        few = (_listed(runtime, some, threads, batch, geometries) for some in (parts[:half], parts[half:]))
+        return [facts for listed in few for facts in listed]
     listed = many_kernels(runtime, [_program(part, batch) for part in parts], threads, geometries)
     return [tuple(KernelFacts.of(k) for k in _between_reorders(kernels)) for kernels in listed]
 

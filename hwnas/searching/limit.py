@@ -35,7 +35,8 @@ class Limit:
         confidence: A network is let through where its cost is at most `at_most` so surely: where the upper end
             of the one-sided interval is.
         measured_below: A network that holds the limit less likely than so is measured before it is let through,
-            while the cost can be; None where only those are that the estimate leaves open.
+            while the cost can be: from `confidence`, below which none is let through, to 1. None where only
+            those are that the estimate leaves open.
 
     Raises:
         UsageError: A value is out of range.
@@ -53,6 +54,12 @@ class Limit:
             raise UsageError(
                 f"the confidence of the limit of {self.cost.name} is {self.confidence}",
                 "Give a share from 0.5 up to, but not, 1",
+            )
+        # Written so that it is refused where it is not a number.
+        if self.measured_below is not None and not self.confidence <= self.measured_below <= 1:
+            raise UsageError(
+                f"measured_below of the limit of {self.cost.name} is {self.measured_below}",
+                f"Give a share from its confidence, {self.confidence}, to 1, or None",
             )
 
     @property

@@ -23,6 +23,7 @@ from hwnas.searching.optuna_space import architecture_of, distributions
 from hwnas.searching.optuna_study import give_back, measured_key, own, quiet, take_up
 from hwnas.searching.optuna_trials import write_end, write_judgement
 from hwnas.searching.suggester import NothingLeft, Seen, Suggester
+from hwnas.searching.surely_within import some_is_surely_within
 from hwnas.searching.trial import Trial, TrialState
 from hwnas.searching.trial_book import TrialBook
 from hwnas.training.accuracy import AccuracyEvaluator, EpochReport, Pruned
@@ -105,7 +106,7 @@ class Loop:
         if trials:
             self._listener.resumed(self._book.evaluations, len(left_behind))
             self._listener.spent(self._book.spent_s)
-        elif self._task.limits:
+        elif self._task.limits and not self._can_be_held():
             # A limit that nothing holds is one line, and no study full of networks beyond it.
             self._drawn_row()
 
@@ -309,6 +310,17 @@ class Loop:
         told = self._book.enter(self._study.tell(trial, values, state=state))
         if told is not None:
             self._listener.ended(told, self._book.evaluations)
+
+    def _can_be_held(self) -> bool:
+        """Whether estimates tell of a network within the limits; else one is looked for, and measured for it.
+
+        That one is not tried, so that samplers suggest what they would without it.
+        """
+        try:
+            return some_is_surely_within(self._codes, self._task.limits, self._task.seed)
+        finally:
+            # What is learned measures its first networks when it is first asked.
+            self._keep_measured()
 
     def _drawn_row(self) -> np.ndarray:
         """A network within the limits that was not tried."""

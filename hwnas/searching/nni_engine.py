@@ -102,23 +102,27 @@ class _Evaluations:
 
     def feasible(self, architecture: Architecture) -> bool:
         """Whether a network is within the limits; NNI may ask a thousand times before it evaluates one."""
-        if time.monotonic() >= self._until and not self._loop.knows(architecture):
-            raise _Over
+        # That may measure, which is of use to nobody where no evaluation follows.
+        self._end_before_new(architecture)
         try:
             return self._loop.feasible(architecture)
         except CellError as error:
             raise _Over(error) from error
 
     def _tried(self, architecture: Architecture) -> Trial:
-        over = time.monotonic() >= self._until or self._loop.evaluations >= self._enough
-        if over and not self._loop.knows(architecture):
-            raise _Over
+        self._end_before_new(architecture)
         try:
             return self._loop.try_out(architecture)
         except HwnasError as error:
             # An evaluation that fails is a trial. What comes out here ends the search, such as a database that
             # cannot be written, and NNI would take it for a network that failed.
             raise _Over(error) from error
+
+    def _end_before_new(self, architecture: Architecture) -> None:
+        """Nothing new is begun once the time is over or enough networks were evaluated."""
+        over = time.monotonic() >= self._until or self._loop.evaluations >= self._enough
+        if over and not self._loop.knows(architecture):
+            raise _Over
 
 
 def _with_strategy(loop: Loop, space: Space, strategy: str, trials: int | None, seed: int, until: float) -> str:

@@ -79,6 +79,9 @@ class PredictedLatency(CostModel):
         predictor: Of a backend that this host can list kernels for.
         batch: Images in one inference.
         table: The predictor's table of the space; None to make it when it is first needed, which takes a while.
+
+    Raises:
+        UsageError: The table is of another backend or batch.
     """
 
     unit = "s"
@@ -86,6 +89,12 @@ class PredictedLatency(CostModel):
     def __init__(
         self, space: Space, predictor: LatencyPredictor, *, batch: int = 1, table: LatencyTable | None = None
     ) -> None:
+        if table is not None and (table.backend, table.batch) != (predictor.backend, batch):
+            raise UsageError(
+                f"the latency table is of {table.backend} at batch {table.batch}, and {predictor.backend} at "
+                f"batch {batch} is asked for",
+                "Make it with LatencyPredictor.table(space, batch=...)",
+            )
         self.name = f"latency {predictor.backend}"
         self._space, self._predictor, self._batch = space, predictor, batch
         self._given = table

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, FromClause, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, Table, false, func, select
 
 from hwnas.core.counter import Counter
 from hwnas.core.environment import Environment
@@ -33,6 +33,9 @@ _COLUMNS: dict[str, ColumnElement[Any]] = {
     "status": t.measurement.c.status,
 }
 
+#: Of an integer in a database, beside its sign.
+_BITS = 63
+
 _JOINED: FromClause = (
     t.measurement.join(t.workload, t.workload.c.id == t.measurement.c.workload_id)
     .join(t.environment, t.environment.c.id == t.measurement.c.environment_id)
@@ -46,7 +49,14 @@ def conditions(filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     Raises:
         UnknownName: There is no such filter.
     """
-    return [_column(name) == value for name, value in filters.items() if value is not None]
+    return [_condition(_column(name), value) for name, value in filters.items() if value is not None]
+
+
+def _condition(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
+    # The driver of SQLite refuses what its integers cannot hold; no row has it either.
+    if isinstance(value, int) and value.bit_length() > _BITS:
+        return false()
+    return column == value
 
 
 def _column(name: str) -> ColumnElement[Any]:

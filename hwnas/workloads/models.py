@@ -21,6 +21,9 @@ FORMS = (
     "FILE.onnx or FILE.xml"
 )
 
+#: A positive integer that OpenVINO counts in 63 bits; Python itself refuses thousands of digits.
+_SIZE = r"0{0,9}[1-9]\d{0,17}"
+
 
 def parse_shape(text: str) -> tuple[int, ...]:
     """``"1x3x224x224"`` as a shape, batch first.
@@ -28,7 +31,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
     Raises:
         UsageError: Not positive integers joined by ``x``.
     """
-    if not re.fullmatch(r"\s*0*[1-9]\d*(\s*[xX]\s*0*[1-9]\d*)*\s*", text, re.ASCII):
+    if not re.fullmatch(rf"\s*{_SIZE}(\s*[xX]\s*{_SIZE})*\s*", text, re.ASCII):
         raise UsageError(
             f"cannot read the input shape {text!r}", "Write it like --input 1x3x224x224, batch first"
         )

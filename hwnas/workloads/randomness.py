@@ -15,7 +15,7 @@ from hwnas.core.workload import Workload
 _WEIGHTS, _INPUT = 0, 1
 
 #: Torch counts the bytes of a tensor in 63 bits; a network's activations are larger than its input.
-_MOST_VALUES = 2**48
+MOST_VALUES = 2**48
 
 
 def generator(seed: int, stream: int = _WEIGHTS) -> torch.Generator:
@@ -78,7 +78,7 @@ def input_without_memory(workload: Workload) -> torch.Tensor:
 def _empty(workload: Workload, batch: int, device: str) -> torch.Tensor:
     shape = (batch, *workload.input_shape[1:])
     named = f"an input of shape {'x'.join(map(str, shape))}"
-    if math.prod(shape) >= _MOST_VALUES:
+    if math.prod(shape) >= MOST_VALUES:
         raise UsageError(f"{named} has too many values", "Give a smaller --batch or --input")
     try:
         return torch.empty(shape, dtype=torch.float32, device=device)

@@ -61,6 +61,7 @@ def test_a_foreign_folder_is_told_before_anything_is_built(run: Run, tmp_path: P
     [
         ((MODEL, "--weights", "missing.safetensors"), "missing.safetensors cannot be read"),
         ((MODEL, "--weights", "network.pt"), "not a safetensors file"),
+        ((MODEL, "--weights", "weights.safetensors", "--input", ""), "--input is empty"),
         (("space:patterns:standard,16,1,3+grouped,32,1,3+depthwise_separable,96,1,3", "--weights", "w"), "w"),
         (("zoo:squeezenet1_1", "--weights", "weights.safetensors"), "lacks the tensor"),
         (("model.onnx", "--weights", "weights.safetensors"), "a model file already"),

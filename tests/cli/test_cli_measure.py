@@ -217,6 +217,11 @@ def test_a_factory_in_the_current_folder(process, tmp_path):
         (["--all", "--model", "torchvision:resnet18"], ["--all", "--model"]),
         (["--all", "--budget", "soon"], ["soon"]),
         (["--model", "torchvision:resnet18", "--batch", "100000000000000"], ["too many values", "--batch"]),
+        (["--model", "torchvision:resnet18", "--input", ""], ["--input is empty"]),
+        (["quick", "--input", ""], ["--input is empty"]),
+        (["--all", "--threads", ""], ["--threads is empty"]),
+        (["--model", ""], ["--model is empty"]),
+        ([""], ["unknown experiment ''"]),
         (["--no-such-option"], ["--no-such-option"]),
     ],
 )

@@ -247,12 +247,22 @@ def test_one_folder_holds_one_backend(run: Run, tmp_path: Path) -> None:
         (("predict", "zoo:squeezenet1_1", "--backend", "nonsense"), "unknown backend"),
         (("predict", "zoo:squeezenet1_1", "--backend", "torch-mkldnn"), "without running them"),
         (("predict", "zoo:squeezenet1_1", "--input", "1xNaN"), "--input"),
-        (("predict", "zoo:squeezenet1_1", "--input", ""), "--input"),
+        (("predict", "zoo:squeezenet1_1", "--input", ""), "--input is empty"),
         (("predict", "zoo:squeezenet1_1", "--input", "1x0x64x64"), "--input"),
-        (("predict", "zoo:squeezenet1_1", "--predictor", ""), "no predictor in"),
+        (("predict", "zoo:squeezenet1_1", "--predictor", ""), "--predictor is empty"),
         (("fit", "--db", "missing.sqlite"), "missing.sqlite"),
+        (("fit", "--db", "."), "is a directory"),
+        (("fit", "--measure", "nan"), "cannot read the quantity 'nan'"),
+        (("fit", "--from", "."), "no predictor in ."),
+        (("predict", "."), "cannot read the model '.'"),
+        (("predict", "nothing.onnx"), "there is no file nothing.onnx"),
+        (("predict", "zoo:squeezenet1_1", "--input", "1x" + "9" * 5000), "cannot read the input shape"),
+        (("predict", "space:nothing.yaml:a"), "unknown search space"),
         (("predict", "zoo:squeezenet1_1", "--any-host"), "--any-host goes with --predictor"),
         (("fit", "--from", "nowhere", "--trees", "3"), "Leave out --backend, --threads, --measure, --trees"),
+        (("fit", "--environment", ""), "--environment is empty"),
+        (("fit", "--out", ""), "--out is empty"),
+        (("fit", "--backend", ""), "--backend is empty"),
         (("fit", "--samples", "3"), "--samples goes with --from"),
         (("fit", "--from", "nowhere", "--samples", "3"), "no predictor in nowhere"),
         (("fit", "--from", "nowhere", "--threads", "1"), "Leave out --backend, --threads"),
@@ -287,6 +297,24 @@ def test_a_networks_own_mistakes_are_one_line(run: Run, predictor: Path, tmp_pat
         assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("batch", "said"),
+    [
+        ("100000000", "an input of shape 100000000x3x224x224 would need"),
+        ("100000000000000", "too many values"),
+        (str(10**30), "too many values"),
+    ],
+)
+def test_a_batch_that_does_not_fit_into_memory_is_one_line(
+    run: Run, predictor: Path, batch: str, said: str
+) -> None:
+    code, out, err = run("predict", "zoo:squeezenet1_1", "--batch", batch, "--predictor", predictor)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Give a smaller --batch" in err
+    assert len(err.strip().splitlines()) == 1
+
+
 def test_more_samples_than_networks_are_refused(run: Run, predictor: Path, tmp_path: Path) -> None:
     database = tmp_path / "new.sqlite"
     code, _, err = run("fit", "--from", predictor, "--samples", "1000", "--db", database)
@@ -301,3 +329,7 @@ def test_too_few_networks_are_told(run: Run, tmp_path: Path) -> None:
     code, _, err = run("fit", "--db", tmp_path / "few.sqlite", "--backend", OPENVINO)
     assert code == 2
     assert "has 1 networks" in err
+    code, _, err = run("fit", "--db", tmp_path / "few.sqlite", "--threads", str(10**25))
+    assert code == 2
+    assert "has no backend with 9 networks" in err
+    assert len(err.strip().splitlines()) == 1

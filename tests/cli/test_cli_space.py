@@ -110,8 +110,18 @@ def test_brackets_in_names_of_somebody_elses_choices_are_no_markup(
 def test_mistakes_are_one_line(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("kind: patterns\ninput: 3x32x32\nclases: 10\n")
+    binary, empty, broken = (tmp_path / name for name in ("binary.yaml", "empty.yaml", "broken.yaml"))
+    binary.write_bytes(b"\xff\xfe\x00\x01")
+    empty.touch()
+    broken.write_text("kind: [patterns\n")
     for arguments, words in (
         (["space", "show", "paterns"], ["paterns", "patterns"]),
+        (["space", "show", tmp_path], ["unknown search space", str(tmp_path)]),
+        (["space", "count", tmp_path / "missing.yaml"], ["unknown search space", "missing.yaml"]),
+        (["space", "show", binary], [f"cannot read {binary}"]),
+        (["space", "count", empty], [f"{empty}, line 1", "not a mapping"]),
+        (["space", "sample", broken], [f"{broken}, line", "not valid YAML"]),
+        (["space", "count", f"{tmp_path}@1x8x8-10"], ["unknown search space"]),
         (["space", "count", path], [f"{path}, line 3", "clases", "classes"]),
         (["space", "sample", "patterns", "-n", "0"], ["-n"]),
         (["space", "sample", "patterns", "--seed", "-1"], ["--seed"]),

@@ -43,6 +43,14 @@ def test_nonsense_is_refused_with_an_example(text):
         parse_seconds(text)
 
 
+@pytest.mark.parametrize("digits", ["9" * 400, "1" + 307 * "0"])
+def test_what_no_number_of_python_holds_is_refused(digits):
+    with pytest.raises(UsageError, match=f"the quantity '{digits[:20]}'... is too large. Write it like 30s"):
+        parse_seconds(f"{digits}h")
+    with pytest.raises(UsageError, match=r"is too large\. Write it like 500k"):
+        parse_count(f"{digits}G")
+
+
 @given(st.floats(1e-9, 1e3))
 def test_a_printed_latency_keeps_three_digits(value):
     number, unit = format_seconds(value).split()

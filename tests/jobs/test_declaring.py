@@ -47,3 +47,11 @@ def test_another_search_is_refused(folder: SearchFolder, changed: dict[str, obje
         declared_before(folder, replace(BEGUN, **changed), None)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     assert folder.declared().options == BEGUN
+
+
+@pytest.mark.parametrize("options", [{"max_latency_s": []}, {"trials": "5"}, []])
+def test_a_file_with_other_types_is_damaged(folder: SearchFolder, options: object) -> None:
+    told = folder.read("search.json")
+    folder.write("search.json", {**told, "options": options})
+    with pytest.raises(UsageError, match=r"search\.json is damaged"):
+        folder.declared()

@@ -9,25 +9,13 @@ from typing import Any
 
 import pytest
 from jobs_lab import options_for
+from searching_lab import TINY
 
 from hwnas.jobs import defaults
 from hwnas.jobs.defaults import trials_of
 from hwnas.jobs.folder import SearchFolder
 from hwnas.jobs.options import SearchOptions
 from hwnas.jobs.search_job import search
-
-#: Of four networks.
-TINY = """
-kind: patterns
-title: Tiny
-input: 1x8x8
-classes: 10
-patterns: [standard]
-head: 16
-stages:
-  - {width: [8, 16], depth: [1]}
-  - {width: [16, 32], depth: [1]}
-"""
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def test_a_front_is_taken_from_end_to_end() -> None:
         ({"confidence": 1.0}, "confidence"),
         ({"measurements": 1}, "1 measurements"),
         ({"budget_s": 0.0}, "time"),
+        ({"budget_s": math.inf}, "the time is inf s"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**32}, "seed is 4294967296.*to 4294967295"),
         ({"engine": "netadapt"}, "no network to start from"),

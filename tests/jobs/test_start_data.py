@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from hwnas.core.errors import UsageError
+from hwnas.core.errors import OutOfMemory, UsageError
 from hwnas.exporting.declaration import SCHEMA
 from hwnas.jobs import start_network as module
 from hwnas.jobs.paths import absolute
-from hwnas.jobs.start_network import start_data
+from hwnas.jobs.start_network import start_data, start_network
 from hwnas.jobs.told_images import ToldImages
 from hwnas.training.datasets import load_data
 from hwnas.training.image_data import ImageData
@@ -99,3 +99,8 @@ def test_an_architecture_is_no_folder_however_long(tmp_path: Path, monkeypatch: 
     assert absolute("start", "space:mine.yaml@1x8x8-10:a,b") == f"space:{tmp_path}/mine.yaml@1x8x8-10:a,b"
     assert absolute("start", "found") == str(tmp_path / "found")
     assert absolute("start", "zoo:mobilenet_v2") == "zoo:mobilenet_v2"
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_not_made() -> None:
+    with pytest.raises(OutOfMemory, match="10000000000x3x32x32 would need .*--batch"):
+        start_network("zoo:squeezenet1_1", load_data("digits"), None, 0, batch=10**10)

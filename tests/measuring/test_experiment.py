@@ -120,6 +120,7 @@ def test_products_and_short_backend_names(tmp_path):
         (("sweeps:", "cache_misses: {caches: ['4X,16,64']}\nsweeps:"), ["cache_misses.caches", "4X"]),
         (("torch,", "broken,"), ["broken:cpu:fp32", "no_such_module_of_acme"]),
         (("sweeps:", "models: [{model: 'torchvision:resnet19'}]\nsweeps:"), ["resnet19", "resnet18"]),
+        (("sweeps:", "models: [{model: 'zoo:resnet18', input: ''}]\nsweeps:"), ["line 4", "shape ''"]),
         (("title: test", "seed: -1"), ["seed"]),
         (("title: test", "seed: 9223372036854775808"), ["seed"]),
     ],
@@ -219,6 +220,8 @@ def test_models_on_the_command_line(tmp_path):
     assert experiment.backends[0] == "torch:cpu:fp32"
     files = experiment_of_models((_network(tmp_path, [1, 3, 8, 8]),), "1x3x8x8", None)
     assert all(b.startswith("openvino") for b in files.backends)
+    with pytest.raises(UsageError, match="cannot read the input shape ''"):
+        experiment_of_models(("torchvision:resnet18",), "", None)
 
 
 def _network(folder, shape, kind="f32", batch=None):
@@ -251,6 +254,8 @@ def test_a_model_file_that_does_not_take_the_batch_or_float32_is_one_line(tmp_pa
     path = _network(tmp_path, [1, 3, 8, 8], batch=1)
     with pytest.raises(UsageError, match=r"net\.xml takes .*, not 4x3x8x8.*--batch"):
         experiment_of_models((path,), None, 4)
+    with pytest.raises(UsageError, match=r"the batch 10+ is too large for .*net\.xml.*--batch"):
+        experiment_of_models((path,), None, 10**21)
     with pytest.raises(UsageError, match="--batch"):
         adjusted(experiment_of_models((path,), None, None), batch=4)
     with pytest.raises(UsageError, match="not static"):

@@ -9,9 +9,10 @@ import torch
 from hwnas.backends.protocol import Program
 from hwnas.backends.registry import backend
 from hwnas.core.cache_geometry import CacheGeometry
-from hwnas.core.errors import CellError, UsageError
+from hwnas.core.errors import CellError, OutOfMemory, UsageError
 from hwnas.core.workload import Workload
 from hwnas.measuring.count_in_worker import with_modelled_misses
+from hwnas.predicting import listing
 from hwnas.predicting.features import feature_matrix
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.listing import list_kernels
@@ -171,6 +172,25 @@ def test_an_input_that_the_network_does_not_take_is_told(backend_id: str) -> Non
     wrong = Workload("torchvision", "squeezenet1_1", (1, 5, 64, 64))
     with pytest.raises(UsageError, match=r"squeezenet1_1 cannot run on an input of shape 1x5x64x64.*--input"):
         list_kernels(wrong, backend_id, 1)
+
+
+@pytest.mark.parametrize("backend_id", ["torch:cpu:fp32", "openvino:cpu:fp32"])
+def test_an_input_that_does_not_fit_into_memory_is_not_made(
+    backend_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwnas.measuring.input_memory.available_memory_bytes", lambda: 1000)
+    monkeypatch.setattr(listing, "load_untrained", None)
+    with pytest.raises(OutOfMemory, match="1x3x64x64 would need 48 KiB of memory, and 850 B may be used"):
+        list_kernels(_WORKLOADS[2], backend_id, 1)
+
+
+def test_a_backend_that_runs_out_of_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError("std::bad_alloc")
+
+    monkeypatch.setattr(listing, "program_kernels", fails)
+    with pytest.raises(OutOfMemory, match="squeezenet1_1 64x64 b1 does not fit into memory"):
+        list_kernels(_WORKLOADS[2], "torch:cpu:fp32", 1)
 
 
 def test_a_network_that_runs_and_cannot_be_listed_gives_the_backends_reason() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import pytest
 
-from hwnas.core.errors import CellError
+from hwnas.core.errors import CellError, OutOfMemory, UsageError
+from hwnas.measuring import input_memory
 from hwnas.predicting import part_listing
 from hwnas.predicting.part_listing import PartListing
 from hwnas.predicting.predictor import LatencyPredictor
@@ -80,3 +82,35 @@ def test_a_part_that_cannot_be_listed_elsewhere_says_why_here(
         with pytest.raises(CellError):
             listing.seconds(bad)
         assert listing.seconds(known) > 0
+
+
+def test_parts_whose_inputs_do_not_fit_together_are_listed_in_turn(
+    chain_predictor: LatencyPredictor, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[int] = []
+    many_kernels = part_listing.many_kernels
+
+    def counted(runtime: object, programs: Sequence[object], *others: object) -> object:
+        listed.append(len(programs))
+        return many_kernels(runtime, programs, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(part_listing, "many_kernels", counted)
+    together = seconds(chain_predictor, space, 1)
+    assert len(listed) == 1
+    largest = max(4 * sum(map(math.prod, part.input_shapes)) for part in parts_of(space))
+    monkeypatch.setattr(input_memory, "available_memory_bytes", lambda: 2 * largest)
+    assert seconds(chain_predictor, space, 1) == pytest.approx(together, rel=1e-9)
+    assert len(listed) > 2
+    assert sum(listed[1:]) == listed[0]
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_refused(
+    chain_predictor: LatencyPredictor, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(input_memory, "available_memory_bytes", lambda: 1000)
+    part = parts_of(space)[0]
+    for batch, error, said in ((4, OutOfMemory, "would need"), (10**15, UsageError, "too many values")):
+        with PartListing(chain_predictor, batch) as listing:
+            key = listing.ask(part)
+            with pytest.raises(error, match=said):
+                listing.seconds(key)

@@ -141,6 +141,16 @@ def test_the_table_is_corrected_by_whole_networks(space):
     assert (cost.screen(rows).spread < before.spread).all()
 
 
+@pytest.mark.parametrize(("backend", "batch"), [("openvino:cpu:fp32", 4), ("torch:cpu:fp32", 1)])
+def test_a_table_of_another_backend_or_batch_is_refused(space, backend, batch):
+    """Its sums would be corrected by predictions of something else."""
+    predictor = Predictor(space)
+    PredictedLatency(space, predictor, table=table_of(space))
+    predictor.backend = backend
+    with pytest.raises(UsageError, match=f"of openvino:cpu:fp32 at batch 1, and {backend} at batch {batch} is"):
+        PredictedLatency(space, predictor, batch=batch, table=table_of(space))
+
+
 def test_a_few_measurements_tell_a_space():
     truth, measured = Sum(CELLS), []
 

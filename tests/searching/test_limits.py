@@ -164,6 +164,14 @@ def test_limits_out_of_range_are_refused(at_most, confidence):
         Limit(Sum(CELLS), at_most, confidence)
 
 
+@pytest.mark.parametrize("measured_below", [-0.1, 0.0, 0.89, 1.01, float("nan")])
+def test_a_chance_below_the_confidence_or_above_1_is_refused(measured_below):
+    with pytest.raises(UsageError, match=r"measured_below of the limit of latency.*from its confidence, 0\.9"):
+        Limit(Sum(CELLS), 1e-3, measured_below=measured_below)
+    for allowed in (0.9, 1.0):
+        assert Limit(Sum(CELLS), 1e-3, measured_below=allowed).measured_below == allowed
+
+
 def test_costs_that_cannot_be_measured_say_so():
     cost: CostModel = Sum(CELLS)
     assert cost.measurements_left == 0

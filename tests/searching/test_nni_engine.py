@@ -147,6 +147,29 @@ def test_a_limit_that_nothing_holds_and_time_that_is_over(space, sampler):
     assert result.ended == "the time is over"
 
 
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_once_enough_were_evaluated_no_other_network_is_judged(space, tmp_path, sampler):
+    """Judging may measure, and no evaluation would come of it."""
+
+    class Asked(Sum):
+        def __init__(self, space):
+            super().__init__(space)
+            self.asked = []
+
+        def estimate(self, architecture):
+            self.asked.append(architecture)
+            return super().estimate(architecture)
+
+    keep = {"engine": "nni", "sampler": sampler, "storage": str(tmp_path / "a.db"), "study": "s", "seed": 1}
+    first, again = Asked(space), Asked(space)
+    run_search(space, Known(space), limits=[Limit(first, 8e-3)], trials=4, **keep)
+    # What was evaluated was judged twice; what was ruled out is not in the study.
+    assert len(first.asked) > 12
+    result = run_search(space, Known(space), limits=[Limit(again, 8e-3)], trials=4, resume=True, **keep)
+    assert (result.evaluations, result.ended) == (4, "")
+    assert again.asked == []
+
+
 @pytest.mark.parametrize("sampler", NNI_SAMPLERS)
 def test_time_alone_ends_it_after_any_number(space, tmp_path, monkeypatch, sampler):
     """Two networks, where neither a number nor a time is given; each takes ten seconds."""

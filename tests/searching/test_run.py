@@ -9,6 +9,7 @@ import pytest
 from searching_lab import CELLS, Known, Sum, each, everything, small_space, tiny_space
 
 from hwnas.core.errors import CellError, UnknownName, UsageError
+from hwnas.searching.estimate import Estimate
 from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.searching.limit import Limit
 from hwnas.searching.listener import Listener
@@ -81,6 +82,41 @@ def test_several_limits_hold_at_once(space):
 def test_a_limit_that_nothing_holds_leaves_no_trial(space):
     with pytest.raises(NothingLeft, match="the least is"):
         run_search(space, Known(space), limits=[Limit(Sum(space), 1e-9)], sampler="random")
+
+
+class Unsure(Sum):
+    """Known to about a fifth, until it is measured."""
+
+    def __init__(self, space):
+        super().__init__(space, spread=0.2)
+        self.known = []
+
+    @property
+    def measurements_left(self):
+        return 100 - len(self.known)
+
+    def measure(self, architectures):
+        self.known += map(dict, architectures)
+
+    def is_measured(self, architecture):
+        return architecture in self.known
+
+    def estimate(self, architecture):
+        found = super().estimate(architecture)
+        return Estimate.exact(found.median) if architecture in self.known else found
+
+
+def test_nothing_is_measured_before_the_first_trial_where_an_estimate_tells_that_the_limit_can_be_held(space):
+    """The time is over, so that no trial measures either."""
+    # Of the fastest networks an estimate is enough; nearly all others that may be within would be measured.
+    sure, unsure = Unsure(space), Unsure(space)
+    limit = Limit(sure, 20e-3, measured_below=1.0)
+    result = run_search(space, Known(space), limits=[limit], budget_s=0)
+    assert (result.trials, result.ended) == ((), "the time is over")
+    assert sure.known == []
+    # Here the fastest one alone may be within, and only a measurement tells.
+    run_search(space, Known(space), limits=[Limit(unsure, 1.05e-3)], budget_s=0)
+    assert unsure.known == [unsure.codes.decode([0] * len(space.choices))]
 
 
 def test_a_search_ends_with_the_space(space):

@@ -23,6 +23,15 @@ def test_other_shapes_are_refused(text: str) -> None:
         parse_shape(text)
 
 
+@pytest.mark.parametrize("digits", [19, 5000])
+def test_sizes_that_no_runtime_counts_are_refused(digits: int) -> None:
+    with pytest.raises(UsageError, match="--input 1x3x224x224"):
+        parse_shape("1x" + "9" * digits)
+    with pytest.raises(UsageError, match="--input 1x3x224x224"):
+        parse_shape("1x" + "0" * digits + "3")
+    assert parse_shape("1x" + "9" * 18 + "x003") == (1, 10**18 - 1, 3)
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "shape"),
     [
