@@ -61,7 +61,7 @@ class EatsMemory(_Bad):
     def compile(self, program, threads):
         hoard = []
         while True:
-            hoard.append(np.ones(2**22))
+            hoard.append(np.ones(2**20))
             time.sleep(0.01)
 
 

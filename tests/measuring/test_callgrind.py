@@ -15,6 +15,7 @@ from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.errors import BackendUnavailable, CellError
 from hwnas.host.counters import callgrind_source
+from hwnas.measuring import callgrind
 from hwnas.measuring.callgrind import (
     _Simulator,
     fixed_addresses,
@@ -90,6 +91,15 @@ def test_both_ends_of_the_simulators_pipes_see_the_same_names(monkeypatch: pytes
 
 
 _CACHE = CacheGeometry(2**18, 16, 64)
+#: Longer than inferences take: a slow host then makes as many as a fast one, to warm up and to count.
+_LONG_S = 1e6
+#: The command with that time.
+_COMMAND = f"""
+from hwnas.cli.main import main
+from hwnas.measuring import callgrind
+callgrind._WARM_UP_S = callgrind._COUNTED_S = {_LONG_S}
+main()
+"""
 _PLAN = """
 backends: [torch]
 sweeps:
@@ -115,7 +125,7 @@ def _command(folder: Path) -> subprocess.CompletedProcess[str]:
     variables = {"HWNAS_DB": "db.sqlite", "A_VARIABLE_OF_ANOTHER_SHELL": "x" * 3000, **names}
     options = ("--cache-misses", "callgrind", "--cache", str(_CACHE))
     return subprocess.run(
-        [sys.executable, "-m", "hwnas", "measure", "plan.yaml", *options],
+        [sys.executable, "-c", _COMMAND, "measure", "plan.yaml", *options],
         cwd=folder,
         env={**os.environ, **variables},
         capture_output=True,
@@ -130,10 +140,13 @@ def simulated(folder: Path) -> dict[str, Counter]:
 
     Beside another simulation a cell has differed by more than it may.
     """
-    counts = {
-        backend_id: simulated_misses(backend_id, 1, _CACHE, 1800, _CELL)
-        for backend_id in ("torch:cpu:fp32", "openvino:cpu:fp32")
-    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_WARM_UP_S", "_COUNTED_S"):
+            patch.setattr(callgrind, name, _LONG_S)
+        counts = {
+            backend_id: simulated_misses(backend_id, 1, _CACHE, 1800, _CELL)
+            for backend_id in ("torch:cpu:fp32", "openvino:cpu:fp32")
+        }
     command = _command(folder)
     assert command.returncode == 0, command.stderr
     with LatencyStore.open(folder / "db.sqlite", read_only=True) as store:

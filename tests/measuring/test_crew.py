@@ -41,11 +41,11 @@ def test_a_setting_of_the_users_own_stays_but_for_numbers_of_threads(
 
 def _effective(arm: str, folder) -> dict[str, Any]:
     """What was in force in the arm's worker, as it stores it."""
-    with Crew(1, 120) as crew:
-        crew.ensure_reference(TINY, b"", folder, 60)
+    with Crew(1, 300) as crew:
+        crew.ensure_reference(TINY, b"", folder, 300)
         answer = crew.worker(arm).call(
             "prepare",
-            timeout_s=60,
+            timeout_s=300,
             workload=TINY.to_dict(),
             scratch=str(folder),
             warmup_s=0.01,

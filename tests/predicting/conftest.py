@@ -1,10 +1,11 @@
-"""A predictor that learned from what really ran here, and a space of few networks."""
+"""A predictor that learned from kernels that really ran here, and a space of few networks."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from made_up_kernels import by_law
 
 from hwnas.host.machine import probe_environment
 from hwnas.predicting.fitting import fit_predictor
@@ -26,11 +27,11 @@ stages:
 
 @pytest.fixture(scope="session")
 def chain_predictor(measured_chains: Path) -> LatencyPredictor:
-    """Of OpenVINO, from some chains of plain convolutions."""
+    """Of OpenVINO, from some chains of plain convolutions; their times follow a law, whatever the host does."""
     here = probe_environment()
     with LatencyStore.open(measured_chains, read_only=True) as store:
         training = read_training_set(store, here.fingerprint, "openvino:cpu:fp32", 1)
-    return fit_predictor(training, here, trees=20).predictor
+    return fit_predictor(by_law(training), here, trees=20).predictor
 
 
 @pytest.fixture(scope="session")

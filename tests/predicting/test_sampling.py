@@ -204,7 +204,7 @@ def test_measuring_more_goes_on_where_it_stopped(measured_chains: Path, tmp_path
                 here,
                 ["openvino:cpu:fp32"],
                 1,
-                1e-3,
+                0.05,
                 Silent(),
                 settings=quick,
                 at_once=1,

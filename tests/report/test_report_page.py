@@ -328,7 +328,7 @@ def test_a_browser_finds_no_fault(
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     title = re.search(r"<title>([^<]*)</title>", done.stdout)

@@ -42,7 +42,7 @@ def test_no_finished_trial_is_lost(tmp_path, monkeypatch):
     script = SCRIPT.format(lab=str(Path(__file__).parent))
     process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not (tmp_path / "begun.txt").exists():
             assert process.poll() is None
             assert time.monotonic() < deadline

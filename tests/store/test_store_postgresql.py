@@ -1,5 +1,6 @@
 """What only a server does; the contract runs on it as well, in test_store_contract.py."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from hwnas.store import LatencyStore, tables
 from hwnas.store.exchange import merge
 from hwnas.store.writing import CellTakenError
 from hwnas.testing.examples import example_environment, example_measurement
+
+#: Whether another transaction waits for the one that asks.
+WAITED_FOR = text(
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+)
 
 
 def run_sql(url: str, *statements: str) -> None:
@@ -100,8 +106,9 @@ def test_two_hosts_that_store_a_cell_at_once(postgresql: str) -> None:
                 example_measurement("u0"), environment, campaign_uid=uid, macs=None, parameters=None
             )
             late = pool.submit(other.add, example_measurement("u1"), environment, campaign_uid=uid)
-            with pytest.raises(TimeoutError):
-                late.result(timeout=0.5)
+            while not writer._connection.scalar(WAITED_FOR):
+                assert not late.done(), "it has not waited"
+                time.sleep(0.01)
         with pytest.raises(CellTakenError, match="same moment"):
-            late.result(timeout=30)
+            late.result(timeout=120)
         assert [s.measurement.uid for s in one.measurements()] == ["before", "u0"]
