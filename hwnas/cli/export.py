@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--weights", metavar="FILE", help="Its trained weights: a safetensors file of its state dictionary."
 )
 @click.option("--search", "folder", metavar="DIR", help="A search, in place of MODEL and --weights.")
-@click.option("--trial", type=click.IntRange(min=0), help="Of the search.  [default: the winner]")
+@click.option("--trial", type=click.IntRange(min=0), help="Trial of the search.  [default: the winner]")
 @click.option("--out", required=True, metavar="DIR", help="Folder to write; an earlier export is replaced.")
 @click.option("--input", "input_shape", metavar="SHAPE", help="Input of the model, such as 1x3x224x224.")
 @click.option("--batch", type=click.IntRange(min=1), help="Batch size.  [default: 1]")

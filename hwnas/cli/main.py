@@ -21,7 +21,7 @@ COMMANDS = {
     "devices": ("hwnas.cli.devices:devices", "Show what this host can measure with, and how quiet it is."),
     "zoo": ("hwnas.cli.zoo:zoo", "List the networks of the study, by the names that zoo:NAME takes."),
     "space": ("hwnas.cli.space:space", "Show search spaces, count and draw their architectures."),
-    "measure": ("hwnas.cli.measure:measure", "Measure a campaign or a model; the default is the quick study."),
+    "measure": ("hwnas.cli.measure:measure", "Measure an experiment or a model; by default the quick study."),
     "report": ("hwnas.cli.report:report", "Show latencies, speedups and verdicts; draw the figures."),
     "claims": ("hwnas.cli.claims:claims", "Test every claim of the study on what was measured."),
     "fit": ("hwnas.cli.fit:fit", "Learn a latency predictor from what was measured."),

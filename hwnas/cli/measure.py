@@ -58,7 +58,7 @@ from hwnas.workloads.cost import WorkloadCost
     "several times.",
 )
 @click.option("--threads", metavar="N|all", help="Threads of every backend.  [default: the file's, else 1]")
-@click.option("--passes", type=click.IntRange(min=1), help="So many passes, each by fresh processes.")
+@click.option("--passes", type=click.IntRange(min=1), help="Exactly so many passes, each by fresh processes.")
 @click.option(
     "--budget",
     metavar="TIME",

@@ -36,7 +36,12 @@ _SHOWN = 15
     "--batch", type=click.IntRange(min=1), help="Images in one inference; latencies are of all.  [default: 1]"
 )
 @click.option("--input", "input_shape", metavar="SHAPE", help="Input of the model, such as 1x3x224x224.")
-@click.option("--predictor", "folder", metavar="DIR", help="A predictor that hwnas fit --out wrote.")
+@click.option(
+    "--predictor",
+    "folder",
+    metavar="DIR",
+    help="A predictor that hwnas fit --out wrote.  [default: this host's, else a shipped one]",
+)
 @click.option(
     "--any-host",
     is_flag=True,

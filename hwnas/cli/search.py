@@ -92,24 +92,38 @@ _NOT_FOR_NETADAPT = (
 @click.option(
     "--sampler",
     metavar="NAME",
-    help="optuna: hwnas, tpe, gp, nsga2, nsga3, random; nni: evolution, random, grid, tpe, evolution-tuner.",
+    help="optuna: hwnas, tpe, gp, nsga2, nsga3, random; nni: evolution, random, grid, tpe, evolution-tuner.  "
+    "[default: the first]",
 )
 @click.option(
     "--start",
     metavar="MODEL|DIR",
-    help="What the engine netadapt shrinks: zoo:mobilenet_v2, or a DIR.",
+    help="What the engine netadapt shrinks: zoo:mobilenet_v2, or the DIR of a search or an export.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of all that is random.  [default: 0]")
-@click.option("--prune/--no-prune", default=None, help="Give up poor trainings early.  [default: prune]")
+@click.option(
+    "--prune/--no-prune",
+    default=None,
+    help="Give up poor trainings early, where a latency is limited.  [default: prune]",
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the backend.  [default: 1]")
 @click.option("--batch", type=click.IntRange(min=1), help="Images in one inference.  [default: 1]")
 @click.option(
     "--measurements",
     type=click.IntRange(min=0),
-    help="Networks that may be measured to learn latencies; 0 for the predictor alone.  [default: 48]",
+    help="Networks that may be measured to learn latencies, for each backend; 0 for the predictor alone.  "
+    "[default: 48]",
 )
-@click.option("--predictor", metavar="DIR", help="A predictor that hwnas fit --out wrote.")
-@click.option("--finalists", type=click.IntRange(min=1), help="Networks that are measured.  [default: 3]")
+@click.option(
+    "--predictor",
+    metavar="DIR",
+    help="A predictor that hwnas fit --out wrote.  [default: this host's, else a shipped one]",
+)
+@click.option(
+    "--finalists",
+    type=click.IntRange(min=1),
+    help="Networks that are measured closely in the end, and trained with several seeds.  [default: 3]",
+)
 @click.option("--final-seeds", type=click.IntRange(min=1), help="Trainings of each finalist.  [default: 3]")
 @click.option("--out", metavar="DIR", default=_OUT, show_default=True, help="Folder for all that comes out.")
 @click.option("--resume", is_flag=True, help="Go on with the search in --out; its options are known.")
