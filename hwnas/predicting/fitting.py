@@ -13,6 +13,7 @@ from hwnas.core.workload import Workload
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_model import KernelModel, fit_kernel_model
 from hwnas.predicting.kernel_times import attributed_times
+from hwnas.predicting.known_networks import known_networks
 from hwnas.predicting.network_model import NetworkModel, Sum, add_up, fit_network_model
 from hwnas.predicting.predictor import LatencyPredictor, Limits
 from hwnas.predicting.training_set import MeasuredNetwork, TrainingSet
@@ -149,9 +150,10 @@ def fit_predictor(
         threads=training.threads,
         environment=environment,
         kernel_model=kernel_model,
-        network_model=fit_network_model(complete, latencies),
+        network_model=fit_network_model(complete, latencies, groups),
         limits=_limits(networks, times),
         networks=len(networks),
+        known=known_networks(networks, kernel_model.free),
     )
     return Fitted(predictor, tuple(left_out))
 
@@ -176,7 +178,7 @@ def fit_unchecked(
     networks = training.networks
     times, _ = attributed_times(networks)
     model = _fit(networks, times, range(len(networks)), training.geometries if misses else (), trees)
-    sums = [add_up(model.predict(n.kernels, lookup=False), [k.category for k in n.kernels]) for n in networks]
+    sums = [add_up(model.predict(n.kernels, lookup=False), n.kernels) for n in networks]
     return LatencyPredictor(
         backend=training.backend,
         threads=training.threads,
@@ -185,6 +187,7 @@ def fit_unchecked(
         network_model=fit_network_model(sums, [n.latency_s for n in networks]),
         limits=_limits(networks, times),
         networks=len(networks),
+        known=known_networks(networks, model.free),
     )
 
 
@@ -202,7 +205,7 @@ def _fit(
 
 
 def _sum(model: KernelModel, kernels: Sequence[KernelFacts]) -> Sum:
-    return add_up(model.predict(kernels), [k.category for k in kernels])
+    return add_up(model.predict(kernels), kernels)
 
 
 def _left_out(networks: Sequence[MeasuredNetwork], sums: Sequence[Sum], groups: Sequence[int]) -> list[LeftOut]:
@@ -214,7 +217,7 @@ def _left_out(networks: Sequence[MeasuredNetwork], sums: Sequence[Sum], groups: 
         if group not in calibrations:
             kept = [i for i, g in enumerate(groups) if g != group] or list(range(len(networks)))
             calibrations[group] = fit_network_model(
-                [sums[i] for i in kept], [networks[i].latency_s for i in kept]
+                [sums[i] for i in kept], [networks[i].latency_s for i in kept], [groups[i] for i in kept]
             )
         model = calibrations[group]
         low_s, high_s = model.interval_s(total)

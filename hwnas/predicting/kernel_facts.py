@@ -18,6 +18,8 @@ from hwnas.predicting.window import Window, dimensions_of, tells_dimensions
 _FLOAT_BYTES = 4
 #: Products whose first argument is added to the result.
 _BIAS_FIRST = ("addmm", "baddbmm", "addmv")
+#: Kinds of convolutions; those of a group of one channel each are depthwise.
+CONVOLUTION_FORMS = ("pointwise", "spatial", "depthwise", "grouped")
 #: As OpenVINO writes them into the names of primitives.
 _INSTRUCTION_SETS = re.compile(r"_(sse41|sse42|avx2|avx512|avx|amx|sve|asimd|neon)(_core)?(?=_|$)")
 #: PyTorch's operators that put tensors one behind the other.
@@ -145,13 +147,18 @@ class KernelFacts:
         return self.groups > 1 and self.groups == self.channels_in
 
     @property
+    def form(self) -> str:
+        """Of a convolution one of :data:`CONVOLUTION_FORMS`; empty elsewhere."""
+        if self.kind != CONVOLUTION:
+            return ""
+        if self.groups > 1:
+            return "depthwise" if self.depthwise else "grouped"
+        return "pointwise" if math.prod(self.window) == 1 else "spatial"
+
+    @property
     def category(self) -> str:
         """Kernels that are learned together; another host's run them on other instruction sets."""
-        shape = ""
-        if self.kind == CONVOLUTION:
-            form = "depthwise" if self.depthwise else "grouped" if self.groups > 1 else ""
-            form = form or ("pointwise" if math.prod(self.window) == 1 else "spatial")
-            shape = f" {form}"
+        shape = f" {self.form}" if self.form else ""
         return f"{self.type}{shape} {_INSTRUCTION_SETS.sub('', self.route)}".strip()
 
     @property

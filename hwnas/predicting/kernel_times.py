@@ -12,6 +12,10 @@ from hwnas.predicting.training_set import MeasuredNetwork
 #: A kernel that the runtime's profiler did not see, of a category that it sees elsewhere: OpenVINO tells whole
 #: microseconds.
 UNSEEN_S = 0.3e-6
+#: Relative errors of sums beyond this count by Cauchy's rule: kernels are timed once, and some networks' while
+#: the host was slow.
+_USUAL_ERROR = 0.08
+_ROUNDS = 20
 
 
 def attributed_times(networks: Sequence[MeasuredNetwork]) -> tuple[list[np.ndarray], float]:
@@ -19,9 +23,10 @@ def attributed_times(networks: Sequence[MeasuredNetwork]) -> tuple[list[np.ndarr
 
     Times in place were taken once, at whatever speed the host had then, and with a profiler that writes
     something down for each kernel. What the profiler adds to a kernel is the same for all of them and is found
-    by non-negative least squares over the networks, ``latency = a * sum - b * kernels``, in relative errors;
-    the rest is scaled, network by network, to the latency that was corrected for drift. A kernel that was too
-    short to be seen, of a category that is seen in some network, takes :data:`UNSEEN_S` before it is scaled.
+    by non-negative least squares over the networks, ``latency = a * sum - b * kernels``, in relative errors,
+    few far ones aside; the rest is scaled, network by network, to the latency that was corrected for drift. A
+    kernel that was too short to be seen, of a category that is seen in some network, takes :data:`UNSEEN_S`
+    before it is scaled.
 
     Args:
         networks: ``n`` of them.
@@ -54,7 +59,11 @@ def _overhead(sums: np.ndarray, counts: np.ndarray, latencies: np.ndarray) -> fl
         return 0.0
     columns = np.column_stack([sums, -counts]) / latencies[:, None]
     scale = np.abs(columns).max(axis=0)
-    factor, each = nnls(columns / scale, np.ones(len(sums)))[0] / scale
+    weights = np.ones(len(sums))
+    for _ in range(_ROUNDS):
+        factor, each = nnls(columns / scale * weights[:, None], weights)[0] / scale
+        errors = columns @ [factor, each] - 1.0
+        weights = 1.0 / np.sqrt(1.0 + (errors / _USUAL_ERROR) ** 2)
     # In no network is the mean kernel seen for less than what the profiler adds.
     shortest = float(np.min(sums / np.maximum(counts, 1.0)))
     return float(min(each / factor, 0.9 * shortest)) if factor > 0 else 0.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from hwnas.core.environment import Environment
@@ -14,6 +15,7 @@ from hwnas.predicting.asked import MOST_NETWORKS, LiveModule, RecentKernels, dec
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_model import KernelModel
 from hwnas.predicting.kernel_predictions import MOST_FAR, Limits, kernel_predictions, unseen_types, warnings_of
+from hwnas.predicting.known_networks import KnownNetwork, network_digest
 from hwnas.predicting.listing import list_kernels
 from hwnas.predicting.network_model import NetworkModel, add_up
 from hwnas.predicting.prediction import Prediction
@@ -41,6 +43,7 @@ class LatencyPredictor:
         network_model: Calibration on whole networks.
         limits: What its kernels reached at best.
         networks: How many networks it learned from.
+        known: :func:`hwnas.predicting.known_networks.network_digest` -> what was measured of whole networks.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class LatencyPredictor:
         network_model: NetworkModel,
         limits: Limits,
         networks: int,
+        known: Mapping[str, KnownNetwork] = MappingProxyType({}),
     ) -> None:
         self.backend = backend
         self.threads = threads
@@ -60,6 +64,7 @@ class LatencyPredictor:
         self.network_model = network_model
         self.limits = limits
         self.networks = networks
+        self.known = known
         #: How its host differs from the one that it answers for; empty where it does not.
         self.elsewhere = ""
         self._recent = RecentKernels()
@@ -230,20 +235,21 @@ class LatencyPredictor:
 
     def _predict(self, workload: Workload, facts: tuple[KernelFacts, ...]) -> Prediction:
         found = self.kernel_model.predict(facts)
-        total = add_up(found, [k.category for k in facts])
+        total = add_up(found, facts)
         if not total.time_s:
             raise UsageError(f"{workload.label} has no kernel that takes time", "Give a network that computes")
+        known = self.known.get(network_digest(facts, self.kernel_model.free))
+        told = known or KnownNetwork(self.network_model.latency_s(total), *self.network_model.interval_s(total))
         times_s = self.network_model.kernel_times_s(found)
-        kernels = kernel_predictions(facts, found, times_s, self.limits)
-        low_s, high_s = self.network_model.interval_s(total)
+        kernels = kernel_predictions(facts, found, times_s * (told.latency_s / times_s.sum()), self.limits)
         prediction = Prediction(
             workload=workload,
             backend=self.backend,
             threads=self.threads,
             host=self.environment.fingerprint,
-            latency_s=self.network_model.latency_s(total),
-            low_s=low_s,
-            high_s=high_s,
+            latency_s=told.latency_s,
+            low_s=told.low_s,
+            high_s=told.high_s,
             in_range=total.far <= MOST_FAR and not self.elsewhere,
             warnings=tuple(warnings_of(facts, found.sources, total.far, self.elsewhere)),
             kernels=kernels,

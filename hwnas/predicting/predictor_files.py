@@ -21,14 +21,19 @@ from hwnas.predicting.features import feature_names
 from hwnas.predicting.forest import Forest
 from hwnas.predicting.hosts import difference
 from hwnas.predicting.kernel_model import CategoryModel, KernelModel, Lookup
+from hwnas.predicting.known_networks import KnownNetwork
 from hwnas.predicting.network_model import NetworkModel
+from hwnas.predicting.network_shape import SHAPE
 from hwnas.predicting.predictor import LatencyPredictor, Limits
 
 #: Raised when older predictors must not be read any more.
-SCHEMA = 4
+SCHEMA = 5
 #: Whose presence makes a folder a predictor.
 PREDICTOR_FILE = "predictor.json"
 _ARRAYS = "forests.npz"
+#: Numbers of :class:`NetworkModel`, and what stands before the arrays of its forest, where it has one.
+_CALIBRATION = ("factor", "per_kernel_s", "floor", "quantile")
+_REST = "rest"
 
 
 def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
@@ -52,7 +57,7 @@ def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
         "networks": predictor.networks,
         "units": {"time": "s", "size": "B"},
         "limits": vars(predictor.limits),
-        "calibration": vars(predictor.network_model),
+        "calibration": {name: getattr(predictor.network_model, name) for name in _CALIBRATION},
         "geometries": list(k.geometries),
         "free": sorted(k.free),
         "types": sorted(k.types),
@@ -60,6 +65,7 @@ def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
             name: {"limits": m.limits.tolist(), "spread": m.spread, "kernels": m.count}
             for name, m in models.items()
         },
+        "measured_networks": {key: list(v) for key, v in sorted(predictor.known.items())},
         "kernels": {key: [v.time_s, v.spread, v.count] for key, v in sorted(k.table.items())},
     }
     arrays = {
@@ -67,6 +73,9 @@ def save_predictor(predictor: LatencyPredictor, folder: Path) -> Path:
         for number, m in enumerate(models.values())
         for name, array in {**m.forest.arrays(), "low": m.low, "high": m.high}.items()
     }
+    if predictor.network_model.rest is not None:
+        own = predictor.network_model.rest.arrays()
+        arrays |= {f"{_REST}/{name}": array for name, array in own.items()}
     packed = io.BytesIO()
     np.savez_compressed(packed, allow_pickle=False, **arrays)
     # Tells forests that belong to another text, should this be killed as the two files take their places.
@@ -152,19 +161,18 @@ def _rebuilt(text: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Laten
             raise ValueError("the ranges of its features are of another number of features")
         if len(told["limits"]) != 3:
             raise ValueError("a category has not three limits")
-        own = {n: arrays[f"{number}/{n}"] for n in Forest.__dataclass_fields__}
-        forest = Forest.of_arrays(own)
-        if int(forest.feature.max()) >= columns:
-            raise ValueError("a node asks for a feature that there is not")
         models[name] = CategoryModel(
             limits=np.array(told["limits"], dtype=float),
-            forest=forest,
+            forest=_forest(arrays, str(number), columns),
             low=arrays[f"{number}/low"],
             high=arrays[f"{number}/high"],
             spread=float(told["spread"]),
             count=int(told["kernels"]),
         )
 
+    known = {k: KnownNetwork(*map(float, v)) for k, v in text["measured_networks"].items()}
+    if not all(0 < value < math.inf for one in known.values() for value in one):
+        raise ValueError("a measured latency is no positive number")
     numbers = [*text["calibration"].values(), *text["limits"].values()]
     if not all(map(math.isfinite, numbers)) or min(text["limits"].values()) <= 0:
         raise ValueError("its calibration or its limits are no positive numbers")
@@ -185,7 +193,19 @@ def _rebuilt(text: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Laten
             types=frozenset(text["types"]),
             geometries=tuple(text["geometries"]),
         ),
-        network_model=NetworkModel(**text["calibration"]),
+        network_model=NetworkModel(
+            **text["calibration"],
+            rest=_forest(arrays, _REST, len(SHAPE)) if f"{_REST}/roots" in arrays else None,
+        ),
         limits=Limits(**text["limits"]),
         networks=int(text["networks"]),
+        known=known,
     )
+
+
+def _forest(arrays: Mapping[str, np.ndarray], name: str, columns: int) -> Forest:
+    """A forest of so many features."""
+    forest = Forest.of_arrays({n: arrays[f"{name}/{n}"] for n in Forest.__dataclass_fields__})
+    if int(forest.feature.max()) >= columns:
+        raise ValueError("a node asks for a feature that there is not")
+    return forest

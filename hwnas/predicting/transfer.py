@@ -13,6 +13,7 @@ from hwnas.core.errors import BackendUnavailable, CellError, UsageError
 from hwnas.core.workload import Workload
 from hwnas.predicting.kernel_model import CategoryModel, KernelModel, Lookup, lookups
 from hwnas.predicting.kernel_times import attributed_times
+from hwnas.predicting.known_networks import known_networks
 from hwnas.predicting.network_model import NetworkModel, add_up, fit_network_model
 from hwnas.predicting.predictor import LatencyPredictor, Limits
 from hwnas.predicting.training_set import FEWEST_NETWORKS, MeasuredNetwork
@@ -56,7 +57,7 @@ def adapt(
         others = [i for i in range(len(networks)) if i != place] or [place]
         without = _factors(source, [networks[i] for i in others], [times[i] for i in others])
         found = _scaled(source.kernel_model, *without).predict(network.kernels, lookup=False)
-        sums.append(add_up(found, [k.category for k in network.kernels]))
+        sums.append(add_up(found, network.kernels))
     if len(networks) >= _CALIBRATED:
         network_model = fit_network_model(sums, [n.latency_s for n in networks])
         if len(networks) < FEWEST_NETWORKS:
@@ -75,6 +76,7 @@ def adapt(
         network_model=network_model,
         limits=Limits(source.limits.macs_per_s * scale, source.limits.bytes_per_s * scale),
         networks=len(networks),
+        known=known_networks(networks, kernel_model.free),
     )
 
 

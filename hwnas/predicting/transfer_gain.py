@@ -98,6 +98,6 @@ def _from_scratch(training: TrainingSet, environment: Environment, trees: int) -
 def _errors(predictor: LatencyPredictor, networks: Sequence[MeasuredNetwork]) -> list[float]:
     found = []
     for network in networks:
-        total = add_up(predictor.kernel_model.predict(network.kernels), [k.category for k in network.kernels])
+        total = add_up(predictor.kernel_model.predict(network.kernels), network.kernels)
         found.append(abs(predictor.network_model.latency_s(total) / network.latency_s - 1.0))
     return found

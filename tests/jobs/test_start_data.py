@@ -102,5 +102,5 @@ def test_an_architecture_is_no_folder_however_long(tmp_path: Path, monkeypatch: 
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_not_made() -> None:
-    with pytest.raises(OutOfMemory, match="10000000000x3x32x32 would need .*--batch"):
+    with pytest.raises(OutOfMemory, match=r"10000000000x3x32x32 would need .*--batch"):
         start_network("zoo:squeezenet1_1", load_data("digits"), None, 0, batch=10**10)

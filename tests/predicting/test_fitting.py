@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from hwnas.predicting.fitting import Accuracy, Fitted, fit_predictor, grouped_by
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_model import fit_kernel_model, lookups
 from hwnas.predicting.kernel_times import UNSEEN_S, attributed_times
+from hwnas.predicting.known_networks import known_networks, network_digest
 from hwnas.predicting.network_model import Sum, fit_network_model
+from hwnas.predicting.network_shape import SHAPE
 from hwnas.predicting.predictor import LatencyPredictor
 
 HERE = Environment("A processor", "x86_64", 2, 2**34)
@@ -59,14 +62,33 @@ def test_a_new_network_gets_a_latency_with_an_interval(fitted: Fitted) -> None:
 
 def test_a_kernel_that_was_measured_is_looked_up(fitted: Fitted) -> None:
     known = training_set(noise=0.05).networks[0].kernels
-    found = fitted.predictor.predict(NEW, kernels=known)
-    assert {k.source for k in found.kernels} == {"measured", "free"}
+    # A network that nobody measured, of kernels that were.
+    found = fitted.predictor.predict(NEW, kernels=known[:-3])
+    assert {k.source for k in found.kernels} == {"measured"}
     assert found.share("measured") == pytest.approx(1.0)
-    # As it was measured: what is learned on other networks does not calibrate it.
+    # As it was measured: what is learned of other kernels does not calibrate it.
     table = fitted.predictor.kernel_model.table
-    times_s = [table[k.key].time_s for k in known if k.key in table]
-    assert found.latency_s == pytest.approx(sum(times_s), rel=1e-9)
+    times_s = [table[k.key].time_s for k in known[:-3]]
+    alone = fitted.predictor.network_model.kernel_times_s(fitted.predictor.kernel_model.predict(known[:-3]))
+    assert alone == pytest.approx(times_s, rel=1e-9)
     assert fitted.predictor.network_model.factor != 1.0
+    assert sum(k.time_s for k in found.kernels) == pytest.approx(found.latency_s, rel=1e-9)
+
+
+def test_a_network_that_was_measured_is_answered_as_it_was_measured(fitted: Fitted) -> None:
+    one = training_set(noise=0.05).networks[0]
+    # Neither the order nor what takes no time makes it another one.
+    found = fitted.predictor.predict(NEW, kernels=(*reversed(one.kernels), *facts(view())))
+    assert found.latency_s == pytest.approx(one.latency_s, rel=1e-9)
+    assert one.low_s < found.low_s < found.latency_s < found.high_s < one.high_s
+    assert sum(k.time_s for k in found.kernels) == pytest.approx(found.latency_s, rel=1e-9)
+    assert fitted.predictor.predict(NEW, kernels=one.kernels[1:]).latency_s < one.latency_s
+    # Where several are of the same kernels, it is the middle of them.
+    free = fitted.predictor.kernel_model.free
+    slow = replace(one, latency_s=4 * one.latency_s, low_s=4 * one.low_s, high_s=4 * one.high_s)
+    assert known_networks([one, slow], free)[network_digest(one.kernels, free)].latency_s == pytest.approx(
+        2 * one.latency_s
+    )
 
 
 def test_a_network_like_no_other_is_answered_with_its_own_latency() -> None:
@@ -197,10 +219,16 @@ def test_a_network_without_kernels_is_refused(fitted: Fitted) -> None:
 
 
 def test_it_is_the_same_after_the_disk(fitted: Fitted, tmp_path: Path) -> None:
-    folder = fitted.predictor.save(tmp_path / "predictor")
-    again = LatencyPredictor.load(folder, environment=HERE)
     kernels = facts(convolution(64, 128, 28), pooling(128, 7))
-    assert again.predict(NEW, kernels=kernels) == fitted.predictor.predict(NEW, kernels=kernels)
+    before = fitted.predictor.predict(NEW, kernels=kernels)
+    for rest in (None, fit_network_model(*_shaped(200, 0, 0.4)).rest):
+        own = copy(fitted.predictor)
+        own.network_model = replace(own.network_model, rest=rest)
+        folder = own.save(tmp_path / "predictor")
+        again = LatencyPredictor.load(folder, environment=HERE)
+        assert again.predict(NEW, kernels=kernels) == own.predict(NEW, kernels=kernels)
+        assert again.known == own.known
+    assert again.predict(NEW, kernels=kernels).latency_s != before.latency_s
     assert sorted(p.name for p in folder.iterdir()) == ["forests.npz", "predictor.json"]
 
 
@@ -309,6 +337,54 @@ def test_ninety_percent_of_further_networks_lie_within_their_intervals() -> None
             for low, high in [model.interval_s(s)]
         ]
     assert 0.86 <= np.mean(held) <= 0.94
+
+
+def _shaped(count: int, seed: int, effect: float) -> tuple[list[Sum], list[float]]:
+    """Networks that take longer the more of their time goes into depthwise convolutions."""
+    rng = np.random.default_rng(seed)
+    sums, latencies = [], []
+    for _ in range(count):
+        share = rng.random()
+        shape = [*rng.random(len(SHAPE) - 1), share]
+        sums.append(Sum(rng.uniform(1e-3, 1e-2), 0.0, 50, 0.02, 0.0, tuple(shape)))
+        latencies.append(sums[-1].time_s * math.exp(effect * (share - 0.5) + rng.normal(0, 0.02)))
+    return sums, latencies
+
+
+def test_what_networks_of_one_shape_have_in_common_is_learned() -> None:
+    model = fit_network_model(*_shaped(200, 0, 0.4))
+    sums, latencies = _shaped(100, 1, 0.4)
+    errors = np.log([model.latency_s(s) / latency for s, latency in zip(sums, latencies, strict=True)])
+    plain = replace(model, rest=None)
+    without = np.log([plain.latency_s(s) / latency for s, latency in zip(sums, latencies, strict=True)])
+    assert errors.std() < 0.6 * without.std()
+    held = [
+        low <= latency <= high
+        for (low, high), latency in zip(map(model.interval_s, sums), latencies, strict=True)
+    ]
+    # The interval is that of networks that the forest has not seen.
+    assert 0.8 <= np.mean(held) <= 0.99
+
+
+def test_a_shape_that_tells_nothing_changes_nothing() -> None:
+    sums, latencies = _shaped(200, 0, 0.0)
+    assert fit_network_model(sums, latencies).rest is None
+    # Few networks tell nothing, whatever they seem to.
+    assert fit_network_model(*(part[:30] for part in _shaped(200, 0, 0.4))).rest is None
+
+
+def test_networks_that_know_each_other_are_left_out_together() -> None:
+    """Twins would tell each other's errors, which no other network has."""
+    rng = np.random.default_rng(0)
+    sums, latencies, groups = [], [], []
+    for group in range(30):
+        shape, error = tuple(rng.random(len(SHAPE))), rng.normal(0, 0.1)
+        for _ in range(6):
+            sums.append(Sum(rng.uniform(1e-3, 1e-2), 0.0, 50, 0.02, 0.0, shape))
+            latencies.append(sums[-1].time_s * math.exp(error))
+            groups.append(group)
+    assert fit_network_model(sums, latencies).rest is not None
+    assert fit_network_model(sums, latencies, groups).rest is None
 
 
 def test_few_far_ones_do_not_move_the_calibration() -> None:
