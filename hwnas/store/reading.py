@@ -56,7 +56,8 @@ def _condition(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
     # The driver of SQLite refuses what its integers cannot hold; no row has it either.
     if isinstance(value, int) and value.bit_length() > _BITS:
         return false()
-    return column == value
+    found: ColumnElement[bool] = column == value
+    return found
 
 
 def _column(name: str) -> ColumnElement[Any]:
