@@ -21,6 +21,7 @@ import numpy as np
 import optuna
 from reporting import run
 from scipy.stats import t as student
+from threadpoolctl import threadpool_limits
 
 from hwnas.core.resources import data_folder
 from hwnas.core.workload import Workload
@@ -205,7 +206,8 @@ def main(options: Namespace) -> dict[str, Any]:
     names = options.only.split(",") if options.only else list(SEARCHES)
     tasks = [(name, options.device, limit, seed) for name in names for limit in limits for seed in seeds]
     runs = []
-    with ProcessPoolExecutor(options.workers) as pool:
+    # Their matrices are small: threads of several processes would only wait for each other.
+    with ProcessPoolExecutor(options.workers, initializer=threadpool_limits, initargs=(1,)) as pool:
         for done, found in enumerate(pool.map(_one, tasks), 1):
             runs.append(found)
             if done % len(seeds) == 0:

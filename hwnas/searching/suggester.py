@@ -34,6 +34,10 @@ STARTUP = 10
 _STARTUP_SHARE, _FEWEST = 0.25, 5
 #: To begin with, the larger of so many random ones is tried, where accuracy alone counts.
 ENTRANTS = 2
+#: To begin with, networks are drawn by their chance to be within the limits, to this power: what is not sure
+#: takes one of the few measurements, which the search wants later. Where time is limited the power is 1: what
+#: surely is within a limit is much alike, and a measurement takes little beside a training.
+_CAUTION = 4
 #: The best networks so far, whose neighbours are looked at in large spaces: a share, and how many at least and
 #: at most.
 _BEST_SHARE, _FEWEST_BEST, _MOST_BEST = 0.25, 3, 20
@@ -188,7 +192,8 @@ class Suggester:
             likely = chance.prod(axis=0)
             # To begin with, the chance to be within the limits is the weight in drawing without replacement
             # (Efraimidis and Spirakis 2006): what is not sure is drawn less often, and measured first.
-            place = int(np.argmax(gain ** (1 / likely) if starting else gain * likely))
+            caution = _CAUTION if self._budget_s is None else 1
+            place = int(np.argmax(gain ** (1 / likely**caution) if starting else gain * likely))
             if self._fit(pool[place]):
                 return np.asarray(pool[place])
             pool, gain = np.delete(pool, place, axis=0), np.delete(gain, place)

@@ -6,6 +6,7 @@ from searching_lab import CELLS, Known, Sum, each, everything, small_space
 
 from hwnas.core.errors import CellError, UsageError
 from hwnas.searching.codes import codes_of
+from hwnas.searching.cost_model import CostModel
 from hwnas.searching.counted_cost import CountedCost
 from hwnas.searching.estimate import Estimate
 from hwnas.searching.expected_time import ExpectedTime
@@ -13,6 +14,10 @@ from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.searching.limit import Limit
 from hwnas.searching.suggester import NothingLeft, Seen, Suggester
 from hwnas.workloads.spaces.space_file import load_space
+
+
+#: What a search knows to begin with.
+NOTHING = Seen(np.zeros((0, len(codes_of(CELLS).options)), dtype=np.int64), np.zeros(0))
 
 
 def search(space, suggester, count):
@@ -183,6 +188,33 @@ def test_networks_that_cannot_be_judged_are_left_out(cells_within):
         architecture = suggester.ask()
         assert architecture["node1.from0"] != "none"
         suggester.tell(architecture, 0.5)
+
+
+class OpenUnlessFirst(CostModel):
+    """Networks without the first option may or may not be within 1, until one looks closely."""
+
+    name, unit, closely_exact = "latency", "s", True
+
+    def screen(self, codes):
+        first = codes[:, 0] == 0
+        return Estimate(np.where(first, 0.5, 1.0), np.where(first, 0.0, 0.1))
+
+    def estimate(self, architecture):
+        return Estimate.exact(np.array([0.5]))
+
+
+def test_to_begin_with_what_is_not_sure_is_drawn_more_rarely_unless_time_is_limited():
+    options = codes_of(CELLS).options[0]
+
+    def share(budget_s):
+        limits = [Limit(OpenUnlessFirst(), 1.0)]
+        asked = [
+            Suggester(CELLS, limits=limits, seed=seed, entrants=1, budget_s=budget_s) for seed in range(150)
+        ]
+        return np.mean([suggester.propose(NOTHING)[0] == 0 for suggester in asked])
+
+    for budget_s, weight in ((None, 0.5**4), (100.0, 0.5)):
+        assert share(budget_s) == pytest.approx(1 / (1 + (options - 1) * weight), abs=0.12)
 
 
 def test_what_the_latency_model_leaves_open_is_measured():
