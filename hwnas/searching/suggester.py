@@ -34,10 +34,6 @@ STARTUP = 10
 _STARTUP_SHARE, _FEWEST = 0.25, 5
 #: To begin with, the larger of so many random ones is tried, where accuracy alone counts.
 ENTRANTS = 2
-#: To begin with, networks are drawn by their chance to be within the limits, to this power: what is not sure
-#: takes one of the few measurements, which the search wants later. Where time is limited the power is 1: what
-#: surely is within a limit is much alike, and a measurement takes little beside a training.
-_CAUTION = 4
 #: The best networks so far, whose neighbours are looked at in large spaces: a share, and how many at least and
 #: at most.
 _BEST_SHARE, _FEWEST_BEST, _MOST_BEST = 0.25, 3, 20
@@ -189,11 +185,8 @@ class Suggester:
                 gain = self._drawn(pool, rng) if starting else self._gain(seen, pool, rng)
             else:
                 gain = gain[possible]
-            likely = chance.prod(axis=0)
-            # To begin with, the chance to be within the limits is the weight in drawing without replacement
-            # (Efraimidis and Spirakis 2006): what is not sure is drawn less often, and measured first.
-            caution = _CAUTION if self._budget_s is None else 1
-            place = int(np.argmax(gain ** (1 / likely**caution) if starting else gain * likely))
+            wanted = self._surer_first(gain, chance) if starting else gain * chance.prod(axis=0)
+            place = int(np.argmax(wanted))
             if self._fit(pool[place]):
                 return np.asarray(pool[place])
             pool, gain = np.delete(pool, place, axis=0), np.delete(gain, place)
@@ -213,6 +206,22 @@ class Suggester:
         if self._entrants == 1:
             return rng.random(len(pool))
         return sizes_of(self.codes.space).larger_first(pool, self._entrants, rng)
+
+    def _surer_first(self, drawn: np.ndarray, chance: np.ndarray) -> np.ndarray:
+        """Random numbers below 1, brought into the order in which networks are tried to begin with.
+
+        What is not surely within the limits takes one of the few measurements, which the search wants later, so
+        it comes last. Where time is limited, a measurement takes little beside a training, and what surely is
+        within a limit is much alike: then the chance is the weight in drawing without replacement.
+        Source: Efraimidis and Spirakis, Weighted random sampling with a reservoir, Information Processing
+        Letters 97, 2006.
+        """
+        if self._budget_s is not None:
+            return np.asarray(drawn ** (1 / chance.prod(axis=0)))
+        sure = np.ones(len(drawn), dtype=bool)
+        for limit, row in zip(self._limits, chance, strict=True):
+            sure &= row >= limit.confidence
+        return np.asarray(drawn + sure)
 
     def _fit(self, row: np.ndarray) -> bool:
         """Whether a network is within the limits, looked at closely, and measured where nothing else tells."""
