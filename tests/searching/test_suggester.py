@@ -15,7 +15,6 @@ from hwnas.searching.limit import Limit
 from hwnas.searching.suggester import NothingLeft, Seen, Suggester
 from hwnas.workloads.spaces.space_file import load_space
 
-
 #: What a search knows to begin with.
 NOTHING = Seen(np.zeros((0, len(codes_of(CELLS).options)), dtype=np.int64), np.zeros(0))
 
