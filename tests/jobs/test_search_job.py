@@ -313,7 +313,7 @@ def test_the_page_on_searches_names_all_that_comes_out(finished: Finished) -> No
     told = page.partition("## What comes out")[2].partition("## Stopping and going on")[0]
     files = {path.name for path in finished.folder.iterdir()} - {"model.bin"}  # model.xml "and .bin"
     assert [n for n in sorted(files) if f"`{n}" not in told and f"`{n.partition('.')[0]}`" not in told] == []
-    (keys,) = (text for text in told.split("\n\n") if text.startswith("`result.json`: "))
+    keys = told.partition("`result.json` has\n")[2]
     record = finished.record
     named = (record, record["winner"], record["accuracy"], record["latencies"][0])
     assert [key for part in named for key in part if f"`{key}`" not in keys] == []
