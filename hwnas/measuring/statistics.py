@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student_t
 
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Measurement
+from hwnas.measuring.combining import INTERIM_TAIL, TAIL, DrawnPass, combine, run_length
 from hwnas.measuring.drift import (
     BlockSeries,
     DriftFit,
@@ -31,9 +30,6 @@ from hwnas.measuring.drift import (
 from hwnas.measuring.rounds import round_medians
 
 _DRAWS = 2000
-_RUN_ROUNDS = 3
-_TAIL = 2.5  # percent on either side of an interval that is reported
-_INTERIM_TAIL = 0.5  # and of one that may end measuring before the last pass
 
 #: Usual relative standard deviation of a latency between processes that take turns, by memory placement alone:
 #: what a ratio of rounds side by side has of each of its two arms (docs/benchmarks.md, aa).
@@ -43,8 +39,6 @@ PROCESS_SPREAD = 0.01
 #: 5.0 % (PyTorch), two runs by 4.3 % with two or three passes and by 2.8 % with up to five, that is by 4 to 5 %
 #: from pass to pass, noise within them included (docs/benchmarks.md, predict_host and repeatability).
 PASS_SPREAD = 0.03
-#: How many passes either of these is worth.
-_SPREAD_WEIGHT = 2
 
 #: Differences below this are of no practical interest. A 5 % difference must be found and two equal
 #: arms must be called equal; the boundary that treats both errors alike lies half way.
@@ -132,95 +126,9 @@ def _draw_rounds(count: int, rng: np.random.Generator) -> np.ndarray:
 
 def _draw_places(count: int, rng: np.random.Generator) -> np.ndarray:
     """The rounds of every draw: shape ``(draws, count)``."""
-    run = _run_length(count)
+    run = run_length(count)
     starts = rng.integers(0, count, (_DRAWS, -(-count // run)))
     return np.asarray(((starts[:, :, None] + np.arange(run)) % count).reshape(_DRAWS, -1)[:, :count])
-
-
-def _run_length(rounds: int) -> int:
-    return min(_RUN_ROUNDS, max(1, rounds // 4))
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """One pass.
-
-    Args:
-        value: Its estimate.
-        draws: The estimate in every bootstrap draw, shape ``(draws,)``.
-        rounds: Rounds that went in.
-        reach: How far the estimate was carried along the shared slope, 0 where there is none.
-    """
-
-    value: float
-    draws: np.ndarray
-    rounds: int
-    reach: float = 0.0
-
-
-def _combine(
-    passes: Sequence[_Drawn], spread: float, tail: float = _TAIL, slope_error: float = 0.0
-) -> tuple[float, float, float]:
-    """Weighted mean over passes with a 95 % interval that also covers what passes differ.
-
-    The draws know the variance within a pass; n runs of rounds make it too small by (n - 1)/n. What the
-    passes differ beyond it is the variance between passes (:func:`_variance_between`). Two or three passes
-    tell little of it, so it is combined with the usual spread between them, which counts as
-    `_SPREAD_WEIGHT` more passes (the scale of the posterior under a scaled inverse chi-squared prior, with
-    which a mean follows Student's t: Gelman et al., Bayesian Data Analysis, 3rd ed., sec. 2.6). An error of the
-    slope is common to all passes and moves each by its own reach. Passes weigh by the inverse of all three, so
-    one which met the host far from its reference speed counts less. (Generalised least squares, with their
-    covariance, would follow the slope that two or three passes seem to have among themselves, and carry it
-    beyond them.) The interval has the shape of the draws, with the total variance and Student's t for its
-    degrees of freedom (Satterthwaite, Biometrics Bulletin 2, 1946).
-
-    Args:
-        passes: At least one.
-        spread: Usual standard deviation between passes of the quantity combined.
-        tail: Percent on either side of the interval.
-        slope_error: Standard error of the slope that all passes share.
-    """
-    count = len(passes)
-    values = np.array([p.value for p in passes])
-    runs = [max(2, p.rounds // _run_length(p.rounds)) for p in passes]
-    own = np.array([float(p.draws.var()) * n / (n - 1) for p, n in zip(passes, runs, strict=True)])
-    reach = slope_error * np.array([p.reach for p in passes])
-    # For the moments, the common error is as good as one of each pass's own.
-    apart = own + reach**2
-    seen = _variance_between(values, apart, 1 / (apart + spread**2)) if count > 1 else 0.0
-    freedom_between = _SPREAD_WEIGHT + count - 1
-    between = (_SPREAD_WEIGHT * spread**2 + (count - 1) * seen) / freedom_between
-    weights = 1 / (apart + between)
-    weights /= weights.sum()
-    centre = float(weights @ values)
-    within_parts = weights**2 * own
-    between_part = between * float(weights @ weights)
-    variance = float(within_parts.sum()) + between_part + float(weights @ reach) ** 2
-    error = float(np.sqrt(variance))
-    freedom = variance**2 / (
-        float((within_parts**2 / (np.array(runs) - 1)).sum()) + between_part**2 / freedom_between
-    )
-    deviations = weights @ np.array([p.draws - p.value for p in passes])
-    quantile = float(student_t.ppf(1 - tail / 100, freedom))
-    low, high = -1.0, 1.0
-    if deviations.std() > 0:
-        shape = (deviations - deviations.mean()) / deviations.std()
-        ends = np.percentile(shape, [_TAIL, 100 - _TAIL]) / norm.ppf(1 - _TAIL / 100)
-        # Where hardly any draw differs from the others, both ends lie on one side: no shape to follow.
-        if ends[0] < 0 < ends[1]:
-            low, high = float(ends[0]), float(ends[1])
-    return centre, centre + low * quantile * error, centre + high * quantile * error
-
-
-def _variance_between(values: np.ndarray, own: np.ndarray, weights: np.ndarray) -> float:
-    """Variance of values beyond their own variances, at least 0; all arrays of shape ``(passes,)``.
-
-    Source: the general method of moments, DerSimonian and Kacker, Contemporary Clinical Trials 28, 2007, eq. 6.
-    """
-    total = weights.sum()
-    spread = float(weights @ (values - weights @ values / total) ** 2)
-    expected = float(weights @ own - weights**2 @ own / total)
-    return max(0.0, (spread - expected) / float(total - (weights**2).sum() / total))
 
 
 def estimate(
@@ -264,9 +172,9 @@ def estimate(
         value = float(sums[:, 1].sum() / sums[:, 0].sum())
         # The reference may lie outside the speeds that were met; an error of the slope grows with it.
         reach = centre - float(one.fit.index.mean())
-        drawn.append(_Drawn(value, totals[:, 1] / totals[:, 0], len(one.rounds), reach))
-    tail = _INTERIM_TAIL if interim else _TAIL
-    middle, low, high = np.exp(_combine(drawn, spread, tail, passes[0].fit.level_slope_error))
+        drawn.append(DrawnPass(value, totals[:, 1] / totals[:, 0], len(one.rounds), reach))
+    tail = INTERIM_TAIL if interim else TAIL
+    middle, low, high = np.exp(combine(drawn, spread, tail, passes[0].fit.level_slope_error))
     told = [(m, b) for m in usable for b in m.blocks if b.preemptions is not None]
     told_s = sum(sum(b.samples_s) * m.calls_per_sample for m, b in told)
     samples = np.concatenate([m.samples_s for m in usable])
@@ -315,10 +223,10 @@ def compare(
         ratios = np.array([first[r] - second[r] for r in rounds])
         value = _huber_mean(ratios[None, :])[0]
         places = _draw_places(len(rounds), rng)
-        drawn.append(_Drawn(float(value), _huber_mean(ratios[places]), len(rounds)))
+        drawn.append(DrawnPass(float(value), _huber_mean(ratios[places]), len(rounds)))
     # Two arms, two processes.
-    tail = _INTERIM_TAIL if interim else _TAIL
-    speedup, low, high = (float(v) for v in np.exp(_combine(drawn, PROCESS_SPREAD * np.sqrt(2), tail)))
+    tail = INTERIM_TAIL if interim else TAIL
+    speedup, low, high = (float(v) for v in np.exp(combine(drawn, PROCESS_SPREAD * np.sqrt(2), tail)))
     return Comparison(speedup, low, high, judge(speedup, low, high))
 
 

@@ -10,6 +10,7 @@ from simulation import CANARY, SimulatedHost, interleaved, measurement
 
 from hwnas.core.errors import UsageError
 from hwnas.core.measurement import Block
+from hwnas.measuring.combining import DrawnPass, combine, variance_between
 from hwnas.measuring.drift import (
     LASTING_SLOPE,
     SLOPE_SD,
@@ -25,10 +26,7 @@ from hwnas.measuring.statistics import (
     PASS_SPREAD,
     PROCESS_SPREAD,
     Verdict,
-    _combine,
-    _Drawn,
     _huber_mean,
-    _variance_between,
     compare,
     estimate,
     judge,
@@ -311,26 +309,26 @@ def test_the_margin_lies_between_equal_and_five_percent():
     assert 0 < MARGIN < 0.05
 
 
-def _pass(value: float, sd: float = 0.0, rounds: int = 24, rng: np.random.Generator | None = None) -> _Drawn:
+def _pass(value: float, sd: float = 0.0, rounds: int = 24, rng: np.random.Generator | None = None) -> DrawnPass:
     """A pass whose value has a normal error; draws of eight runs of rounds know 7/8 of its variance."""
     draws = np.full(2000, value)
     if rng is not None:
         draws = draws + sd * np.sqrt(7 / 8) * rng.standard_normal(2000)
-    return _Drawn(value, draws, rounds)
+    return DrawnPass(value, draws, rounds)
 
 
 def test_one_steady_pass_is_known_as_well_as_processes_usually_are():
     """Nothing is known but the usual spread, which counts as two passes: Student's t of two degrees."""
-    centre, low, high = _combine([_pass(1.0)], 0.01)
+    centre, low, high = combine([_pass(1.0)], 0.01)
     half = t.ppf(0.975, 2) * 0.01
     assert (centre, low, high) == pytest.approx((1.0, 1.0 - half, 1.0 + half))
-    centre, low, high = _combine([_pass(1.0)], 0.01, tail=0.5)
+    centre, low, high = combine([_pass(1.0)], 0.01, tail=0.5)
     assert high - 1.0 == pytest.approx(t.ppf(0.995, 2) * 0.01)
 
 
 def test_steady_passes_are_combined_with_the_usual_spread_as_with_two_more():
     values = np.array([0.02, -0.01, 0.03, 0.00, -0.04])
-    centre, low, high = _combine([_pass(v) for v in values], 0.01)
+    centre, low, high = combine([_pass(v) for v in values], 0.01)
     variance = (2 * 0.01**2 + 4 * values.var(ddof=1)) / 6
     half = t.ppf(0.975, 6) * np.sqrt(variance / 5)
     assert centre == pytest.approx(values.mean())
@@ -343,7 +341,7 @@ def test_the_moments_find_the_variance_between_passes():
     found = []
     for _ in range(4000):
         values = rng.normal(0.0, np.sqrt(9.0 + own))
-        found.append(_variance_between(values, own, 1 / (own + 4.0)))
+        found.append(variance_between(values, own, 1 / (own + 4.0)))
     # Cut at 0 now and then, so a little too large.
     assert np.mean(found) == pytest.approx(9.0, rel=0.06)
 
@@ -355,7 +353,7 @@ def test_intervals_over_passes_hold_as_often_as_they_say(passes):
     held = []
     for _ in range(600):
         found = [_pass(rng.normal(0.0, 0.01) + rng.normal(0.0, 0.01), 0.01, rng=rng) for _ in range(passes)]
-        _, low, high = _combine(found, 0.01)
+        _, low, high = combine(found, 0.01)
         held.append(low <= 0.0 <= high)
     assert 0.93 <= np.mean(held) <= 0.998
 
@@ -364,7 +362,7 @@ def test_an_interval_holds_its_centre_whatever_the_draws_look_like():
     """Ten of two thousand draws differ: both percentiles lie below the draws' mean."""
     draws = np.zeros(2000)
     draws[:10] = 1.0
-    centre, low, high = _combine([_Drawn(0.0, draws, 24)], 0.01)
+    centre, low, high = combine([DrawnPass(0.0, draws, 24)], 0.01)
     assert low < centre < high
 
 
