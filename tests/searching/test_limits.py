@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
-from searching_lab import CELLS, Sum
+from searching_lab import CELLS, Measurable, Sum
 
 from hwnas.core.errors import UsageError
 from hwnas.searching.cost_model import CostModel
@@ -51,28 +51,6 @@ def test_all_limits_must_hold():
     assert not judgement.feasible
     assert judgement.violations["latency"] < 0 < judgement.violations["other"]
     assert judge(FASTEST, [], [Limit(cost, 1.0), Limit(other, 1e-3)]).feasible
-
-
-class Measurable(Sum):
-    """Unsure until it was measured."""
-
-    def __init__(self, space, left):
-        super().__init__(space, spread=0.2)
-        self.left, self.known = left, []
-
-    @property
-    def measurements_left(self):
-        return self.left - len(self.known)
-
-    def measure(self, architectures):
-        self.known += map(dict, architectures)
-
-    def is_measured(self, architecture):
-        return architecture in self.known
-
-    def estimate(self, architecture):
-        found = super().estimate(architecture)
-        return Estimate.exact(found.median) if architecture in self.known else found
 
 
 def test_what_is_unclear_is_measured():

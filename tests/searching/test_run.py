@@ -6,10 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import optuna
 import pytest
-from searching_lab import CELLS, Known, Sum, each, everything, small_space, tiny_space
+from searching_lab import CELLS, Known, Measurable, Sum, each, everything, small_space, tiny_space
 
 from hwnas.core.errors import CellError, UnknownName, UsageError
-from hwnas.searching.estimate import Estimate
 from hwnas.searching.learned_latency import LearnedLatency
 from hwnas.searching.limit import Limit
 from hwnas.searching.listener import Listener
@@ -84,32 +83,10 @@ def test_a_limit_that_nothing_holds_leaves_no_trial(space):
         run_search(space, Known(space), limits=[Limit(Sum(space), 1e-9)], sampler="random")
 
 
-class Unsure(Sum):
-    """Known to about a fifth, until it is measured."""
-
-    def __init__(self, space):
-        super().__init__(space, spread=0.2)
-        self.known = []
-
-    @property
-    def measurements_left(self):
-        return 100 - len(self.known)
-
-    def measure(self, architectures):
-        self.known += map(dict, architectures)
-
-    def is_measured(self, architecture):
-        return architecture in self.known
-
-    def estimate(self, architecture):
-        found = super().estimate(architecture)
-        return Estimate.exact(found.median) if architecture in self.known else found
-
-
 def test_nothing_is_measured_before_the_first_trial_where_an_estimate_tells_that_the_limit_can_be_held(space):
     """The time is over, so that no trial measures either."""
     # Of the fastest networks an estimate is enough; nearly all others that may be within would be measured.
-    sure, unsure = Unsure(space), Unsure(space)
+    sure, unsure = Measurable(space), Measurable(space)
     limit = Limit(sure, 20e-3, measured_below=1.0)
     result = run_search(space, Known(space), limits=[limit], budget_s=0)
     assert (result.trials, result.ended) == ((), "the time is over")
