@@ -111,8 +111,8 @@ def simulated_misses(
         UsageError: The model or its input is wrong.
     """
     # The folder's name is one more thing that moves what a process allocates.
-    folder = "/" if workload.kind in _FOLDER_FREE else None
-    with _Simulator(backend_id, threads, geometry, timeout_s, folder) as simulator:
+    folder_free = workload.kind in _FOLDER_FREE
+    with _Simulator(backend_id, threads, geometry, timeout_s, folder_free) as simulator:
         return simulator.count(workload, blob)
 
 
@@ -133,10 +133,13 @@ def inherited_variables() -> dict[str, str]:
 
 
 class _Simulator:
-    """One backend in a process under valgrind; arguments as of :func:`simulated_misses`, and its folder."""
+    """One backend in a process under valgrind; arguments as of :func:`simulated_misses`.
+
+    `folder_free` tells that the workload does not depend on the current folder.
+    """
 
     def __init__(
-        self, backend_id: str, threads: int, geometry: CacheGeometry, timeout_s: float, folder: str | None
+        self, backend_id: str, threads: int, geometry: CacheGeometry, timeout_s: float, folder_free: bool
     ) -> None:
         source = callgrind_source()
         if not source.available:
@@ -150,9 +153,10 @@ class _Simulator:
         self._dumps = 0
         try:
             runtime = backend(backend_id)
+            target = BACKENDS.target(backend_id)
             self._worker = WorkerClient(
                 backend_id,
-                BACKENDS.target(backend_id),
+                target,
                 threads,
                 {**runtime.environment(threads), "PYTHONHASHSEED": "0"},
                 None,
@@ -161,7 +165,10 @@ class _Simulator:
                 # A backend of a third party may be older than this attribute.
                 steady_heap=getattr(runtime, "steady_heap", True),
                 inherited=inherited_variables(),
-                folder=folder,
+                folder="/" if folder_free else None,
+                # Which folders are searched differs from program to program, and what is in the current one
+                # from day to day: the names that Python lists there move what is allocated after them.
+                own_path=folder_free and target.startswith("hwnas."),
             )
         except BaseException:
             self._folder.cleanup()

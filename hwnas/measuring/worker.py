@@ -37,7 +37,8 @@ class Worker:
         """Become the arm of one backend."""
         from hwnas.host.canary import Canary
 
-        sys.path[:] = message["sys_path"]
+        if message["sys_path"] is not None:
+            sys.path[:] = message["sys_path"]
         module, _, attribute = message["target"].partition(":")
         self._backend = getattr(importlib.import_module(module), attribute)()
         self._threads = message["threads"]

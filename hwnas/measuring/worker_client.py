@@ -43,6 +43,7 @@ class WorkerClient:
         steady_heap: Whether the process keeps the memory that a call frees.
         inherited: Variables of the user's that the process gets; all of them by default.
         folder: Working folder of the process; by default the current one.
+        own_path: Look for modules where a new interpreter would, not where this one does.
 
     Raises:
         BackendUnavailable: This host cannot run the backend.
@@ -62,6 +63,7 @@ class WorkerClient:
         steady_heap: bool = True,
         inherited: Mapping[str, str] | None = None,
         folder: str | None = None,
+        own_path: bool = False,
     ) -> None:
         self.backend_id = backend_id
         self.threads = threads
@@ -103,7 +105,7 @@ class WorkerClient:
         try:
             if cpus is not None:
                 self._bind(cpus)
-            paths = [str(p) for p in sys.path]
+            paths = None if own_path else [str(p) for p in sys.path]
             found = self.call(
                 "hello", timeout_s=start_timeout_s, target=target, threads=threads, sys_path=paths
             )

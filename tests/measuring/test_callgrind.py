@@ -14,6 +14,7 @@ import pytest
 from hwnas.core.cache_geometry import CacheGeometry
 from hwnas.core.counter import LLC_MISSES, Counter
 from hwnas.core.errors import BackendUnavailable, CellError
+from hwnas.core.workload import Workload
 from hwnas.host.counters import callgrind_source
 from hwnas.measuring import callgrind
 from hwnas.measuring.callgrind import (
@@ -88,6 +89,26 @@ def test_both_ends_of_the_simulators_pipes_see_the_same_names(monkeypatch: pytes
     simulator._control("zero")
     assert [variables.keys() & set(names) for variables in seen] == [set()]
     assert seen[0] == inherited_variables()
+
+
+@pytest.mark.parametrize(("kind", "alone"), [("pattern", True), ("file", False)])
+def test_where_modules_are_looked_for_is_the_same_in_every_program(
+    monkeypatch: pytest.MonkeyPatch, kind: str, alone: bool
+) -> None:
+    """What lies in the folders of `sys.path` moves memory; a user's own network needs them all the same."""
+    asked: dict[str, object] = {}
+
+    def worker(*_: object, **options: object) -> None:
+        asked.update(options)
+        raise CellError("seen enough")
+
+    monkeypatch.setattr(callgrind, "WorkerClient", worker)
+    monkeypatch.setattr(callgrind, "callgrind_source", lambda: SimpleNamespace(available=True))
+    monkeypatch.setattr(_Simulator, "_valgrind", lambda self: ())
+    with pytest.raises(CellError, match="seen enough"):
+        simulated_misses("torch:cpu:fp32", 1, _CACHE, 60, Workload(kind, "any", (1, 3, 8, 8)))
+    assert asked["own_path"] is alone
+    assert asked["folder"] == ("/" if alone else None)
 
 
 _CACHE = CacheGeometry(2**18, 16, 64)
