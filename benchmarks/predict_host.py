@@ -11,6 +11,7 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -42,15 +43,28 @@ def main(options: Namespace) -> dict[str, Any]:
     with LatencyStore.open(options.db) as store:
         if not options.measured:
             with exclusive("predict_host"):
-                for start in range(0, len(asked), 20):
-                    part = asked[start : start + 20]
-                    measure_workloads(store, here, part, _BACKENDS, 1, Silent(), _SETTINGS)
-                    print(f"measured {start + len(part)} of {len(asked)}", flush=True)
+                _measure(store, here, asked, _BACKENDS, _SETTINGS)
+                for number in range(1, 1 + options.further):
+                    settings = replace(_SETTINGS, passes=1, max_passes=1, seed=number)
+                    _measure(store, here, asked, options.further_on.split(","), settings)
     # Nothing is timed any more.
     with ProcessPoolExecutor(len(_BACKENDS), initializer=threadpool_limits, initargs=(1,)) as pool:
         figures = pool.map(partial(_judged, options.db, options.random), _BACKENDS)
         found = dict(zip(_BACKENDS, figures, strict=True))
     return {"backends": found, "passed": all(all(one["bars"].values()) for one in found.values())}
+
+
+def _measure(
+    store: LatencyStore,
+    here: Environment,
+    asked: Sequence[Workload],
+    backends: Sequence[str],
+    settings: Settings,
+) -> None:
+    for start in range(0, len(asked), 20):
+        part = asked[start : start + 20]
+        measure_workloads(store, here, part, backends, 1, Silent(), settings)
+        print(f"measured {start + len(part)} of {len(asked)}, seed {settings.seed}", flush=True)
 
 
 def _judged(db: str, count: int, backend: str) -> dict[str, Any]:
@@ -95,5 +109,7 @@ if __name__ == "__main__":
         ("--db", {"required": True, "help": "database that keeps what was measured"}),
         # A few more than are to be judged: what is all ``none`` compiles to a constant, and takes no time.
         ("--random", {"type": int, "default": 204, "help": "random architectures"}),
+        ("--further", {"type": int, "default": 0, "help": "passes after these two, kernels timed in each"}),
+        ("--further-on", {"default": ",".join(_BACKENDS), "help": "backends of those"}),
         ("--measured", {"action": "store_true", "help": "measure nothing, learn from what is there"}),
     )

@@ -45,6 +45,7 @@ def latency_models(
     folder: SearchFolder,
     listener: JobListener,
     *,
+    told: Callable[[str], None],
     processes: int = 1,
 ) -> dict[str, CostModel]:
     """Backend -> what tells its latencies, for every backend of the search.
@@ -56,14 +57,15 @@ def latency_models(
         space: Whose networks.
         timer: Measures.
         folder: Keeps the predictor's tables, which take a while to make.
-        listener: Told what is used.
+        listener: Told how the tables come on.
+        told: Called with what each backend's latencies are predicted by.
         processes: That make a predictor's table (:meth:`LatencyPredictor.table`).
 
     Raises:
         UsageError: The predictor that was named cannot be used, or nothing is to be measured and there is none.
     """
     tables = _Tables(space, options.batch, timer.environment.fingerprint, folder, listener, processes)
-    return {backend: _model(options, space, timer, backend, tables, listener) for backend in options.backends}
+    return {backend: _model(options, space, timer, backend, tables, told) for backend in options.backends}
 
 
 def _model(
@@ -72,9 +74,9 @@ def _model(
     timer: HostTimer,
     backend: str,
     tables: _Tables,
-    listener: JobListener,
+    told: Callable[[str], None],
 ) -> CostModel:
-    predictor = _predictor(options, timer, backend, listener.notice)
+    predictor = _predictor(options, timer, backend, told)
     predicted = None
     if predictor is not None:
         table = tables.of(predictor)

@@ -76,7 +76,9 @@ def shrink(
     start = start_network(str(options.start), data, options.image_size, options.seed, options.batch)
     check_scores(start.network, start.data)
     environment = probe_environment()
-    predictor = _predictor(options, environment, listener)
+    predictor, note = _predictor(options, environment)
+    if note:
+        listener.notice(note)
     if resume:
         declared, storage = declared_before(folder, options, db)
     else:
@@ -85,7 +87,7 @@ def shrink(
         named = f"netadapt {folder.path} {declared.started}"
         timer = HostTimer(store, environment, options.threads, Watching(listener), named)
         try:
-            return _Shrinking(declared, folder, start, predictor, timer, listener).run()
+            return _Shrinking(declared, folder, start, predictor, note, timer, listener).run()
         except HwnasError:
             if folder.trainings.exists() or (folder.path / _STEPS).exists():
                 listener.notice(f"what is finished is kept: hwnas search --resume --out {folder.path} goes on")
@@ -94,14 +96,13 @@ def shrink(
             raise
 
 
-def _predictor(options: SearchOptions, environment: Environment, listener: JobListener) -> LatencyPredictor:
+def _predictor(options: SearchOptions, environment: Environment) -> tuple[LatencyPredictor, str]:
+    """The predictor, and what a person should know of it, if anything."""
     named = named_predictor(options, environment)
     if named is not None:
-        return named
+        return named, ""
     found, note = find_predictor(environment, options.backends[0], options.threads)
-    if note:
-        listener.notice(f"{options.backends[0]}: the predictor was {note}")
-    return found
+    return found, f"{options.backends[0]}: the predictor was {note}" if note else ""
 
 
 @dataclass
@@ -110,13 +111,14 @@ class _Shrinking:
     folder: SearchFolder
     start: Start
     predictor: LatencyPredictor
+    predictor_note: str
     timer: HostTimer
     listener: JobListener
 
     def __post_init__(self) -> None:
         self._options = self.declared.options
         ((self._backend, self._limit_s),) = self._options.max_latency_s.items()
-        self._notices: list[str] = []
+        self._notices: list[str] = [self.predictor_note] if self.predictor_note else []
         given = {} if self._options.epochs is None else {"epochs": self._options.epochs}
         self._settings = TrainingSettings.for_images(len(self.start.data.train), **given)
         workload = self.start.workload

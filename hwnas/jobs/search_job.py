@@ -165,7 +165,13 @@ class _Job:
         """Latency models that know something: what cannot be measured is told before anything is trained."""
         options, space = self._options, self.material.space
         self._models = latency_models(
-            options, space, self.timer, self.folder, self.listener, processes=self.processes
+            options,
+            space,
+            self.timer,
+            self.folder,
+            self.listener,
+            told=self._note,
+            processes=self.processes,
         )
         self._limits = limits_of(options, space, self._models)
         for model in self._models.values():

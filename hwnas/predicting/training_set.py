@@ -21,6 +21,7 @@ from hwnas.predicting.host_speed import (
     steady_latencies,
 )
 from hwnas.predicting.kernel_facts import KernelFacts
+from hwnas.predicting.kernel_listings import times_in_place
 from hwnas.store import LatencyStore
 
 #: Of fewer networks left out, none stands for the tenth that a 90 % interval may miss.
@@ -107,7 +108,8 @@ def read_training_set(
 ) -> TrainingSet:
     """The networks of a database that have a latency and kernels with times.
 
-    All passes of all campaigns count, each brought to the canary's reference speed; see
+    All passes of all campaigns count, and so does every listing of a network's kernels
+    (:mod:`hwnas.predicting.kernel_listings`); latencies are each brought to the canary's reference speed; see
     :mod:`hwnas.predicting.host_speed`.
 
     Args:
@@ -122,7 +124,7 @@ def read_training_set(
     """
     speeds = _speeds(store, environment, threads)
     passes: dict[str, list[Pass]] = defaultdict(list)
-    listed: dict[str, Measurement] = {}
+    listed: dict[str, list[Measurement]] = defaultdict(list)
     macs: dict[str, int | None] = {}
     for stored in store.measurements(
         environment=environment, backend=backend, threads=threads, status=str(Status.OK)
@@ -133,21 +135,21 @@ def read_training_set(
         passes[m.workload.key].append(Pass(m.workload.key, log_latency(m.blocks), speeds[m.group]))
         macs[m.workload.key] = stored.macs
         if any(k.time_s is not None for k in m.kernels):
-            # The newest: what later versions tell of a kernel, earlier ones may not have told.
-            listed[m.workload.key] = m
-    felt = [p for key, m in listed.items() for p in _with_shortness(passes[key], m)]
+            listed[m.workload.key].append(m)
+    # The newest: what later versions tell of a kernel, earlier ones may not have told.
+    felt = [p for key, found in listed.items() for p in _with_shortness(passes[key], found[-1])]
     latencies = steady_latencies(felt, computing_device(backend))
     networks = tuple(
         MeasuredNetwork(
-            workload=m.workload,
+            workload=found[-1].workload,
             latency_s=latencies[key].latency_s,
             low_s=latencies[key].low_s,
             high_s=latencies[key].high_s,
-            kernels=tuple(KernelFacts.of(k) for k in m.kernels),
-            times_s=tuple(k.time_s for k in m.kernels),
+            kernels=tuple(KernelFacts.of(k) for k in found[-1].kernels),
+            times_s=times_in_place([m.kernels for m in found]),
             macs=macs[key],
         )
-        for key, m in listed.items()
+        for key, found in listed.items()
     )
     if len(networks) < fewest:
         raise UsageError(

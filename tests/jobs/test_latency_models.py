@@ -81,12 +81,15 @@ def test_the_first_measurements_are_near_the_limit(
 ) -> None:
     monkeypatch.setattr(latency_models, "find_predictor", no_predictor)
     timer = SimpleNamespace(environment=SimpleNamespace(fingerprint="here"))
+    heard: list[str] = []
     model = latency_models.latency_models(
         SearchOptions(max_latency_s=limits),
         load_space(str(space_file)),
         timer,  # type: ignore[arg-type]
         SearchFolder(tmp_path),
         Hearing(),
+        told=heard.append,
     )[BACKEND]
+    assert ["measurements alone" in text for text in heard] == [True]
     assert isinstance(model, LearnedLatency)
     assert model._near == limits.get(BACKEND)

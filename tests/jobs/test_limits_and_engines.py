@@ -84,6 +84,7 @@ def test_nni_suggests(space_file: Path, tmp_path: Path, jobs_db: str, made_up_la
     assert (record["search"]["engine"], record["search"]["sampler"]) == ("nni", "random")
     assert record["search"]["evaluations"] == 3
     assert record["verdict"] == "FEASIBLE"
+    assert any("from measurements alone" in notice for notice in record["notices"])
     assert not any("looks for accuracy alone" in notice for notice in record["notices"])
     again = search(options, tmp_path / "out", resume=True)
     assert again["search"]["trials"] == record["search"]["trials"]

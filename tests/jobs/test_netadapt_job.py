@@ -50,6 +50,10 @@ class Predictor:
     backend, threads = BACKEND, 1
 
 
+#: Of the predictor.
+NOTE = "the predictor was fitted on another processor"
+
+
 @dataclass
 class World:
     """In place of a machine: latencies are 1.3 times as long as the predictor's upper end.
@@ -80,7 +84,7 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     found = World()
     monkeypatch.setattr(netadapt_job, "PredictedLatency", Counted)
-    monkeypatch.setattr(netadapt_job, "_predictor", lambda *_: Predictor())
+    monkeypatch.setattr(netadapt_job, "_predictor", lambda *_: (Predictor(), NOTE))
     monkeypatch.setattr(netadapt_job, "predictor_digest", lambda _: found.digest)
     monkeypatch.setattr(netadapt_job, "probe_environment", lambda: Environment(found.cpu, "x86_64", 2, 2**34))
     monkeypatch.setattr(netadapt_job, "prove_module", found.prove)
@@ -123,6 +127,7 @@ def test_a_network_is_shrunk_until_the_measurement_holds(
     (told,) = record["latencies"]
     assert told["latency_ms"] == pytest.approx(1e3 * world.measured[1])
     assert any("1.30 times what the predictor" in notice for notice in record["notices"])
+    assert NOTE in record["notices"]
     # Predictions are told as they were corrected, with the interval that the predictor gave them.
     low, high = told["predicted"]["interval_ms"]
     assert told["predicted"]["latency_ms"] == pytest.approx(1e3 * world.measured[1])
