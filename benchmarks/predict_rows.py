@@ -95,6 +95,15 @@ def missing(
 
 def baselines(networks: Sequence[MeasuredNetwork], keys: Collection[str]) -> dict[str, Mapping[str, Any]]:
     """Errors of simpler predictors on the same networks, without the same families."""
+    judged = [i for i, n in enumerate(networks) if n.workload.key in keys]
+    latencies = np.array([networks[i].latency_s for i in judged])
+    return {
+        name: _errors(values[judged] / latencies - 1) for name, values in simple_predictions(networks).items()
+    }
+
+
+def simple_predictions(networks: Sequence[MeasuredNetwork]) -> dict[str, np.ndarray]:
+    """Name of a simpler predictor -> latencies [s] in the order of the networks, each without its family."""
     times, _ = attributed_times(networks)
     groups = grouped_by_family(networks)
     predicted = {n: np.zeros(len(networks)) for n in ("MACs alone", "operator counts", "nn-Meter's features")}
@@ -105,9 +114,7 @@ def baselines(networks: Sequence[MeasuredNetwork], keys: Collection[str]) -> dic
         predicted["MACs alone"][out] = macs_alone(train, test)
         predicted["operator counts"][out] = operator_counts(train, test)
         predicted["nn-Meter's features"][out] = nn_meter(train, [times[i] for i in kept], test)
-    judged = [i for i, n in enumerate(networks) if n.workload.key in keys]
-    latencies = np.array([networks[i].latency_s for i in judged])
-    return {name: _errors(values[judged] / latencies - 1) for name, values in predicted.items()}
+    return predicted
 
 
 def _scores(found: Sequence[LeftOut]) -> dict[str, float]:

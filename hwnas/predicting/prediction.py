@@ -7,6 +7,8 @@ from typing import Any
 
 from hwnas.core.workload import Workload
 from hwnas.predicting.network_model import CONFIDENCE
+from hwnas.workloads.models import model_name
+from hwnas.workloads.spaces.workload import space_model
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,10 @@ class Prediction:
         Args:
             kernels: Whether every kernel is listed.
         """
+        # The whole architecture of a space, which names for people shorten.
+        named = space_model if self.workload.kind == "space" else model_name
         found: dict[str, Any] = {
-            "model": self.workload.name,
+            "model": named(self.workload),
             "input_shape": list(self.workload.input_shape),
             "batch": self.workload.batch,
             "backend": self.backend,

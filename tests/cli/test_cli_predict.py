@@ -66,6 +66,7 @@ def test_predictions_as_json(run: Run, predictor: Path) -> None:
     low, high = found["interval_ms"]
     assert 0 < low < found["latency_ms"] < high
     assert found["batch"] == 2
+    assert found["model"] == "torchvision:squeezenet1_1"
     assert found["backend"] == OPENVINO
     assert isinstance(found["in_range"], bool)
     assert len(found["host"]) == 12

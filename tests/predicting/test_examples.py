@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import random
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -140,6 +141,16 @@ def test_the_loop_in_the_manual_is_the_examples() -> None:
     shown = page.split("```python\n")[1].partition("```")[0]
     own = (root / "examples" / "latency_loss.py").read_text(encoding="utf-8")
     assert textwrap.indent(shown, " " * 8) in own
+
+
+def test_what_the_manual_shows_of_the_other_examples_is_theirs() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "predict.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Examples\n")[2].partition("\n## ")[0]
+    shown = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    for name, function in zip(("prune_channels", "rank_networks"), shown, strict=True):
+        assert function.startswith("def ")
+        assert function in (root / "examples" / f"{name}.py").read_text(encoding="utf-8")
 
 
 def test_a_supernet_at_one_hot_is_the_network_that_was_chosen() -> None:

@@ -12,6 +12,7 @@ from hwnas.core.workload import Workload
 from hwnas.measuring.experiment import Experiment, adjusted
 from hwnas.measuring.experiment_file import load_experiment
 from hwnas.report.cells import Selection
+from hwnas.report.claims.studied import PAPER_ERA
 from hwnas.report.html.reproduction import commands, database, own_campaigns
 from hwnas.report.html.setup import Difference, differences
 
@@ -132,6 +133,30 @@ def test_a_heap_of_defaults_is_no_tuned_one_and_an_unknown_one_is_unknown(lab: L
 def test_a_heap_that_nobody_stored_is_not_guessed(lab: Lab, width: Experiment) -> None:
     line = _heap(lab, width, {TORCH: None, OPENVINO: HEAP})
     assert (line.here, line.reason) == (None, "no arm of PyTorch tells")
+
+
+def _onednn(selection: Selection) -> Difference:
+    (line,) = [d for d in differences(selection) if d.what == "oneDNN in PyTorch"]
+    return line
+
+
+def test_onednns_progress_is_told_with_the_arm_that_runs_as_the_study_did(lab: Lab, width: Experiment) -> None:
+    lab.add(lab.host.group(width.workloads[0], {TORCH: 0.01}), None)
+    alone = _onednn(lab.select())
+    assert "dilated convolutions ran outside it" in alone.paper
+    assert alone.here is not None
+    for part in ("PyTorch 2.13", "dilated convolutions run in it", PAPER_ERA, "not measured here"):
+        assert part in alone.here
+    lab.add(lab.host.group(width.workloads[1], {TORCH: 0.01, PAPER_ERA: 0.02}), None)
+    beside = _onednn(lab.select())
+    assert beside.here is not None
+    assert beside.here.endswith(f"{PAPER_ERA} is the arm that runs them outside")
+
+
+def test_a_version_of_pytorch_that_nobody_stored_is_not_guessed(lab: Lab, width: Experiment) -> None:
+    selection = _measured(lab, width.spec(), width.workloads[0])
+    line = _onednn(replace(selection, environment=replace(selection.environment, versions={})))
+    assert (line.here, line.reason) == (None, "not recorded")
 
 
 def test_a_build_of_torch_that_pypi_does_not_have_is_found(lab: Lab, width: Experiment) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hwnas.core.units import format_bytes
 from hwnas.report.cells import Cell, Selection
+from hwnas.report.claims.studied import PAPER_ERA
 from hwnas.report.context import host, omissions, threads
 from hwnas.report.order import image
 
@@ -53,6 +54,7 @@ def differences(selection: Selection) -> list[Difference]:
         ),
         _gpu(selection.cells),
         _version("native framework", "PyTorch", "torch", selection),
+        _onednn(selection, measured),
         _heap(measured),
         _version("acceleration", "OpenVINO", "openvino", selection),
         Difference("threads", _NOT_STATED, threads(measured) if measured else None, "nothing was measured"),
@@ -64,6 +66,25 @@ def _version(what: str, product: str, package: str, selection: Selection) -> Dif
     version = selection.environment.versions.get(package)
     here = f"{product} {version}" if version else None
     return Difference(what, f"{product} {_ERA}, version {_NOT_STATED}", here, "not recorded")
+
+
+def _onednn(selection: Selection, measured: Sequence[Cell]) -> Difference:
+    """The library behind PyTorch's convolutions: its progress changes what is gained over PyTorch.
+
+    Source: the study's section 2.3, on what its PyTorch gave to it.
+    """
+    what = "oneDNN in PyTorch"
+    paper = f"{_ERA}, version {_NOT_STATED}; dilated convolutions ran outside it"
+    version = selection.environment.versions.get("torch")
+    if version is None:
+        return Difference(what, paper, None, "not recorded")
+    there = "" if any(c.backend == PAPER_ERA for c in measured) else ", and was not measured here"
+    return Difference(
+        what,
+        paper,
+        f"as PyTorch {version} has it: dilated convolutions run in it as well. {PAPER_ERA} is the arm that "
+        f"runs them outside{there}",
+    )
 
 
 def _heap(measured: Sequence[Cell]) -> Difference:
