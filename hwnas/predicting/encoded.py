@@ -93,14 +93,18 @@ class EncodedPredictor:
             mean_s: What another host's predictor says of them, shape ``(n,)``.
 
         Raises:
-            UsageError: There are fewer than two, or a latency is not positive.
+            UsageError: There are fewer than two, a latency is not positive, or not every architecture has one.
         """
         y = np.asarray(latencies_s, dtype=float)
         if len(y) < 2 or not np.isfinite(y).all() or (y <= 0).any():
             raise UsageError(
                 "latencies must be two or more positive numbers", "Leave out what was not measured"
             )
-        self._x = np.asarray(architectures, dtype=int)
+        self._x = np.atleast_2d(np.asarray(architectures, dtype=int))
+        if len(self._x) != len(y):
+            raise UsageError(
+                f"{len(y)} latencies are given for {len(self._x)} architectures", "Give one for each"
+            )
         self._with_mean = mean_s is not None
         basis = self._basis(len(y), mean_s)
         self._weights = np.linalg.lstsq(basis, y, rcond=None)[0]
@@ -128,7 +132,7 @@ class EncodedPredictor:
             mean_s: As in :meth:`fit`, where it was given there.
 
         Raises:
-            UsageError: `mean_s` is missing or not wanted.
+            UsageError: `mean_s` is missing, not wanted, or not one for each.
         """
         if self._with_mean != (mean_s is not None):
             raise UsageError(
@@ -151,7 +155,12 @@ class EncodedPredictor:
     def _basis(self, count: int, mean_s: np.ndarray | None) -> np.ndarray:
         columns = [np.ones(count)]
         if mean_s is not None:
-            columns.append(np.asarray(mean_s, dtype=float))
+            mean = np.asarray(mean_s, dtype=float)
+            if mean.shape != (count,):
+                raise UsageError(
+                    f"mean_s has the shape {mean.shape} for {count} architectures", "Give one mean for each"
+                )
+            columns.append(mean)
         return np.stack(columns, axis=1)
 
     def _kernels(self, a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:

@@ -131,17 +131,17 @@ def fit_predictor(
     geometries = training.geometries if misses else ()
     groups = grouped_by_family(networks)
     sums: list[Sum | None] = [None] * len(networks)
+    kept: list[Sequence[int]] = []
     for number in range(max(groups) + 1):
         told(f"checking on families left out, {number + 1} of {max(groups) + 1}")
         families = {networks[i].family for i, g in enumerate(groups) if g == number}
-        kept = [i for i, g in enumerate(groups) if g != number and not left_out_with(networks[i], families)]
-        if not kept:
-            kept = list(range(len(networks)))
-        model = _fit(networks, times, kept, geometries, trees)
+        others = [i for i, g in enumerate(groups) if g != number and not left_out_with(networks[i], families)]
+        kept.append(others or range(len(networks)))
+        model = _fit(networks, times, kept[number], geometries, trees)
         for place in (i for i, g in enumerate(groups) if g == number):
             sums[place] = _sum(model, networks[place].kernels)
     complete = [s for s in sums if s is not None]
-    left_out = _left_out(networks, complete, groups)
+    left_out = _left_out(networks, complete, groups, kept)
     told("learning from all networks")
     latencies = [n.latency_s for n in networks]
     kernel_model = _fit(networks, times, range(len(networks)), geometries, trees)
@@ -208,16 +208,30 @@ def _sum(model: KernelModel, kernels: Sequence[KernelFacts]) -> Sum:
     return add_up(model.predict(kernels), kernels)
 
 
-def _left_out(networks: Sequence[MeasuredNetwork], sums: Sequence[Sum], groups: Sequence[int]) -> list[LeftOut]:
-    """Each network by a calibration without its group."""
+def _left_out(
+    networks: Sequence[MeasuredNetwork],
+    sums: Sequence[Sum],
+    groups: Sequence[int],
+    kept: Sequence[Sequence[int]],
+) -> list[LeftOut]:
+    """Each network by a calibration without its group.
+
+    Args:
+        networks: ``n`` of them.
+        sums: Of each, without its group.
+        groups: Of each.
+        kept: Of each group the places of the networks that are learned from where it is left out.
+    """
     found = []
     calibrations: dict[int, NetworkModel] = {}
     for place, (network, total) in enumerate(zip(networks, sums, strict=True)):
         group = groups[place]
         if group not in calibrations:
-            kept = [i for i, g in enumerate(groups) if g != group] or list(range(len(networks)))
+            others = kept[group]
             calibrations[group] = fit_network_model(
-                [sums[i] for i in kept], [networks[i].latency_s for i in kept], [groups[i] for i in kept]
+                [sums[i] for i in others],
+                [networks[i].latency_s for i in others],
+                [groups[i] for i in others],
             )
         model = calibrations[group]
         low_s, high_s = model.interval_s(total)

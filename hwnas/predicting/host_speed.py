@@ -153,12 +153,15 @@ def _slopes(
         usual: The slopes before any is seen, shape ``(2,)``.
         spread: Their standard deviations.
     """
-    felt, latency, free = np.empty((0, 2)), np.empty(0), 0
+    every_felt: list[np.ndarray] = [np.empty((0, 2))]
+    every_latency: list[np.ndarray] = [np.empty(0)]
+    free = 0
     for own in repeated:
         here, logs = np.array([p.felt for p in own]), np.array([p.log_latency for p in own])
-        felt = np.vstack([felt, here - here.mean(axis=0)])
-        latency = np.append(latency, logs - logs.mean())
+        every_felt.append(here - here.mean(axis=0))
+        every_latency.append(logs - logs.mean())
         free += len(own) - 1
+    felt, latency = np.concatenate(every_felt), np.concatenate(every_latency)
     slopes = usual
     prior = np.diag((_SCALE / spread) ** 2)
     for _ in range(_ROUNDS):

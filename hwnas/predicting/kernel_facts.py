@@ -181,11 +181,6 @@ class KernelFacts:
         """Of the output."""
         return self.output[1] if len(self.output) > 1 else 1
 
-    @property
-    def pixels_out(self) -> int:
-        """Positions of one channel of the output."""
-        return math.prod(self.output[2:])
-
     @cached_property
     def macs(self) -> int:
         """Multiply-adds of convolutions, matrix products and whole attentions; 0 elsewhere."""

@@ -148,6 +148,10 @@ class KernelModel:
                     spreads[place] += 0.5
         return KernelTimes(times, spreads, tuple(sources), inside)
 
+    def model_of(self, kernel: KernelFacts) -> CategoryModel:
+        """What a kernel is learned from, where it is not looked up."""
+        return self._model(self._model_name(kernel))
+
     def _model_name(self, kernel: KernelFacts) -> tuple[str, str]:
         if kernel.category in self.categories:
             return "category", kernel.category

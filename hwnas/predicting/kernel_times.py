@@ -12,8 +12,8 @@ from hwnas.predicting.training_set import MeasuredNetwork
 #: A kernel that the runtime's profiler did not see, of a category that it sees elsewhere: OpenVINO tells whole
 #: microseconds.
 UNSEEN_S = 0.3e-6
-#: Relative errors of sums beyond this count by Cauchy's rule: kernels are timed seldom, and some networks' while
-#: the host was slow.
+#: Relative errors of sums beyond this count by Cauchy's rule: kernels are timed seldom, and some networks'
+#: while the host was slow.
 _USUAL_ERROR = 0.08
 _ROUNDS = 20
 
@@ -21,12 +21,12 @@ _ROUNDS = 20
 def attributed_times(networks: Sequence[MeasuredNetwork]) -> tuple[list[np.ndarray], float]:
     """Times of each network's kernels that sum to its latency [s], and what the profiler adds to a kernel [s].
 
-    Times in place were taken once a campaign, at whatever speed the host had then, and with a profiler that writes
-    something down for each kernel. What the profiler adds to a kernel is the same for all of them and is found
-    by non-negative least squares over the networks, ``latency = a * sum - b * kernels``, in relative errors,
-    few far ones aside; the rest is scaled, network by network, to the latency that was corrected for drift. A
-    kernel that was too short to be seen, of a category that is seen in some network, takes :data:`UNSEEN_S`
-    before it is scaled.
+    Times in place were taken once a campaign, at whatever speed the host had then, and with a profiler that
+    writes something down for each kernel. What the profiler adds to a kernel is the same for all of them and is
+    found by non-negative least squares over the networks, ``latency = a * sum - b * kernels``, in relative
+    errors, few far ones aside; the rest is scaled, network by network, to the latency that was corrected for
+    drift. A kernel that was too short to be seen, of a category that is seen in some network, takes
+    :data:`UNSEEN_S` before it is scaled.
 
     Args:
         networks: ``n`` of them.

@@ -104,6 +104,7 @@ def many_kernels(
 
 
 def _compiled_kernels(runtime: Backend, session: Session, geometries: Sequence[str]) -> tuple[Kernel, ...]:
-    caches = [CacheGeometry.of(g) for g in geometries]
+    # The same cache may stand for two: for the host's own, and for one that was named.
+    caches = [CacheGeometry.of(g) for g in dict.fromkeys(geometries)]
     listed = session.listed_kernels()  # type: ignore[attr-defined]
     return tuple(with_modelled_misses(listed, session, caches, computing_device(runtime.id)))

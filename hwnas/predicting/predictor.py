@@ -17,7 +17,7 @@ from hwnas.predicting.kernel_model import KernelModel
 from hwnas.predicting.kernel_predictions import MOST_FAR, Limits, kernel_predictions, unseen_types, warnings_of
 from hwnas.predicting.known_networks import KnownNetwork, network_digest
 from hwnas.predicting.listing import list_kernels
-from hwnas.predicting.network_model import NetworkModel, add_up
+from hwnas.predicting.network_model import NetworkModel, Sum, add_up
 from hwnas.predicting.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -233,13 +233,22 @@ class LatencyPredictor:
         """Keep what was listed elsewhere, so that :meth:`predict` need not list it; returns it."""
         return self._recent.keep(workload.key, tuple(kernels))
 
+    def answer(self, kernels: Sequence[KernelFacts], total: Sum) -> KnownNetwork:
+        """Latency and 90 % interval of a network: as it was measured, else as its kernels tell.
+
+        Args:
+            kernels: Of the network.
+            total: What they come to by :attr:`kernel_model`.
+        """
+        known = self.known.get(network_digest(kernels, self.kernel_model.free))
+        return known or KnownNetwork(self.network_model.latency_s(total), *self.network_model.interval_s(total))
+
     def _predict(self, workload: Workload, facts: tuple[KernelFacts, ...]) -> Prediction:
         found = self.kernel_model.predict(facts)
         total = add_up(found, facts)
         if not total.time_s:
             raise UsageError(f"{workload.label} has no kernel that takes time", "Give a network that computes")
-        known = self.known.get(network_digest(facts, self.kernel_model.free))
-        told = known or KnownNetwork(self.network_model.latency_s(total), *self.network_model.interval_s(total))
+        told = self.answer(facts, total)
         times_s = self.network_model.kernel_times_s(found)
         kernels = kernel_predictions(facts, found, times_s * (told.latency_s / times_s.sum()), self.limits)
         prediction = Prediction(

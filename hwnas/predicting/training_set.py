@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from hwnas.backends.protocol import computing_device
 from hwnas.core.errors import UsageError
-from hwnas.core.measurement import PROTOCOL_VERSION, Measurement, Status
+from hwnas.core.kernel import Kernel
+from hwnas.core.measurement import PROTOCOL_VERSION, Status
 from hwnas.core.workload import Workload
 from hwnas.predicting.families import design_of
 from hwnas.predicting.host_speed import (
@@ -21,7 +22,7 @@ from hwnas.predicting.host_speed import (
     steady_latencies,
 )
 from hwnas.predicting.kernel_facts import KernelFacts
-from hwnas.predicting.kernel_listings import times_in_place
+from hwnas.predicting.kernel_listings import times_and_misses, times_in_place, with_known_misses
 from hwnas.store import LatencyStore
 
 #: Of fewer networks left out, none stands for the tenth that a 90 % interval may miss.
@@ -124,7 +125,8 @@ def read_training_set(
     """
     speeds = _speeds(store, environment, threads)
     passes: dict[str, list[Pass]] = defaultdict(list)
-    listed: dict[str, list[Measurement]] = defaultdict(list)
+    listed: dict[str, list[tuple[Kernel, ...]]] = defaultdict(list)
+    workloads: dict[str, Workload] = {}
     macs: dict[str, int | None] = {}
     for stored in store.measurements(
         environment=environment, backend=backend, threads=threads, status=str(Status.OK)
@@ -135,18 +137,21 @@ def read_training_set(
         passes[m.workload.key].append(Pass(m.workload.key, log_latency(m.blocks), speeds[m.group]))
         macs[m.workload.key] = stored.macs
         if any(k.time_s is not None for k in m.kernels):
-            listed[m.workload.key].append(m)
-    # The newest: what later versions tell of a kernel, earlier ones may not have told.
+            workloads[m.workload.key] = m.workload
+            # The newest tells the rest: earlier versions may not have told it.
+            found = listed[m.workload.key]
+            found[-1:] = map(times_and_misses, found[-1:])
+            found.append(m.kernels)
     felt = [p for key, found in listed.items() for p in _with_shortness(passes[key], found[-1])]
     latencies = steady_latencies(felt, computing_device(backend))
     networks = tuple(
         MeasuredNetwork(
-            workload=found[-1].workload,
+            workload=workloads[key],
             latency_s=latencies[key].latency_s,
             low_s=latencies[key].low_s,
             high_s=latencies[key].high_s,
-            kernels=tuple(KernelFacts.of(k) for k in found[-1].kernels),
-            times_s=times_in_place([m.kernels for m in found]),
+            kernels=tuple(map(KernelFacts.of, with_known_misses(found))),
+            times_s=times_in_place(found),
             macs=macs[key],
         )
         for key, found in listed.items()
@@ -160,9 +165,9 @@ def read_training_set(
     return TrainingSet(backend, environment, threads, networks)
 
 
-def _with_shortness(passes: Sequence[Pass], listed: Measurement) -> list[Pass]:
+def _with_shortness(passes: Sequence[Pass], listed: Sequence[Kernel]) -> list[Pass]:
     latency_s = math.exp(sum(p.log_latency for p in passes) / len(passes))
-    short = shortness(latency_s, sum(k.time_s is not None for k in listed.kernels))
+    short = shortness(latency_s, sum(k.time_s is not None for k in listed))
     return [p._replace(short=short) for p in passes]
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from hwnas.core.environment import Environment
 from hwnas.core.errors import BackendUnavailable, CellError, UsageError
 from hwnas.core.workload import Workload
+from hwnas.measuring.counting import CacheMisses
 from hwnas.predicting.kernel_model import CategoryModel, KernelModel, Lookup, lookups
 from hwnas.predicting.kernel_times import attributed_times
 from hwnas.predicting.known_networks import known_networks
@@ -33,8 +35,9 @@ def adapt(
     """Bring another host's predictor to this one.
 
     The hosts differ by a factor of all kernels and, where there is evidence, by one of each category: the mean
-    of the logarithms of measured / predicted time, weighted by time and drawn towards the common one. Kernels
-    that were measured here are looked up.
+    of the logarithms of measured / predicted time, weighted by time and drawn towards the common one. A
+    category that the other host does not have, such as a primitive for other instructions, gets its factor on
+    what its kernels are predicted by there. Kernels that were measured here are looked up.
 
     Args:
         source: Of the same backend.
@@ -49,15 +52,15 @@ def adapt(
             "no network was measured on this host", "Measure some: hwnas fit --from ... --samples 20"
         )
     times, _ = attributed_times(networks)
-    common, own = _factors(source, networks, times)
-    kernel_model = _scaled(source.kernel_model, common, own)
+    there = on_own_cache(source.kernel_model, source.environment, environment)
+    evidence = [_evidence(there, network, own) for network, own in zip(networks, times, strict=True)]
+    common, kernel_model = _brought_here(there, evidence)
     # Neither what is looked up nor a network's own factors may calibrate its interval.
     sums = []
     for place, network in enumerate(networks):
-        others = [i for i in range(len(networks)) if i != place] or [place]
-        without = _factors(source, [networks[i] for i in others], [times[i] for i in others])
-        found = _scaled(source.kernel_model, *without).predict(network.kernels, lookup=False)
-        sums.append(add_up(found, network.kernels))
+        others = [one for i, one in enumerate(evidence) if i != place] or evidence
+        _, without = _brought_here(there, others)
+        sums.append(add_up(without.predict(network.kernels, lookup=False), network.kernels))
     if len(networks) >= _CALIBRATED:
         network_model = fit_network_model(sums, [n.latency_s for n in networks])
         if len(networks) < FEWEST_NETWORKS:
@@ -80,38 +83,66 @@ def adapt(
     )
 
 
-def _factors(
-    source: LatencyPredictor, networks: Sequence[MeasuredNetwork], times: Sequence[np.ndarray]
-) -> tuple[float, dict[str, float]]:
-    """Logarithms of the factor of all kernels, and of those of categories."""
-    weight: dict[str, float] = defaultdict(float)
-    total: dict[str, float] = defaultdict(float)
-    for network, measured in zip(networks, times, strict=True):
-        predicted = source.kernel_model.predict(network.kernels, lookup=False).times_s
-        for kernel, here, there in zip(network.kernels, measured, predicted, strict=True):
-            if here > 0 and there > 0:
-                weight[kernel.category] += here
-                total[kernel.category] += here * float(np.log(here / there))
+def on_own_cache(model: KernelModel, there: Environment, here: Environment) -> KernelModel:
+    """A model of another host's kernels that reads their misses on this host's cache where it read its own's.
+
+    Time depends on the cache that kernels run on, and networks that were measured here tell the misses of this
+    one.
+
+    Args:
+        model: Of the other host.
+        there: The other host.
+        here: This one.
+    """
+    theirs, ours = (str(CacheMisses("model").on(host).caches[0]) for host in (there, here))
+    return replace(model, geometries=tuple(ours if g == theirs else g for g in model.geometries))
+
+
+class _Evidence(NamedTuple):
+    """What one network tells of how two hosts differ, by category of its kernels.
+
+    Args:
+        weight: Their time here [s].
+        total: The same, times the logarithm of their time here over that predicted for the other host.
+        learned: What that was predicted by.
+    """
+
+    weight: dict[str, float]
+    total: dict[str, float]
+    learned: dict[str, CategoryModel]
+
+
+def _evidence(model: KernelModel, network: MeasuredNetwork, times_s: np.ndarray) -> _Evidence:
+    found = _Evidence(defaultdict(float), defaultdict(float), {})
+    predicted = model.predict(network.kernels, lookup=False).times_s
+    for kernel, here, there in zip(network.kernels, times_s, predicted, strict=True):
+        if here > 0 and there > 0:
+            found.weight[kernel.category] += float(here)
+            found.total[kernel.category] += float(here) * float(np.log(here / there))
+            found.learned[kernel.category] = model.model_of(kernel)
+    return found
+
+
+def _brought_here(model: KernelModel, evidence: Sequence[_Evidence]) -> tuple[float, KernelModel]:
+    """Logarithm of the factor of all kernels, and a model that has those of categories; it looks nothing up."""
+    learned = {c: m for one in evidence for c, m in one.learned.items()}
+    weight = {c: sum(one.weight.get(c, 0.0) for one in evidence) for c in learned}
+    total = {c: sum(one.total.get(c, 0.0) for one in evidence) for c in learned}
     everything = sum(weight.values())
-    if not everything:
-        return 0.0, {}
-    common = sum(total.values()) / everything
+    common = sum(total.values()) / everything if everything else 0.0
     prior = _PRIOR_SHARE * everything
-    return common, {c: (total[c] + prior * common) / (weight[c] + prior) for c in weight}
+    own = {c: (total[c] + prior * common) / (weight[c] + prior) for c in learned}
 
-
-def _scaled(model: KernelModel, common: float, own: Mapping[str, float]) -> KernelModel:
     def scaled(one: CategoryModel, factor: float) -> CategoryModel:
         return replace(one, limits=one.limits * np.exp(factor), spread=float(np.hypot(one.spread, _SPREAD)))
 
-    return KernelModel(
-        categories={c: scaled(m, own.get(c, common)) for c, m in model.categories.items()},
+    categories = {**learned, **model.categories}
+    return common, replace(
+        model,
+        categories={c: scaled(m, own.get(c, common)) for c, m in categories.items()},
         kinds={k: scaled(m, common) for k, m in model.kinds.items()},
         everything=scaled(model.everything, common),
         table={},
-        free=model.free,
-        types=model.types,
-        geometries=model.geometries,
     )
 
 

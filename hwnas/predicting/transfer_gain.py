@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from hwnas.predicting.fitting import fit_unchecked
 from hwnas.predicting.network_model import add_up
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.training_set import MeasuredNetwork, TrainingSet
-from hwnas.predicting.transfer import adapt
+from hwnas.predicting.transfer import adapt, on_own_cache
 
 #: In each forest of what is learned from scratch, as often as there are samples.
 _TREES = 25
@@ -78,12 +79,14 @@ def gain(
         alone = _from_scratch(replace(training, networks=tuple(learned)), environment, trees)
         scratch += _errors(alone, asked) if alone else []
     compared = rest or used
+    before = copy(source)
+    before.kernel_model = on_own_cache(source.kernel_model, source.environment, environment)
     return Gain(
         networks=len(compared),
         adapted=float(np.mean(adapted)),
         # Of some only, it would be an error on other networks.
         scratch=float(np.mean(scratch)) if len(scratch) == len(compared) else None,
-        source=float(np.mean(_errors(source, compared))),
+        source=float(np.mean(_errors(before, compared))),
         left_out=not rest,
     )
 
@@ -99,5 +102,5 @@ def _errors(predictor: LatencyPredictor, networks: Sequence[MeasuredNetwork]) ->
     found = []
     for network in networks:
         total = add_up(predictor.kernel_model.predict(network.kernels), network.kernels)
-        found.append(abs(predictor.network_model.latency_s(total) / network.latency_s - 1.0))
+        found.append(abs(predictor.answer(network.kernels, total).latency_s / network.latency_s - 1.0))
     return found

@@ -63,3 +63,13 @@ def test_as_many_are_chosen_as_are_wanted(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("hwnas.predicting.encoded._POOL", 20)
     assert len(set(most_telling(ENCODING, ALL, 30).tolist())) == 30
     assert len(most_telling(ENCODING, ALL[:10], 30)) == 10
+
+
+def test_latencies_that_are_not_one_for_each_architecture_are_refused() -> None:
+    with pytest.raises(UsageError, match="10 latencies are given for 9 architectures"):
+        EncodedPredictor(ENCODING).fit(ALL[:9], TRUE[:10])
+    # One architecture of six choices is no six of them.
+    with pytest.raises(UsageError, match="6 latencies are given for 1 architectures"):
+        EncodedPredictor(ENCODING).fit(ALL[0], TRUE[:6])
+    with pytest.raises(UsageError, match="for 10 architectures"):
+        EncodedPredictor(ENCODING).fit(ALL[:10], TRUE[:10], TRUE[:9])

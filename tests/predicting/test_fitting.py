@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +18,13 @@ from hwnas.core.environment import Environment
 from hwnas.core.errors import CellError, UsageError
 from hwnas.core.kernel import Kernel
 from hwnas.core.workload import Workload
+from hwnas.predicting import fitting
 from hwnas.predicting.fitting import Accuracy, Fitted, fit_predictor, grouped_by_family
 from hwnas.predicting.kernel_facts import KernelFacts
 from hwnas.predicting.kernel_model import fit_kernel_model, lookups
 from hwnas.predicting.kernel_times import UNSEEN_S, attributed_times
 from hwnas.predicting.known_networks import known_networks, network_digest
-from hwnas.predicting.network_model import Sum, fit_network_model
+from hwnas.predicting.network_model import NetworkModel, Sum, fit_network_model
 from hwnas.predicting.network_shape import SHAPE
 from hwnas.predicting.predictor import LatencyPredictor
 
@@ -290,6 +292,26 @@ def test_networks_of_one_family_are_left_out_one_by_one() -> None:
     found = fit_predictor(training, HERE, trees=3).left_out
     # Were a network among those that are learned from, its kernels would be looked up, and no error be left.
     assert np.median([abs(o.error) for o in found]) > 1e-3
+
+
+def test_what_must_not_be_learned_from_calibrates_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = training_set(families=4, members=3, noise=0.05)
+    calibrated: list[set[float]] = []
+
+    def told(
+        sums: Sequence[Sum], latencies_s: Sequence[float], groups: Sequence[int] | None = None
+    ) -> NetworkModel:
+        calibrated.append(set(latencies_s))
+        return fit_network_model(sums, latencies_s, groups)
+
+    monkeypatch.setattr(fitting, "fit_network_model", told)
+    fit_predictor(
+        training, HERE, trees=3, left_out_with=lambda n, left: n.family == "delta" and "alpha" in left
+    )
+    of = {f: {n.latency_s for n in training.networks if n.family == f} for f in ("beta", "gamma", "delta")}
+    # Without alpha there is no delta; without any other family there are three, and in the end all.
+    assert sorted(map(len, calibrated)) == [6, 9, 9, 9, 12]
+    assert min(calibrated, key=len) == of["beta"] | of["gamma"]
 
 
 def test_calibration_brings_predictions_to_what_was_measured() -> None:

@@ -142,6 +142,18 @@ def test_misses_of_a_listing_are_those_of_a_run() -> None:
     assert (rows[0][:, -1] >= 0).any()
 
 
+def test_a_cache_that_is_named_twice_is_missed_once() -> None:
+    once, twice = (
+        [
+            k.attributes.get("llc_misses")
+            for k in list_kernels(_WORKLOADS[1], "openvino:cpu:fp32", 1, geometries=number * ["16384,4,64"])
+        ]
+        for number in (1, 2)
+    )
+    assert sum(sum(misses.values()) for misses in once if misses) > 0
+    assert twice == once
+
+
 def test_listing_leaves_threads_and_random_state_alone() -> None:
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()
     list_kernels(_WORKLOADS[0], "torch:cpu:fp32", 1)

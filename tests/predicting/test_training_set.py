@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,16 @@ def test_what_a_campaign_stores_meanwhile_is_learned_next_time(
         second = read_training_set(store, HERE.fingerprint, CPU, 1, fewest=1)
     assert [n.workload for n in first.networks] == [example_workload()]
     assert len(second.networks) == 2
+
+
+def test_a_campaign_that_models_no_misses_leaves_those_that_are_known(tmp_path: Path) -> None:
+    """As ``hwnas measure --fresh --cache-misses off`` stores them."""
+    plain = example_measurement().kernels
+    first = replace(plain[0], attributes={**plain[0].attributes, "llc_misses": {"4194304,16,64": 5.0}})
+    with LatencyStore.open(tmp_path / "latency.sqlite") as store:
+        store.add(slowed("u0", CPU, kernels=(first, plain[1])), HERE)
+        store.add(slowed("u1", CPU), HERE)
+        (found,) = read_training_set(store, HERE.fingerprint, CPU, 1, fewest=1).networks
+    assert found.kernels[0].misses == {"4194304,16,64": 5.0}
+    assert found.kernels[1].misses is None
+    assert found.times_s == (1e-3, None)
