@@ -7,6 +7,7 @@ from typing import Any
 
 from hwnas.core.workload import Workload
 from hwnas.predicting.network_model import CONFIDENCE
+from hwnas.workloads.spaces.workload import space_model
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Prediction:
             kernels: Whether every kernel is listed.
         """
         found: dict[str, Any] = {
-            "model": self.workload.name,
+            "model": _named(self.workload),
             "input_shape": list(self.workload.input_shape),
             "batch": self.workload.batch,
             "backend": self.backend,
@@ -103,3 +104,8 @@ class Prediction:
         if kernels:
             found["kernels"] = [asdict(k) for k in self.kernels]
         return found
+
+
+def _named(workload: Workload) -> str:
+    """The name; of a search space's network the whole architecture, which the space's name does not tell."""
+    return space_model(workload) if workload.kind == "space" else workload.name
