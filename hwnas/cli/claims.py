@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from hwnas.cli.options import environment_option, readable_db_option
+from hwnas.cli.options import environment_option, readable_db_option, refuse_empty
 from hwnas.host.machine import probe_environment
 from hwnas.report.cells import Cells
 from hwnas.report.claims.bounds import ClaimVerdict
@@ -37,6 +37,7 @@ def claims(db: str | None, environment: str | None, as_json: bool) -> None:
     Each verdict follows the rule printed beside it: HOLDS, DOES NOT HOLD, UNCLEAR where the intervals do not
     decide, NOT MEASURED with what is missing.
     """
+    refuse_empty()
     with LatencyStore.open(db, create=False) as store:
         fingerprint = (
             store.find_environment(environment)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hwnas.cli.options import db_option, filter_options, filters, readable_db_option
+from hwnas.cli.options import db_option, filter_options, filters, readable_db_option, refuse_empty
 from hwnas.core.counter import LLC_MISSES
 from hwnas.core.errors import UsageError
 from hwnas.core.units import format_bytes, format_count, format_seconds
@@ -46,6 +46,7 @@ def db() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(db: str | None, as_json: bool) -> None:
     """Show where the database is, whether it is sound, and what it holds."""
+    refuse_empty()
     with LatencyStore.open(db, create=False) as store:
         store.database.check()
         environments = [
@@ -93,6 +94,7 @@ def info(db: str | None, as_json: bool) -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 def query(db: str | None, limit: int | None, as_json: bool, as_csv: bool, **options: Any) -> None:
     """List measurements; the median is that of the raw samples."""
+    refuse_empty()
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other", "Give one of them")
     if limit is None and not (as_json or as_csv):
@@ -117,6 +119,7 @@ def query(db: str | None, limit: int | None, as_json: bool, as_csv: bool, **opti
 @filter_options
 def export(db: str | None, file: str, **options: Any) -> None:
     """Write measurements to FILE: .csv, .parquet, .jsonl, .jsonl.gz or .sqlite."""
+    refuse_empty()
     with LatencyStore.open(db, create=False) as store:
         chosen = filters(store, **options)
         if not store.count(**chosen):
@@ -129,6 +132,7 @@ def export(db: str | None, file: str, **options: Any) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def import_files(db: str | None, files: tuple[str, ...]) -> None:
     """Add the measurements of FILE...; what is already there is not added again."""
+    refuse_empty()
     with LatencyStore.open(db) as store:
         for file in files:
             _print_result(file, import_file(store, file))
@@ -139,6 +143,7 @@ def import_files(db: str | None, files: tuple[str, ...]) -> None:
 @click.argument("others", nargs=-1, required=True, metavar="OTHER_DB...")
 def merge(db: str | None, others: tuple[str, ...]) -> None:
     """Add the measurements of OTHER_DB..., which stay as they are."""
+    refuse_empty()
     with LatencyStore.open(db) as store:
         for location in others:
             with LatencyStore.open(location, create=False, read_only=True) as other:

@@ -95,6 +95,14 @@ def _refuse_windows() -> None:
         raise HwnasError("hwnas does not run on Windows", "Use Linux, or the Windows Subsystem for Linux")
 
 
+def _fill_closed_streams() -> None:
+    """Python has None in place of an output that was closed before it began, as by ``>&-``."""
+    if sys.stdout is None or sys.stderr is None:
+        # For good, and the first to be opened: another file in its place would get what libraries print.
+        nowhere = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8", errors="replace")
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+
+
 def _drop_output() -> None:
     """Nobody takes what is still in the buffer: Python would end with an error of its own over it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -102,6 +110,7 @@ def _drop_output() -> None:
 
 def main() -> None:
     """Entry point: errors become one line and exit code 2, Ctrl-C exit code 130, SIGTERM 143."""
+    _fill_closed_streams()
     try:
         _refuse_windows()
         with _sigterm_like_ctrl_c():

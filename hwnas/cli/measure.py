@@ -36,6 +36,9 @@ from hwnas.store.command_line import told_arguments
 from hwnas.store.location import resolve
 from hwnas.workloads.cost import WorkloadCost
 
+#: Of a number of threads.
+_MOST_DIGITS = 9
+
 
 @click.command()
 @click.argument("experiment", default="quick", required=False)
@@ -254,8 +257,11 @@ def _thread_count(text: str | None) -> int | None:
         return None
     if text == "all":
         return usable_threads()
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--threads {text!r} is not a number of threads", "Give a positive number or 'all'")
+    # Python reads no number of thousands of digits.
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) < 1:
+        raise UsageError(
+            f"--threads {text[:20]!r} is not a number of threads", "Give a positive number or 'all'"
+        )
     return int(text)
 
 

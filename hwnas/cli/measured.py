@@ -10,7 +10,7 @@ from rich.table import Table
 from hwnas.backends.registry import backend
 from hwnas.core.environment import Environment
 from hwnas.core.measurement import Status
-from hwnas.core.units import format_bytes, format_count, format_duration
+from hwnas.core.units import format_bytes, format_count, format_duration, format_seconds
 from hwnas.host.counters import callgrind_source
 from hwnas.measuring.campaign import Outcome
 from hwnas.measuring.counting import Counting
@@ -32,7 +32,7 @@ def print_plan(plan: Plan, counting: Counting, console: Console) -> None:
             "x".join(map(str, workload.input_shape)),
             format_count(counts.macs) if counts.macs is not None else "not known",
             format_count(counts.parameters) if counts.parameters is not None else "not known",
-            f"about {cost.inference_s * 1e3:.3g} ms",
+            f"about {format_seconds(cost.inference_s)}",
             f"about {format_bytes(cost.memory_bytes)}",
         )
     console.print(table)
@@ -41,7 +41,7 @@ def print_plan(plan: Plan, counting: Counting, console: Console) -> None:
         f"{len(experiment.workloads)} workloads x {len(experiment.backends)} backends "
         f"({', '.join(experiment.backends)}) x {settings.passes} passes = {plan.total} cells, "
         f"{experiment.threads} thread(s), {settings.budget_s:g} s timed per cell (longer where an inference "
-        f"takes over {settings.budget_s / settings.min_rounds:.2g} s); "
+        f"takes over {format_seconds(settings.budget_s / settings.min_rounds)}); "
         f"{_what_is_open(settings)} get up to {settings.max_passes} passes.",
         soft_wrap=True,
     )

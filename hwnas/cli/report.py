@@ -12,7 +12,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from hwnas.cli.options import filter_options, filters, readable_db_option
+from hwnas.cli.options import filter_options, filters, given, readable_db_option, refuse_empty
+from hwnas.core.errors import UsageError
 from hwnas.host.machine import probe_environment
 from hwnas.report.cells import Cells, Selection
 from hwnas.report.reading import DEFAULT_BASELINE, Reading, read_passes
@@ -40,13 +41,11 @@ _MANY_CELLS = 100
     help=f"Backend that speedups refer to. [default: {DEFAULT_BASELINE}, else the campaign's first]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with every number in SI units.")
-@click.option(
-    "--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the cells to this file."
-)
+@click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="Write the cells to this file.")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("report"),
+    type=click.Path(file_okay=False),
+    default="report",
     show_default=True,
     help="Folder for the figures and the page.",
 )
@@ -60,8 +59,8 @@ def report(
     campaign: str | None,
     baseline: str | None,
     as_json: bool,
-    csv_file: Path | None,
-    out: Path,
+    csv_file: str | None,
+    out: str,
     figures: bool | None,
     **options: Any,
 ) -> None:
@@ -70,7 +69,13 @@ def report(
     Measurements of one environment only: this host's where there are any, else the only one of
     the database. The page, index.html, needs neither a network nor the files beside it.
     """
+    refuse_empty()
     wanted = bool(figures or (figures is None and not as_json))
+    if given("out") and not wanted:
+        raise UsageError(
+            "--out is the folder of the figures and the page, and there will be none",
+            "Leave --out out, or ask for them with --figures",
+        )
     with _uncollected(), ExitStack() as stack:
         with _busy("Reading"):
             reading, shown = _read(db, campaign, baseline, options)
@@ -84,8 +89,8 @@ def report(
             click.echo(json.dumps(records(selection), indent=2, ensure_ascii=False))
         else:
             print_report(Console(highlight=False), selection)
-        written = [write_csv(csv_file, records(selection))] if csv_file else []
-        drawn = _draw(cells, selection, out, processes) if wanted else []
+        written = [write_csv(Path(csv_file), records(selection))] if csv_file else []
+        drawn = _draw(cells, selection, Path(out), processes) if wanted else []
     written += drawn
     for path in written:
         # With --json, stdout is the array and nothing else.

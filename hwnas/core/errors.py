@@ -57,15 +57,19 @@ class UnknownName(UsageError, LookupError):
     """
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
-        names = sorted(known)
+        names = tuple(sorted(known))
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         if close:
             hint = f"Did you mean {' or '.join(close)}?"
+        elif not names:
+            hint = "None is known yet"
         elif len(names) <= 12:
             hint = f"Known: {', '.join(names)}"
         else:
             hint = f"{len(names)} names are known, for example {', '.join(names[:4])}"
         super().__init__(f"unknown {what} {name!r}", hint)
+        # From these a copy is made, as of an error that another process hands over.
+        self.args = (what, name, names)
 
 
 class MissingDependency(HwnasError, ImportError):

@@ -8,7 +8,7 @@ import re
 from hwnas.core.errors import UsageError
 
 _SECONDS = {"": 1.0, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+_COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 _BYTES = {"": 1, "b": 1, "k": 2**10, "kib": 2**10, "m": 2**20, "mib": 2**20, "g": 2**30, "gib": 2**30}
 
 #: What three digits round up to the next unit.
@@ -98,7 +98,7 @@ def format_bytes(value: float) -> str:
 
 def format_count(value: float) -> str:
     """A count with an SI prefix, such as ``1.82 G`` or ``11.7 M``."""
-    for scale, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+    for scale, unit in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
         if abs(value) >= scale * _ROUNDED_UP:
             return f"{value / scale:.3g}{unit}"
     return f"{value:.0f}"

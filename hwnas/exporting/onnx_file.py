@@ -66,7 +66,8 @@ def write_onnx(
         raise
     except Exception as error:  # the exporter raises many types, none of them public
         raise CellError(
-            f"the network cannot be written as ONNX: {in_one_line(error)}", "Leave ONNX out"
+            f"the network cannot be written as ONNX: {in_one_line(error)}",
+            "Build it of operators that ONNX has",
         ) from error
     try:
         onnx.save(model, path)

@@ -149,6 +149,9 @@ def _take_in(store: LatencyStore, arriving: Iterable[Entry]) -> ImportResult:
 
 
 def _write_database(path: Path, written: Iterable[Entry]) -> int:
+    # Made here: where that fails, opening it would name this unfinished file, and --db as the way out.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
     with LatencyStore.open(path) as target:
         return _take_in(target, written).added
 

@@ -176,5 +176,5 @@ def _plain(value: Any, kind: type) -> Any:
 def _parse(text: Any, where: str) -> Any:
     try:
         return json.loads(text)
-    except (TypeError, json.JSONDecodeError) as error:
+    except (TypeError, ValueError) as error:
         raise UsageError(f"{where}: not JSON ({error})", "Export the file again") from error

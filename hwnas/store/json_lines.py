@@ -46,6 +46,8 @@ def read(path: Path) -> Iterator[Entry]:
                     f"{where}, column {error.colno}: not JSON ({error.msg})",
                     "Is the file cut off? Export it again",
                 ) from error
+            except ValueError as error:
+                raise UsageError(f"{where}: a number of too many digits", "Export the file again") from error
             if not isinstance(data, dict):
                 raise UsageError(f"{where}: not a JSON object", "Give a file that hwnas db export wrote")
             yield entry_json.from_dict(data, where)

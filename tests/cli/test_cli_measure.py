@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -16,9 +17,10 @@ from rich.console import Console
 from hwnas.backends.registry import BACKENDS, backend
 from hwnas.cli import measure as command
 from hwnas.cli.main import main
+from hwnas.cli.measured import print_plan
 from hwnas.core.measurement import Status
 from hwnas.host.machine import probe_environment
-from hwnas.measuring.counting import CacheMisses
+from hwnas.measuring.counting import CacheMisses, Counting
 from hwnas.measuring.events import Progress, TimedWatcher
 from hwnas.measuring.experiment import Experiment
 from hwnas.measuring.plan import Plan
@@ -150,6 +152,15 @@ def test_dry_run_prints_the_plan_and_measures_nothing(hwnas, tmp_path):
     assert not (tmp_path / "db.sqlite").exists()
 
 
+def test_what_takes_seconds_is_told_in_seconds():
+    large = pattern_workload("standard", depth=50, width=64, batch=8)
+    asked = Experiment("test", "", (large,), ("torch:cpu:fp32",), 1, Settings(budget_s=900.0))
+    screen = io.StringIO()
+    print_plan(Plan.of(asked, macs_per_s=1e9), Counting(), Console(file=screen, width=200))
+    assert re.search(r"about \d\d\.\d s ", screen.getvalue())
+    assert "takes over 150 s" in screen.getvalue()
+
+
 def test_the_list_of_experiments(hwnas):
     found = hwnas("measure", "--list")
     assert [line.split()[0] for line in found.stdout.splitlines()] == [
@@ -208,6 +219,7 @@ def test_a_factory_in_the_current_folder(process, tmp_path):
         (["--model", "torchvision:resnet18", "--input", "1x5x224x224"], ["resnet18", "--input"]),
         (["--model", "torchvision:resnet18", "--threads", "0"], ["--threads"]),
         (["--model", "torchvision:resnet18", "--threads", "9999"], ["--threads", "at most"]),
+        (["--threads", "9" * 5000], ["--threads", "not a number of threads"]),
         (["--model", "torchvision:resnet18", "--budget", "soon"], ["soon"]),
         (["--model", "nothing_here.onnx", "--input", "1x3x8x8"], ["nothing_here.onnx"]),
         (["--model", "no.such.module:make", "--input", "1x3x8x8"], ["no.such.module"]),

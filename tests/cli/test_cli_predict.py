@@ -22,11 +22,13 @@ from hwnas.measuring.settings import Settings
 from hwnas.predicting.fitting import fit_predictor
 from hwnas.predicting.locating import own_folder
 from hwnas.predicting.measuring_more import measure_more, measure_workloads
+from hwnas.predicting.prediction import Prediction
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.training_set import read_training_set
 from hwnas.store import LatencyStore
 from hwnas.testing.examples import example_measurement
 from hwnas.workloads.layer_chain import chain_workload
+from hwnas.workloads.models import parse_model
 
 OPENVINO = "openvino:cpu:fp32"
 
@@ -237,6 +239,15 @@ def test_one_folder_holds_one_backend(run: Run, tmp_path: Path) -> None:
     assert code == 2
     assert "--backend" in err
     assert not (tmp_path / "new.sqlite").exists()
+
+
+def test_a_record_tells_which_network_of_a_space_it_is_of() -> None:
+    for model, told in (
+        ("space:patterns:standard,16,1,3+grouped,32,1,3+depthwise_separable,64,1,3", None),
+        ("zoo:squeezenet1_1", "squeezenet1_1"),
+    ):
+        found = Prediction(parse_model(model), OPENVINO, 1, "0" * 12, 1e-3, 9e-4, 2e-3, in_range=True)
+        assert found.record()["model"] == (told or model)
 
 
 @pytest.mark.parametrize(

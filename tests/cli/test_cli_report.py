@@ -157,6 +157,13 @@ def test_nothing_to_draw_is_told(run: Run) -> None:
         (["--pattern", "groupd"], "Did you mean grouped?"),
         (["--baseline", "tensorrt"], "tensorrt"),
         (["--environment", "ffff"], "unknown environment"),
+        (["--environment", ""], "--environment is empty"),
+        (["--model", ""], "--model is empty"),
+        (["--baseline", ""], "--baseline is empty"),
+        (["--out", ""], "--out is empty"),
+        (["--csv", "", "--no-figures"], "--csv is empty"),
+        (["--json", "--out", "elsewhere"], "ask for them with --figures"),
+        (["--no-figures", "--out", "report"], "ask for them with --figures"),
         (["--out", "/dev/null/x"], "Give another folder with --out"),
         (["--csv", "/dev/null/x.csv", "--no-figures"], "cannot write /dev/null/x.csv"),
         (["--depth", "-1"], "-1"),
@@ -167,6 +174,7 @@ def test_bad_input_is_one_line(run: Run, arguments: list[str], message: str) -> 
     assert code == 2
     assert message in err
     assert "Traceback" not in err
+    assert list(Path().iterdir()) == []
 
 
 def test_nothing_measured_yet(run: Run, tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """Errors say what is wrong and the way out."""
 
+import copy
+import pickle
+
 import pytest
 
 from hwnas.core import errors
@@ -31,6 +34,21 @@ def test_double_inheritance(error, base):
 def test_unknown_names_list_close_ones_or_all():
     assert "Did you mean standard?" in str(UnknownName("pattern", "standrd", ["standard", "grouped"]))
     assert "Known: grouped, standard" in str(UnknownName("pattern", "zzz", ["standard", "grouped"]))
+    assert str(UnknownName("campaign", "depth", ())) == "unknown campaign 'depth'. None is known yet"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UsageError("key depth is -1", "Give a positive depth"),
+        UnknownName("pattern", "standrd", ["standard", "grouped"]),
+        UnknownName("pattern", "zzz", []),
+    ],
+)
+def test_an_error_crosses_from_one_process_to_another(error):
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(other) is type(error)
+        assert (str(other), other.message, other.hint) == (str(error), error.message, error.hint)
 
 
 def test_the_tree_in_the_docstring_is_the_tree():

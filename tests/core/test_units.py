@@ -74,3 +74,9 @@ def test_what_rounds_up_has_the_next_unit():
     assert format_seconds(999.4e-6) == "999 µs"
     assert format_count(999_900) == "1 M"
     assert format_count(999_000) == "999 k"
+    assert format_count(999.7e9) == "1 T"
+
+
+def test_large_counts_have_no_exponent_and_are_read_as_they_are_printed():
+    assert format_count(1.524e12) == "1.52 T"
+    assert parse_count(format_count(1.524e12)) == 1.52e12

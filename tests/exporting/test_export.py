@@ -22,6 +22,7 @@ from hwnas.core.errors import AgreementError, CellError, UsageError
 from hwnas.core.workload import Workload
 from hwnas.exporting import export as exporting
 from hwnas.exporting.export import Export, export_network, trained_network
+from hwnas.exporting.onnx_file import write_onnx
 from hwnas.exporting.rebuilding import rebuilt
 from hwnas.netadapt.structure import Structure, pruned
 from hwnas.training.weights import read_tensors, write_tensors
@@ -169,6 +170,22 @@ def test_a_network_that_cannot_be_traced_is_one_line(tmp_path: Path, monkeypatch
     with pytest.raises(CellError, match="PyTorch cannot export the network") as caught:
         export_network(workload, unexportable(), tmp_path / "out")
     assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_way_out_of_what_onnx_cannot_express_is_one_that_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no decomposition of aten.mine")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    images = (torch.zeros(1, 4),)
+    program = torch.export.export(nn.ReLU(), images, strict=False)
+    with pytest.raises(CellError, match="as ONNX: RuntimeError: no decomposition of aten.mine") as caught:
+        write_onnx(program, images, 1, tmp_path / "model.onnx")
+    # No option of the command leaves ONNX out.
+    assert "Leave" not in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
 

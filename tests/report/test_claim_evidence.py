@@ -11,6 +11,7 @@ from report_lab import GPU, NO_GPU, OPENVINO, TORCH
 
 from hwnas.core.measurement import Status
 from hwnas.report.claims.bounds import ClaimVerdict
+from hwnas.report.claims.catalogue import CLAIMS
 from hwnas.report.claims.grid import largest_grid, smallest_batch
 from hwnas.workloads.patterns import pattern_workload
 
@@ -236,6 +237,17 @@ def test_another_cache_counts_where_the_studys_was_not_simulated() -> None:
     found = findings(cases)["fewer-misses"]
     assert found.verdict is ClaimVerdict.HOLDS
     assert "1048576" in found.note
+
+
+def test_no_rule_names_a_batch_that_it_does_not_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claim_worlds.BATCHES", (8,))
+    found = findings(RIGHT.over_depth())
+    rules = {claim.id: claim.rule for claim in CLAIMS}
+    judged = [name for name, f in found.items() if f.verdict is not ClaimVerdict.NOT_MEASURED]
+    assert {"depthwise-bottleneck-550", "gap-grows-with-depth", "fewest-macs-yet-slow"} <= set(judged)
+    for name in judged:
+        assert "batch 8" in found[name].note, name
+        assert "batch 1" not in rules[name], name
 
 
 _ALL = frozenset({10, 20, 30, 40})

@@ -203,6 +203,13 @@ def test_a_gap_must_be_there_and_grow() -> None:
     assert {p.verdict for p in shrinking["gap-grows-with-depth"].parts if ", depth 50" in p.name} == {HOLDS}
 
 
+def test_a_gap_of_seconds_is_told_without_an_exponent() -> None:
+    slow = findings(replace(RIGHT, native={p: 1000 * ms for p, ms in RIGHT.native.items()}).cases)
+    # Of 5 s natively, and 5 s / 2.2 accelerated.
+    assert "to 2730 ms" in slow["gap-grows-with-depth"].here
+    assert "e+" not in slow["gap-grows-with-depth"].here
+
+
 @pytest.mark.parametrize(
     ("arm", "factor", "refuted"),
     [

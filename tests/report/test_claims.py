@@ -151,6 +151,16 @@ def test_the_command_judges_what_a_database_holds(
     assert low < average["value"] < high
 
 
+def test_an_environment_with_an_empty_text_is_no_default(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.campaign({stack(): {TORCH: 0.008, OPENVINO: 0.002}})
+    with pytest.raises(SystemExit) as end:
+        _claims(lab, monkeypatch, "--environment", "")
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("hwnas: --environment is empty")
+
+
 def test_the_command_tells_every_claim_and_how_it_is_read(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,7 +138,7 @@ def test_everything_is_said(page: tuple[str, _Page, Path], study: Selection) -> 
         "Example CPU",
         "torch 2.13",
         "as fast as torch:cpu:fp32 with 1 thread, in the geometric mean of",
-        "what narrows the page narrows them too",
+        "what narrows the page narrows them too, all but --status",
         "What differs from the study's set-up",
         "Intel Core i5-7600K",
         "dilated convolutions run in it as well",

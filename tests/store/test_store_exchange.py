@@ -132,6 +132,18 @@ def test_export_replaces_files_but_no_database(filled: LatencyStore, tmp_path: P
         export(filled, tmp_path / "out.xlsx")
 
 
+def test_a_database_that_cannot_be_written_is_told_as_any_other_file(
+    filled: LatencyStore, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"file/out\.sqlite cannot be written .* Give another file$") as caught:
+        export(filled, tmp_path / "file" / "out.sqlite")
+    assert ".part-" not in str(caught.value)
+    with pytest.raises(UsageError, match=r"^\S+x\.sqlite cannot be written \(File name too long\)"):
+        export(filled, tmp_path / ("x" * 245 + ".sqlite"))
+    assert export(filled, tmp_path / "new" / "folder" / "out.sqlite") == 4
+
+
 def test_flat_columns_are_for_people(filled: LatencyStore, tmp_path: Path) -> None:
     file = tmp_path / "out.csv"
     export(filled, file)
@@ -318,6 +330,7 @@ def edit(change: Callable[[dict[str, object]], object]) -> Callable[[str], str]:
         (edit(lambda d: d.update(macs="many")), "line 3, field macs"),
         (edit(lambda d: d.update(macs=10**30)), "is damaged or not what its suffix says"),
         (lambda text: text + "[" * 200_000, "is damaged or not what its suffix says"),
+        (lambda text: text + "9" * 5000, "line 5: a number of too many digits"),
         (edit(lambda d: d.update(canary_reference={"compute": float("nan")})), "line 3: .*took nan s"),
     ],
 )
@@ -401,6 +414,7 @@ def set_cell(column: str, value: str) -> Callable[[Path], None]:
         (set_cell("threads", "two"), "line 3, field measurement.threads"),
         (set_cell("threads", ""), "line 3, field measurement.threads"),
         (set_cell("blocks", "[{"), "line 3, column blocks: not JSON"),
+        (set_cell("blocks", "9" * 5000), "line 3, column blocks: not JSON"),
         (set_cell("environment_json", "{}"), "line 3, field environment.cpu_model"),
         (set_cell("uid", '"'), None),
         (lambda file: file.write_text(""), "lacks the columns layout, uid"),

@@ -13,12 +13,12 @@ from hwnas.report.claims.finding import Claim, Finding, Part, Unit, judged
 from hwnas.report.claims.pattern_sweep import PatternSweep
 from hwnas.report.claims.rivals import over_rivals, ranking
 from hwnas.report.claims.studied import ACCELERATED, DEEP, DEPTHWISE, NATIVE, SHALLOW, STUDIED_PATTERNS
-from hwnas.report.claims.values import Value, latency, speedup
+from hwnas.report.claims.values import Value, digits, latency, speedup
 from hwnas.report.claims.wording import spoken
 
 _FIGURE = "section 2.1, figure 1"
 _WITHIN = f"within a factor of {NEAR} of the study's value with the whole interval"
-_DEEPEST = "At the greatest depth and batch 1"
+_DEEPEST = "At the greatest depth and the smallest batch"
 
 
 def _every_speedup(sweep: PatternSweep, pattern: str) -> list[Value]:
@@ -89,7 +89,7 @@ def _gap_grows(evidence: Evidence) -> Finding:
             Part(f"{spoken(pattern)}, {sweep.at_greatest()}", gap, above(0.0), Unit.SECONDS),
             Part(f"{spoken(pattern)}, growth", growth, above(0.0), Unit.SECONDS),
         ]
-        texts.append(f"{spoken(pattern)} {before.value * 1e3:.3g} to {gap.value * 1e3:.3g} ms")
+        texts.append(f"{spoken(pattern)} {digits(before.value * 1e3)} to {digits(gap.value * 1e3)} ms")
     return judged(parts, sweep.note(), here="; ".join(texts))
 
 
@@ -173,7 +173,7 @@ DEPTH_CLAIMS = (
         "Depthwise bottleneck is accelerated by about 550 % with 50 layers.",
         "abstract; figure 1",
         "5.5x",
-        f"Its speedup at depth {DEEP} and batch 1 is {_WITHIN}.",
+        f"Its speedup at depth {DEEP} and the smallest batch is {_WITHIN}.",
         _depthwise_bottleneck_number,
     ),
     Claim(
@@ -181,7 +181,8 @@ DEPTH_CLAIMS = (
         "The gain from acceleration increases with depth for all patterns.",
         _FIGURE,
         "grows",
-        "For every pattern the k of speedup = c depth^k at batch 1 lies above 0; below for one refutes it.",
+        "For every pattern the k of speedup = c depth^k at the smallest batch lies above 0; below for one "
+        "refutes it.",
         _grows_with_depth,
     ),
     Claim(
@@ -189,8 +190,8 @@ DEPTH_CLAIMS = (
         "The time between native and accelerated inference increases with depth.",
         _FIGURE,
         "grows",
-        "For every pattern at batch 1, native minus accelerated latency at the greatest depth lies above 0, "
-        "and above that at the least depth; one that lies below either refutes it.",
+        "For every pattern at the smallest batch, native minus accelerated latency at the greatest depth lies "
+        "above 0, and above that at the least depth; one that lies below either refutes it.",
         _gap_grows,
     ),
     Claim(
@@ -198,7 +199,7 @@ DEPTH_CLAIMS = (
         "50 accelerated layers of depthwise separable convolution take as long as 10 native ones.",
         "section 2.1",
         "1x",
-        f"Their ratio at batch 1 is within a factor of {NEAR} of 1 with the whole interval.",
+        f"Their ratio at the smallest batch is within a factor of {NEAR} of 1 with the whole interval.",
         _fifty_like_ten,
     ),
 )

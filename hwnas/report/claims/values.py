@@ -52,8 +52,8 @@ class Value:
 
     def text(self, unit: str = "") -> str:
         """Three digits, with the interval where there is one: ``3.8x [3.7, 3.9]``."""
-        shown = f"{_digits(self.value)}{unit}"
-        return shown if self.counted else f"{shown} [{_digits(self.low)}, {_digits(self.high)}]"
+        shown = f"{digits(self.value)}{unit}"
+        return shown if self.counted else f"{shown} [{digits(self.low)}, {digits(self.high)}]"
 
     def scaled(self, factor: float) -> Value:
         """The number in another unit."""
@@ -100,7 +100,8 @@ def _processes(
     )
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
+    """Three digits, and no exponent where there are more before the point: ``1230``."""
     if not math.isfinite(value):
         return str(value)
     shown = float(f"{value:.3g}")

@@ -63,7 +63,6 @@ def _context(record: Record, figures: Any) -> dict[str, Any]:
         "options": record["options"],
         "provenance": record["provenance"],
         "winner": record["winner"],
-        "verdict": _VERDICTS[record["verdict"]],
         "accuracy": accuracy_text(record["accuracy"]),
         "latencies": [_proof(proof) for proof in record["latencies"]],
         "limits": limit_lines(record),
