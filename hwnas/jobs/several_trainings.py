@@ -12,7 +12,7 @@ from hwnas.jobs.finalists import Finalist
 from hwnas.jobs.listener import JobListener
 from hwnas.jobs.material import Material
 from hwnas.jobs.options import SearchOptions
-from hwnas.training.accuracy import Accuracy, AccuracyEvaluator, EpochReport
+from hwnas.training.accuracy import Accuracy, AccuracyEvaluator, EpochReport, Pruned
 from hwnas.training.several_seeds import MeanAccuracy
 
 
@@ -45,8 +45,10 @@ def trained_with_seeds(
             by_seed[seed] = material.evaluator.evaluate(
                 network, seed=seed, epochs=options.epochs, report=report
             )
-        except HwnasError as error:
-            note(f"the finalist of trial {finalist.trial.number} was not trained with seed {seed}: {error}")
+        except (HwnasError, Pruned) as error:
+            # Nobody here gives a training up, but an evaluator may.
+            why = str(error) or "its evaluator gave it up"
+            note(f"the finalist of trial {finalist.trial.number} was not trained with seed {seed}: {why}")
     if not by_seed:
         return finalist
     on_test = material.trainer("test")
