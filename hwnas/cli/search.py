@@ -73,8 +73,8 @@ _NOT_FOR_NETADAPT = (
 @click.option(
     "--image-size",
     type=click.IntRange(min=8),
-    help="Of the images of a folder, and with the engine netadapt of what the network reads.  [default: 64; "
-    "netadapt: that of the data, at least 32]",
+    help="Of the images of a folder, and with the engine netadapt of what a network by name reads.  [default: "
+    "64; netadapt: that of the data, at least 32]",
 )
 @click.option(
     "--accuracy",

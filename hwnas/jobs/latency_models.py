@@ -58,7 +58,7 @@ def latency_models(
         timer: Measures.
         folder: Keeps the predictor's tables, which take a while to make.
         listener: Told how the tables come on.
-        told: Called with what each backend's latencies are predicted by.
+        told: Called with what each backend's latencies are predicted by, and with what of it is guessed.
         processes: That make a predictor's table (:meth:`LatencyPredictor.table`).
 
     Raises:
@@ -80,6 +80,12 @@ def _model(
     predicted = None
     if predictor is not None:
         table = tables.of(predictor)
+        if table.guessed:
+            # The table is read again when the search goes on, so this is told whenever it is used.
+            told(
+                f"{backend}: never seen by the predictor, and guessed from other kernels: "
+                f"{', '.join(table.guessed)}"
+            )
         predicted = PredictedLatency(space, predictor, batch=options.batch, table=table)
     if options.measurements == 0:
         if predicted is None:

@@ -57,15 +57,23 @@ def material_of(options: SearchOptions, folder: SearchFolder) -> Material:
 
     Raises:
         UnknownName: No such data, space or evaluator.
-        UsageError: One of them cannot be used, or the space has only one network.
+        UsageError: One of them cannot be used, an option says nothing to the others, or the space has only one
+            network.
     """
     name = options.data or default_data(options)
+    if name is None and options.image_size is not None:
+        raise UsageError(
+            f"there are no images to be made {options.image_size} pixels high and wide",
+            "Leave --image-size out, or name the images with --data",
+        )
     data = None if name is None else load_data(name, image_size=options.image_size)
     settings = None
     if data is not None:
         given = {} if options.epochs is None else {"epochs": options.epochs}
         settings = TrainingSettings.for_images(len(data.train), **given)
     evaluator = find_evaluator(options.accuracy, data=data, settings=settings, folder=folder.trainings)
+    if isinstance(evaluator, TabularEvaluator) and options.epochs is not None:
+        raise UsageError("a table of accuracies trains nothing", "Leave --epochs out")
     if not isinstance(evaluator, TrainedEvaluator | TabularEvaluator):
         evaluator = KeptAccuracies(evaluator, folder)
     space = load_space(options.space) if data is None else space_for(options.space, data)

@@ -7,13 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 from hwnas.core.errors import HwnasError
-from hwnas.core.workload import Workload
 from hwnas.jobs.finalists import Finalist
 from hwnas.jobs.listener import JobListener
 from hwnas.jobs.material import Material
 from hwnas.jobs.options import SearchOptions
-from hwnas.training.accuracy import Accuracy, AccuracyEvaluator, EpochReport
-from hwnas.training.several_seeds import MeanAccuracy
+from hwnas.training.accuracy import Accuracy, EpochReport, Pruned
+from hwnas.training.several_seeds import MeanAccuracy, mean_accuracy
 
 
 def trained_with_seeds(
@@ -45,23 +44,18 @@ def trained_with_seeds(
             by_seed[seed] = material.evaluator.evaluate(
                 network, seed=seed, epochs=options.epochs, report=report
             )
-        except HwnasError as error:
-            note(f"the finalist of trial {finalist.trial.number} was not trained with seed {seed}: {error}")
+        except (HwnasError, Pruned) as error:
+            # Nobody here gives a training up, but an evaluator may.
+            why = str(error) or "its evaluator gave it up"
+            note(f"the finalist of trial {finalist.trial.number} was not trained with seed {seed}: {why}")
     if not by_seed:
         return finalist
-    on_test = material.trainer("test")
+    on_test, own = material.trainer("test"), tuple(by_seed)
     return replace(
         finalist,
-        chosen_by=MeanAccuracy(tuple(by_seed.values()), tuple(by_seed)),
-        reported=None if on_test is None else _of_seeds(on_test, network, list(by_seed), options.epochs),
+        chosen_by=MeanAccuracy(tuple(by_seed.values()), own),
+        reported=None if on_test is None else mean_accuracy(on_test, network, own, epochs=options.epochs),
     )
-
-
-def _of_seeds(
-    evaluator: AccuracyEvaluator, network: Workload, seeds: Sequence[int], epochs: int | None
-) -> MeanAccuracy:
-    found = (evaluator.evaluate(network, seed=seed, epochs=epochs) for seed in seeds)
-    return MeanAccuracy(tuple(found), tuple(seeds))
 
 
 def _told(listener: JobListener, number: int, seed: int, epoch: EpochReport) -> None:

@@ -84,7 +84,7 @@ def start_network(name: str, data: ImageData, side: int | None, seed: int, batch
         name: A model, or the folder of an export or a search.
         data: Images; they are scaled, and grey ones repeated in three channels, where the network wants it.
         side: Height and width of the images that a network by name is to read; None for those of the data, or
-            32 where they are smaller.
+            32 where they are smaller. Others read images of one size, and no other is taken.
         seed: Of new weights.
         batch: Images in one inference.
 
@@ -98,12 +98,13 @@ def start_network(name: str, data: ImageData, side: int | None, seed: int, batch
     if told is not None:
         told.check(data)
         workload = _of_batch(Declaration.read(folder / ARCHITECTURE).workload, batch)
+        _check_side(workload, side)
         other = told.other_than(data)
         return _checked(Start(rebuilt(folder), workload, _for(workload, data), trained=True, other_data=other))
-    if name.startswith("space:"):
-        workload = parse_model(name, batch=batch)
-    else:
+    if not name.startswith("space:"):
         return _by_name(name, data, side, seed, batch)
+    workload = parse_model(name, batch=batch)
+    _check_side(workload, side)
     return _new(workload, data, seed)
 
 
@@ -138,11 +139,29 @@ def _of_batch(workload: Workload, batch: int) -> Workload:
     return replace(workload, input_shape=(batch, *workload.input_shape[1:]))
 
 
+def _check_side(workload: Workload, side: int | None) -> None:
+    """Refuse a size of images for a network that reads those of its own."""
+    if side is not None and workload.input_shape[2:] != (side, side):
+        raise UsageError(
+            f"{workload.label} has an input of {_shape(workload)}, and no images of {side}x{side}",
+            "Leave --image-size out: a network of a library or of your own takes one",
+        )
+
+
 def _for(workload: Workload, data: ImageData) -> ImageData:
+    if len(workload.input_shape) != 4:
+        raise UsageError(
+            f"{workload.label} has an input of {_shape(workload)}, which is no images",
+            "Give a network of images",
+        )
     _, channels, height, width = workload.input_shape
     if height != width:
         raise UsageError(f"{workload.label} reads images of {height}x{width}", "Give a network for squares")
     return rescaled(data, channels, height)
+
+
+def _shape(workload: Workload) -> str:
+    return "x".join(map(str, workload.input_shape))
 
 
 def _with_classes(network: nn.Module, workload: Workload, data: ImageData, seed: int) -> None:

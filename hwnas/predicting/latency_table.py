@@ -62,6 +62,7 @@ class LatencyTable(nn.Module):
             them; None where nobody has looked.
         space_digest: Of the space that it was made for (:attr:`hwnas.workloads.spaces.space.Space.digest`), or
             empty.
+        guessed: Types of kernels that its predictor has never seen, whose times are guessed from others.
 
     Attributes:
         choices: Name -> options.
@@ -88,11 +89,13 @@ class LatencyTable(nn.Module):
         batch: int,
         deviation: float | None = None,
         space_digest: str = "",
+        guessed: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.choices = checked_choices(choices)
         self.backend, self.host, self.batch, self.deviation = backend, host, batch, deviation
         self.space_digest = space_digest
+        self.guessed = tuple(map(str, guessed))
         if not (math.isfinite(constant_s) and constant_s >= 0):
             raise UsageError(f"constant_s is {constant_s}", "Give finite seconds, at least 0")
         if deviation is not None and not (math.isfinite(deviation) and deviation >= 0):
@@ -280,6 +283,7 @@ class LatencyTable(nn.Module):
             "batch": self.batch,
             "deviation": self.deviation,
             "space_digest": self.space_digest,
+            "guessed": list(self.guessed),
             "constant_s": self.constant_s.item(),
             "choices": [{"name": name, "options": list(o)} for name, o in self.choices.items()],
             "factors": [

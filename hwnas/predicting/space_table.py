@@ -69,16 +69,17 @@ def space_table(
                 factors += _factors(space, part, combinations, listing)
             else:
                 constant_s += sum(listing.seconds(place) for place, _ in combinations[0].values())
-    if listing.unseen:
-        told(f"never seen in training, and guessed from other kernels: {', '.join(sorted(listing.unseen))}")
-    table = _table(predictor, space, factors, constant_s, batch, None)
+    guessed = sorted(listing.unseen)
+    if guessed:
+        told(f"never seen in training, and guessed from other kernels: {', '.join(guessed)}")
+    table = _table(predictor, space, factors, constant_s, batch, None, guessed)
     found = correction(predictor, space, table, whole_networks, told) if whole_networks else None
     if found is None:
         if whole_networks:
             told("no whole network of the space can be predicted: the table is the sum of its parts, as it is")
         return table
     factors = [Factor(f.name, f.choices, found.factor * f.seconds, f.keys) for f in table.factors]
-    return _table(predictor, space, factors, found.factor * constant_s, batch, found.deviation)
+    return _table(predictor, space, factors, found.factor * constant_s, batch, found.deviation, guessed)
 
 
 #: Name of a piece -> where its latency is found, and its key in lookup tables.
@@ -114,6 +115,7 @@ def _table(
     constant_s: float,
     batch: int,
     deviation: float | None,
+    guessed: Sequence[str],
 ) -> LatencyTable:
     return LatencyTable(
         {choice.name: choice.options for choice in space.choices},
@@ -124,4 +126,5 @@ def _table(
         batch=batch,
         deviation=deviation,
         space_digest=space.digest,
+        guessed=guessed,
     )

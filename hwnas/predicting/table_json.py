@@ -40,6 +40,7 @@ def rebuilt(make: Callable[..., Table], data: Mapping[str, Any]) -> Table:
             batch=data["batch"],
             deviation=data.get("deviation"),
             space_digest=data.get("space_digest", ""),
+            guessed=data.get("guessed", ()),
         )
     except KeyError as error:
         raise UsageError(f"a latency table without the key {error}", "Save it again") from error

@@ -102,7 +102,7 @@ class Loop:
                 self._task.costs[name].remember(measured)
         left_behind = take_up(self._study)
         trials = self._study.get_trials(deepcopy=False)
-        self._book.begin(trials)
+        self._book.follow(trials)
         if trials:
             self._listener.resumed(self._book.evaluations, len(left_behind))
             self._listener.spent(self._book.spent_s)
@@ -114,7 +114,7 @@ class Loop:
         """Until so many networks were evaluated, none is left, or the time is over.
 
         Args:
-            evaluations: In all; None for any number.
+            evaluations: In all, those of other processes on the study included; None for any number.
             until: Time of :func:`time.monotonic` after which nothing new is begun.
 
         Returns:
@@ -127,7 +127,7 @@ class Loop:
         idle = failures = 0
         self._unjudged = 0
         enough = math.inf if evaluations is None else evaluations
-        while self._book.evaluations < enough and time.monotonic() < until:
+        while self._followed() < enough and time.monotonic() < until:
             try:
                 if idle >= _MOST_IDLE:
                     self._study.enqueue_trial(self._codes.decode(self._drawn_row()))
@@ -184,14 +184,16 @@ class Loop:
             UsageError: The evaluator cannot be used.
         """
         text = self._text(architecture)
+        self._followed()
         found = self._book.last(text)
         if found is None:
             self._study.enqueue_trial(dict(architecture))
-        # Those that an earlier run has left behind wait before it.
+        # Those that an earlier run has left behind wait before it, and another process may take it.
         while found is None:
             with quiet():
                 trial = self._study.ask(self._distributions)
             self._tried_out(trial)
+            self._followed()
             found = self._book.last(text)
         return found
 
@@ -205,7 +207,12 @@ class Loop:
 
     @property
     def evaluations(self) -> int:
-        """Networks evaluated so far, by earlier runs as well."""
+        """Networks evaluated so far, by earlier runs and other processes as well."""
+        return self._book.evaluations
+
+    def _followed(self) -> int:
+        """Evaluations so far, once what other processes on the study have done meanwhile is entered."""
+        self._book.follow(self._study.get_trials(deepcopy=False))
         return self._book.evaluations
 
     def knows(self, architecture: Architecture) -> bool:

@@ -79,9 +79,10 @@ def _check_declaration(study: Study, declaration: Mapping[str, Any]) -> None:
     if not isinstance(found, dict):
         raise UsageError(f"the study {study.study_name!r} is not one of hwnas", "Give another name")
     for key, value in declaration.items():
-        if found.get(key) != value:
+        # Those that were begun before it was kept do not say how much a limit is exactly.
+        if found.get(key, value) != value:
             raise UsageError(
-                f"the study {study.study_name!r} was begun with {key} {found.get(key)}, not {value}",
+                f"the study {study.study_name!r} was begun with {key} {found[key]}, not {value}",
                 "Go on as it was begun, or give another name",
             )
 

@@ -66,8 +66,8 @@ def run_search(
         engine: Who suggests networks: ``optuna`` or ``nni``.
         sampler: One of :data:`hwnas.searching.optuna_samplers.SAMPLERS`, or of
             :data:`hwnas.searching.nni_engine.NNI_SAMPLERS`; None for the engine's usual one.
-        trials: Evaluations in all, those before a resumption included; None for 30, or for any number where
-            `budget_s` ends the search. With both, whichever comes first does.
+        trials: Evaluations in all, those before a resumption and of other processes on the study included; None
+            for 30, or for any number where `budget_s` ends the search. With both, whichever comes first does.
         budget_s: Time after which no evaluation is begun [s], that of evaluations before a resumption included;
             None for any.
         seed: Of sampler and trainings.
@@ -100,6 +100,8 @@ def run_search(
         "sampler": sampler,
         "seed": seed,
         "limits": [limit.told for limit in limits],
+        # What people are told is rounded.
+        "at_most": {limit.cost.name: [float(limit.at_most), float(limit.confidence)] for limit in limits},
         "traded": names,
     }
     # Before the study is made: a misspelt name leaves nothing behind.

@@ -21,7 +21,7 @@ class TrialBook:
         space: Whose networks.
 
     Attributes:
-        evaluations: Networks that were evaluated, by earlier runs as well.
+        evaluations: Networks that were evaluated, by earlier runs and other processes as well.
         tried: Rows of all that were suggested, whatever became of them.
     """
 
@@ -33,25 +33,29 @@ class TrialBook:
         #: The last one of every network, whatever became of it but for those that are queued again.
         self._last: dict[str, Trial] = {}
         self._again: set[int] = set()
+        #: Numbers of the trials that are entered as they ended.
+        self._ended: set[int] = set()
         self._seconds: dict[str, float] = {}
         self.evaluations = 0
         self.tried: set[Row] = set()
 
-    def begin(self, trials: Sequence[FrozenTrial]) -> None:
-        """Enter what earlier runs and other processes have done.
+    def follow(self, trials: Sequence[FrozenTrial]) -> None:
+        """Enter what earlier runs and other processes have done, as far as it is not known yet.
 
         Args:
-            trials: Of the study, those that dead processes left behind being queued again.
+            trials: All of the study, those that dead processes left behind being queued again.
         """
         self._again = queued_again(trials)
         for trial in trials:
-            self.enter(trial)
+            if trial.number not in self._ended:
+                self.enter(trial)
 
     def enter(self, frozen: FrozenTrial) -> Trial | None:
         """Take note of a trial; gives it as it is read, None for one that nothing is known of yet.
 
         Args:
-            frozen: As it stands in the study: what a search has found there, or has just ended; each once.
+            frozen: As it stands in the study: what a search has found there, or has just ended; once it has
+                ended, only once.
         """
         trial = read_trial(self._space, frozen)
         if trial is None:
@@ -59,12 +63,19 @@ class TrialBook:
         self.tried.update(map(tuple, self._codes.encode([trial.architecture]).tolist()))
         self.evaluations += trial.evaluated
         self._seconds[trial.text] = max(self.seconds(trial.text), trial.seconds or 0.0)
-        if trial.number not in self._again:
+        known = self._last.get(trial.text)
+        if trial.number in self._again:
+            if known is not None and known.number == trial.number:
+                # As it was under way in another process, which has given it back.
+                del self._last[trial.text]
+        elif known is None or known.number <= trial.number:
             self._last[trial.text] = trial
         if trial.state is TrialState.COMPLETE:
             self._complete.setdefault(trial.text, trial)
         elif trial.state is TrialState.PRUNED:
             self._given_up.setdefault(trial.text, trial)
+        if trial.state is not TrialState.RUNNING:
+            self._ended.add(trial.number)
         return trial
 
     def last(self, text: str) -> Trial | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,14 @@ from hwnas.core.errors import UsageError
 from hwnas.core.workload import Workload
 from hwnas.jobs.feasibility import Feasibility, LatencyProof, together
 from hwnas.jobs.finalists import Finalist, spread_over
+from hwnas.jobs.listener import JobListener
+from hwnas.jobs.material import Material
 from hwnas.jobs.options import SearchOptions
+from hwnas.jobs.several_trainings import trained_with_seeds
 from hwnas.measuring.statistics import Estimate
 from hwnas.searching.trial import Trial, TrialState
+from hwnas.training.accuracy import Accuracy, Pruned, Report
+from hwnas.workloads.spaces.space_file import load_space
 
 WORKLOAD = Workload("space", "patterns", (1, 3, 8, 8), {"architecture": "a", "digest": "b"})
 
@@ -72,6 +78,32 @@ def test_a_front_is_taken_from_end_to_end() -> None:
     assert [t.number for t in spread_over(front, 1)] == [8]
     assert [t.number for t in spread_over(front[:2], 3)] == [1, 0]
     assert spread_over([], 3) == []
+
+
+class GivingUp:
+    """Gives the trainings of two seeds up, one of them without a word."""
+
+    def evaluate(
+        self, workload: Workload, *, seed: int = 0, epochs: int | None = None, report: Report | None = None
+    ) -> Accuracy:
+        if seed in (1, 2):
+            raise Pruned("poor" if seed == 1 else "")
+        return Accuracy(0.9 + seed / 100)
+
+
+def test_a_training_that_its_evaluator_gives_up_costs_itself_alone(space_file: Path) -> None:
+    material = Material(load_space(str(space_file)), GivingUp(), None, None)
+    notes: list[str] = []
+    found = trained_with_seeds(
+        finalist(0.9), material, SearchOptions(), [0, 1, 2, 4], JobListener(), notes.append
+    )
+    assert found.chosen_by is not None
+    assert found.chosen_by.seeds == (0, 4)
+    assert found.chosen_by.mean == pytest.approx(0.92)
+    assert notes == [
+        "the finalist of trial 0 was not trained with seed 1: poor",
+        "the finalist of trial 0 was not trained with seed 2: its evaluator gave it up",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,37 @@ def test_a_table_is_made_once_for_each_host_and_predictor(
     assert (one.made, fitted_again.made) == (2, 1)
 
 
+class Guessing(Predictor):
+    """Has never seen an operator of the space."""
+
+    def table(self, *_: object, **__: object) -> LatencyTable:
+        found = super().table()
+        found.guessed = ("MatMul",)
+        return found
+
+
+def test_what_a_predictor_guesses_is_told_also_when_the_search_goes_on(
+    space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time the table is read, and nothing is predicted."""
+    predictor = Guessing("one")
+    monkeypatch.setattr(latency_models, "predictor_digest", lambda predictor: predictor.digest)
+    monkeypatch.setattr(latency_models, "find_predictor", lambda *_: (predictor, ""))
+    timer = SimpleNamespace(environment=SimpleNamespace(fingerprint="here"))
+    for _ in range(2):
+        heard: list[str] = []
+        latency_models.latency_models(
+            SearchOptions(measurements=0),
+            load_space(str(space_file)),
+            timer,  # type: ignore[arg-type]
+            SearchFolder(tmp_path),
+            Hearing(),
+            told=heard.append,
+        )
+        assert f"{BACKEND}: never seen by the predictor, and guessed from other kernels: MatMul" in heard
+    assert predictor.made == 1
+
+
 def test_networks_less_than_99_percent_sure_of_a_limit_are_measured_before_they_are_trained(
     space_file: Path,
 ) -> None:

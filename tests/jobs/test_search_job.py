@@ -182,14 +182,22 @@ def test_any_trial_has_its_weights(finished: Finished) -> None:
         ({"accuracy": "nobody"}, UnknownName, "accuracy evaluator"),
         ({"predictor": "/nowhere"}, UsageError, "/nowhere"),
         ({"engine": "netadapt", "start": "zoo:mobilenet_v2"}, UsageError, "one latency limit"),
+        ({"accuracy": "own:told", "image_size": 32}, UsageError, "no images to be made 32 pixels"),
     ],
 )
 def test_what_cannot_be_searched_is_one_line(
-    tmp_path: Path, changed: dict[str, str], error: type[Exception], said: str
+    tmp_path: Path, changed: dict[str, object], error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said) as raised:
         search(SearchOptions(**changed), tmp_path / "out", db=str(tmp_path / "a.db"))  # type: ignore[arg-type]
     assert "\n" not in str(raised.value)
+
+
+def test_a_table_of_accuracies_takes_no_epochs(finished: Finished, tmp_path: Path) -> None:
+    options = replace(finished.options, accuracy=table_of(Path(finished.options.space), tmp_path), epochs=3)
+    with pytest.raises(UsageError, match=r"a table of accuracies trains nothing\. Leave --epochs out"):
+        search(options, tmp_path / "out", db=finished.db)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_was_proved_stays_proved(
@@ -257,6 +265,7 @@ def test_without_a_limit_there_is_a_front(
         finished.options,
         max_latency_s={},
         accuracy=table_of(Path(finished.options.space), tmp_path),
+        epochs=None,
         trials=8,
         finalists=3,
     )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from torch import nn
 
 from hwnas.core.errors import OutOfMemory, UsageError
+from hwnas.core.workload import Workload
 from hwnas.exporting.declaration import SCHEMA
 from hwnas.jobs import start_network as module
 from hwnas.jobs.paths import absolute
@@ -99,6 +102,34 @@ def test_an_architecture_is_no_folder_however_long(tmp_path: Path, monkeypatch: 
     assert absolute("start", "space:mine.yaml@1x8x8-10:a,b") == f"space:{tmp_path}/mine.yaml@1x8x8-10:a,b"
     assert absolute("start", "found") == str(tmp_path / "found")
     assert absolute("start", "zoo:mobilenet_v2") == "zoo:mobilenet_v2"
+
+
+def told_workload(monkeypatch: pytest.MonkeyPatch, workload: Workload) -> None:
+    """Whatever folder it is, its network is this one."""
+    declaration = SimpleNamespace(read=lambda path: SimpleNamespace(workload=workload))
+    monkeypatch.setattr(module, "Declaration", declaration)
+    monkeypatch.setattr(module, "rebuilt", lambda folder: nn.Identity())
+
+
+def test_a_size_of_images_is_refused_where_the_network_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be passed over."""
+    digits = load_data("digits")
+    model = "space:patterns@1x8x8-10:standard,16,1,3+standard,32,1,3+standard,64,1,3"
+    with pytest.raises(UsageError, match=r"1x1x8x8, and no images of 32x32\. Leave --image-size out"):
+        start_network(model, digits, 32, 0)
+    assert start_network(model, digits, 8, 0).data.input_shape == (1, 8, 8)
+    told_workload(monkeypatch, Workload("factory", "own:network", (1, 1, 8, 8)))
+    with pytest.raises(UsageError, match=r"1x1x8x8, and no images of 48x48"):
+        start_network(folder_of(tmp_path, {}), digits, 48, 0)
+
+
+def test_a_network_that_reads_no_images_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told_workload(monkeypatch, Workload("factory", "own:network", (1, 16)))
+    with pytest.raises(UsageError, match="has an input of 1x16, which is no images") as caught:
+        start_network(folder_of(tmp_path, {}), load_data("digits"), None, 0)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_not_made() -> None:

@@ -93,9 +93,11 @@ def test_operators_never_seen_are_told(chain_predictor: LatencyPredictor, tmp_pa
     unknowing.kernel_model = replace(model, types=model.types - {"Convolution"}, table={})
     for predictor, named in ((chain_predictor, False), (unknowing, True)):
         told: list[str] = []
-        predictor.table(space, whole_networks=0, told=told.append)
+        made = predictor.table(space, whole_networks=0, told=told.append)
         guessed = [text for text in told if text.startswith("never seen in training, and guessed")]
         assert any("Convolution" in text for text in guessed) is named
+        assert any("Convolution" in name for name in made.guessed) is named
+        assert LatencyTable.from_dict(made.to_dict()).guessed == made.guessed
 
 
 class _Forgetful:

@@ -185,6 +185,49 @@ def test_a_finished_search_goes_on(space, tmp_path):
     assert [t.text for t in both.trials] == [t.text for t in whole.trials]
 
 
+@pytest.mark.parametrize(("others", "trials", "here"), [(2, 4, 2), (3, 9, 1)])
+def test_what_other_processes_evaluate_counts_and_is_not_evaluated_again(tmp_path, others, trials, here):
+    """The space has four networks, which the sampler suggests at random."""
+    space, keep = tiny_space(tmp_path), str(tmp_path / "a.db")
+
+    class Meanwhile(Known):
+        """While the first network is evaluated here, others are elsewhere."""
+
+        def evaluate(self, workload, **_):
+            found = super().evaluate(workload)
+            if len(self.asked) == 1:
+                study = optuna.load_study(study_name="s", storage=f"sqlite:///{keep}")
+                rows = self.codes.everything
+                left = [a for a in map(self.codes.decode, rows) if space.compact(a) not in self.asked]
+                for architecture in left[:others]:
+                    elsewhere = optuna.trial.create_trial(
+                        value=0.5,
+                        params=architecture,
+                        distributions=distributions(space),
+                        user_attrs={"architecture": space.compact(architecture)},
+                    )
+                    study.add_trial(elsewhere)
+            return found
+
+    evaluator = Meanwhile(space)
+    result = run_search(space, evaluator, sampler="random", trials=trials, storage=keep, study="s")
+    assert result.evaluations == others + here == 4
+    assert len(evaluator.asked) == here
+    assert len({trial.text for trial in result.complete}) == 4
+    assert bool(result.ended) == (trials > 4)
+
+
+def test_a_limit_that_looks_the_same_is_another_one(space, tmp_path):
+    """What people are told of it has three digits."""
+    cost, keep = Sum(space), {"sampler": "random", "trials": 1, "storage": str(tmp_path / "a.db"), "study": "s"}
+    begun, other = Limit(cost, 8.001e-3), Limit(cost, 8.002e-3)
+    assert begun.told == other.told
+    run_search(space, Known(space), limits=[begun], **keep)
+    with pytest.raises(UsageError, match=r"was begun with at_most .*0\.008001.*, not .*0\.008002"):
+        run_search(space, Known(space), limits=[other], resume=True, **keep)
+    assert run_search(space, Known(space), limits=[begun], resume=True, **keep).evaluations == 1
+
+
 def test_another_search_is_not_gone_on_with(space, tmp_path):
     keep = str(tmp_path / "a.db")
     run_search(space, Known(space), trials=1, storage=keep, study="mine", sampler="random")

@@ -49,7 +49,7 @@ def test_only_evaluations_count_and_repeats_do_not(space, texts):
         trial(texts[3], OptunaState.PRUNED, constraints={"latency": 0.1}),
         create_trial(state=OptunaState.FAIL),  # nothing is known of it
     )
-    book.begin(study.get_trials())
+    book.follow(study.get_trials())
     assert book.evaluations == 2
     assert [found.number for found in book.complete] == [0]
     assert book.evaluated(texts[0]).number == 0
@@ -61,11 +61,29 @@ def test_only_evaluations_count_and_repeats_do_not(space, texts):
     assert book.spent_s == 6.0
 
 
+def test_what_another_process_ends_is_taken_over_once(space, texts):
+    book = TrialBook(space)
+    study = study_of(trial(texts[0], OptunaState.RUNNING), trial(texts[1], OptunaState.RUNNING))
+    book.follow(study.get_trials())
+    assert book.evaluations == 0
+    assert book.evaluated(texts[0]) is None
+    assert [book.last(text).state for text in texts[:2]] == [TrialState.RUNNING] * 2
+    study.tell(0, 0.7)
+    # The other one is given back.
+    study.enqueue_trial({}, user_attrs={"again": 1})
+    study.tell(1, state=OptunaState.FAIL)
+    for _ in range(2):
+        book.follow(study.get_trials())
+        assert book.evaluations == 1
+        assert book.evaluated(texts[0]).accuracy == book.last(texts[0]).accuracy == 0.7
+        assert book.last(texts[1]) is None
+
+
 def test_a_network_that_is_queued_again_is_new_and_its_time_counts_once(space, texts):
     book = TrialBook(space)
     waiting = create_trial(state=OptunaState.WAITING, user_attrs={"again": 0})
     study = study_of(trial(texts[0], OptunaState.FAIL, seconds=4.0), waiting)
-    book.begin(study.get_trials())
+    book.follow(study.get_trials())
     assert book.last(texts[0]) is None
     assert book.seconds(texts[0]) == 4.0
     study.add_trial(trial(texts[0], seconds=7.0))
