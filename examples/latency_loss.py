@@ -15,11 +15,9 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from hwnas import HwnasError, LatencyPredictor
+from hwnas import HwnasError, LatencyPredictor, host_predictor
 from hwnas.core.workload import Scalar
-from hwnas.host.machine import probe_environment
 from hwnas.predicting.latency_table import LatencyTable
-from hwnas.predicting.locating import find_predictor
 from hwnas.workloads.spaces.space import Part, Space
 from hwnas.workloads.spaces.space_file import load_space
 
@@ -174,7 +172,7 @@ def main() -> None:
     if options.predictor:
         predictor = LatencyPredictor.load(options.predictor, any_host=True)
     else:
-        predictor, _ = find_predictor(probe_environment(), options.backend, 1)
+        predictor = host_predictor(options.backend)
     if predictor.elsewhere:
         print(f"These are latencies of another host: the predictor was {predictor.elsewhere}")
     start = time.monotonic()

@@ -13,9 +13,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from hwnas import HwnasError, LatencyPredictor
-from hwnas.host.machine import probe_environment
-from hwnas.predicting.locating import find_predictor
+from hwnas import HwnasError, LatencyPredictor, host_predictor
 
 SIZE, STEP = 32, 16
 
@@ -153,7 +151,7 @@ def main() -> None:
     if options.predictor:
         predictor = LatencyPredictor.load(options.predictor, any_host=True)
     else:
-        predictor, _ = find_predictor(probe_environment(), options.backend, 1)
+        predictor = host_predictor(options.backend)
     if predictor.elsewhere:
         print(f"These are latencies of another host: the predictor was {predictor.elsewhere}")
     # Layers as small as these gain nothing from threads, and on a busy host threads wait for each other.

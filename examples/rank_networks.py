@@ -11,9 +11,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from hwnas import HwnasError, LatencyPredictor
+from hwnas import HwnasError, LatencyPredictor, host_predictor
 from hwnas.host.machine import probe_environment
-from hwnas.predicting.locating import find_predictor
 from hwnas.predicting.prediction import Prediction
 from hwnas.workloads.models import parse_model
 
@@ -63,7 +62,7 @@ def main() -> None:
     if options.predictor:
         predictor = LatencyPredictor.load(options.predictor, any_host=True)
     else:
-        predictor, _ = find_predictor(here, options.backend, 1)
+        predictor = host_predictor(options.backend)
     if predictor.elsewhere:
         print(f"These are latencies of another host: the predictor was {predictor.elsewhere}")
     start = time.monotonic()

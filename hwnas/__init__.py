@@ -8,12 +8,21 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["HwnasError", "LatencyPredictor", "Measurements", "Workload", "__version__", "measure"]
+__all__ = [
+    "HwnasError",
+    "LatencyPredictor",
+    "Measurements",
+    "Workload",
+    "__version__",
+    "host_predictor",
+    "measure",
+]
 
 if TYPE_CHECKING:
     from hwnas.core.errors import HwnasError
     from hwnas.core.workload import Workload
     from hwnas.measuring.api import Measurements, measure
+    from hwnas.predicting.locating import host_predictor
     from hwnas.predicting.predictor import LatencyPredictor
 
     __version__: str
@@ -23,6 +32,7 @@ _HOMES = {
     "LatencyPredictor": "hwnas.predicting.predictor",
     "Measurements": "hwnas.measuring.api",
     "Workload": "hwnas.core.workload",
+    "host_predictor": "hwnas.predicting.locating",
     "measure": "hwnas.measuring.api",
 }
 

@@ -10,6 +10,7 @@ from hwnas.backends.registry import BACKENDS
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UsageError
 from hwnas.core.resources import data_folder, is_file
+from hwnas.host.machine import probe_environment
 from hwnas.predicting.hosts import alike, vectors
 from hwnas.predicting.predictor import LatencyPredictor
 from hwnas.predicting.predictor_files import PREDICTOR_FILE
@@ -65,6 +66,23 @@ def find_predictor(environment: Environment, backend: str, threads: int) -> tupl
         )
     nearest = max(suitable, key=lambda p: _likeness(p.environment, environment))
     return nearest, nearest.elsewhere
+
+
+def host_predictor(backend: str, threads: int = 1) -> LatencyPredictor:
+    """The predictor for this host: its own, else the shipped one that :func:`find_predictor` takes.
+
+    Of another host's, ``elsewhere`` says how that host differs, and so does each prediction.
+
+    Args:
+        backend: Full id, or a short one that only one backend has.
+        threads: Threads of the backend.
+
+    Raises:
+        NoPredictor: There is none.
+        UnknownName: There is no such backend.
+        UsageError: One cannot be read.
+    """
+    return find_predictor(probe_environment(), backend, threads)[0]
 
 
 def shipped_folders(name: str = "*") -> list[Path]:

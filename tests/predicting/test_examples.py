@@ -54,7 +54,7 @@ def test_a_target_that_pruning_does_not_reach_is_said(
     module = example("prune_channels")
     found = module.Pruned(module.Plain((16,)), 1e-3, 5e-4, (0.9, 0.5, 0.9))
     monkeypatch.setattr(sys, "argv", ["prune_channels.py", "--target", str(target)])
-    monkeypatch.setattr(module, "find_predictor", lambda *_: (chain_predictor, ""))
+    monkeypatch.setattr(module, "host_predictor", lambda _: chain_predictor)
     monkeypatch.setattr(module, "run", lambda *_: found)
     module.main()
     assert ("out of reach" in capsys.readouterr().out) is not reached

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from made_up_kernels import convolution, training_set
 
+import hwnas
 from hwnas.core.environment import Environment
 from hwnas.core.errors import UnknownName, UsageError
 from hwnas.core.measurement import Measurement
 from hwnas.core.workload import Workload
 from hwnas.host.machine import probe_environment
+from hwnas.predicting import locating
 from hwnas.predicting.fitting import fit_predictor
 from hwnas.predicting.hosts import alike, difference
 from hwnas.predicting.kernel_facts import KernelFacts
@@ -122,6 +124,21 @@ def test_a_backend_has_a_short_name_here_too(predictor: LatencyPredictor, shippi
         find_predictor(HERE, "openvio:cpu:fp32", 1)
     with pytest.raises(UsageError, match="--threads 2, then hwnas fit --backend openvino:cpu:fp32"):
         find_predictor(HERE, "openvino:cpu", 2)
+
+
+@pytest.mark.parametrize(("host", "told"), [(HERE, ""), (ELSEWHERE, "another host, A processor")])
+def test_the_predictor_for_this_host_says_itself_where_it_is_from(
+    predictor: LatencyPredictor,
+    shipping: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    host: Environment,
+    told: str,
+) -> None:
+    monkeypatch.setattr(locating, "probe_environment", lambda: host)
+    found = hwnas.host_predictor("openvino:cpu")
+    assert found.networks == predictor.networks
+    assert told in found.elsewhere
+    assert bool(found.elsewhere) == bool(told)
 
 
 def test_of_equal_processors_it_is_told_what_differs() -> None:
