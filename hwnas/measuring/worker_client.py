@@ -105,9 +105,9 @@ class WorkerClient:
         try:
             if cpus is not None:
                 self._bind(cpus)
-            paths = None if own_path else [str(p) for p in sys.path]
+            search_path = None if own_path else [str(p) for p in sys.path]
             found = self.call(
-                "hello", timeout_s=start_timeout_s, target=target, threads=threads, sys_path=paths
+                "hello", timeout_s=start_timeout_s, target=target, threads=threads, sys_path=search_path
             )
             if not found["available"]:
                 raise BackendUnavailable(found["detail"], found["remedy"])

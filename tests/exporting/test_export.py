@@ -182,7 +182,7 @@ def test_the_way_out_of_what_onnx_cannot_express_is_one_that_there_is(
     monkeypatch.setattr(torch.onnx, "export", fail)
     images = (torch.zeros(1, 4),)
     program = torch.export.export(nn.ReLU(), images, strict=False)
-    with pytest.raises(CellError, match="as ONNX: RuntimeError: no decomposition of aten.mine") as caught:
+    with pytest.raises(CellError, match=r"as ONNX: RuntimeError: no decomposition of aten\.mine") as caught:
         write_onnx(program, images, 1, tmp_path / "model.onnx")
     # No option of the command leaves ONNX out.
     assert "Leave" not in caught.value.hint
