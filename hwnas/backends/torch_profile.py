@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +43,24 @@ def _shapes(event: Any) -> Iterator[tuple[int, ...]]:
 _OPERATORS = ("aten::", "mkldnn::", "mkl::")
 
 
+#: What the profiler's library reads once, when it first runs. It writes two lines to stderr for every profile, and
+#: an error where a GPU's driver is missing, at any level that it knows; this one is above them all.
+_LOG_LEVEL, _SILENT = "KINETO_LOG_LEVEL", "99"
+
+
+@contextmanager
+def _silently() -> Iterator[None]:
+    """The profiler without its log, unless the user has chosen a level."""
+    if _LOG_LEVEL in os.environ:
+        yield
+        return
+    os.environ[_LOG_LEVEL] = _SILENT
+    try:
+        yield
+    finally:
+        del os.environ[_LOG_LEVEL]
+
+
 def profiled_operators(run: Callable[[], None]) -> tuple[list[Operator], int]:
     """The operators that one call of `run` calls itself, in order, and how many ran in all.
 
@@ -48,7 +68,7 @@ def profiled_operators(run: Callable[[], None]) -> tuple[list[Operator], int]:
     twice the time and half as much memory again.
     """
     activities = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities, record_shapes=True) as profile:
+    with _silently(), torch.profiler.profile(activities=activities, record_shapes=True) as profile:
         run()
     result: Any = profile.profiler.kineto_results
     events = [e for e in result.events() if e.name().startswith(_OPERATORS)]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -94,3 +98,25 @@ def test_very_many_operators_are_profiled_once(monkeypatch: pytest.MonkeyPatch) 
     # To warm up, for oneDNN's log, and once under the profiler.
     assert calls == 3
     assert all(k.time_s is not None for k in found)
+
+
+_PROFILE = """
+import os, torch
+from hwnas.backends.torch_profile import profiled_operators
+for _ in range(2):
+    profiled_operators(lambda: torch.zeros(2).exp())
+print("KINETO_LOG_LEVEL" in os.environ)
+"""
+
+
+@pytest.mark.parametrize("chosen", [None, "5"])
+def test_the_profiler_writes_no_log_that_nobody_has_asked_for(chosen: str | None) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "KINETO_LOG_LEVEL"}
+    if chosen is not None:
+        environment["KINETO_LOG_LEVEL"] = chosen
+    done = subprocess.run(
+        [sys.executable, "-c", _PROFILE], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(chosen is not None)
+    if chosen is None:
+        assert done.stderr == ""
