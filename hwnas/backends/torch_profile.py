@@ -43,8 +43,8 @@ def _shapes(event: Any) -> Iterator[tuple[int, ...]]:
 _OPERATORS = ("aten::", "mkldnn::", "mkl::")
 
 
-#: What the profiler's library reads once, when it first runs. It writes two lines to stderr for every profile, and
-#: an error where a GPU's driver is missing, at any level that it knows; this one is above them all.
+#: What the profiler's library reads once, when it first runs. It writes two lines to stderr for every profile,
+#: and an error where a GPU's driver is missing, at any level that it knows; this one is above them all.
 _LOG_LEVEL, _SILENT = "KINETO_LOG_LEVEL", "99"
 
 
