@@ -150,7 +150,7 @@ def fit_predictor(
         threads=training.threads,
         environment=environment,
         kernel_model=kernel_model,
-        network_model=fit_network_model(complete, latencies, groups),
+        network_model=fit_network_model(complete, latencies, groups, [n.family for n in networks]),
         limits=_limits(networks, times),
         networks=len(networks),
         known=known_networks(networks, kernel_model.free),
@@ -232,6 +232,7 @@ def _left_out(
                 [sums[i] for i in others],
                 [networks[i].latency_s for i in others],
                 [groups[i] for i in others],
+                [networks[i].family for i in others],
             )
         model = calibrations[group]
         low_s, high_s = model.interval_s(total)

@@ -244,7 +244,7 @@ def test_one_folder_holds_one_backend(run: Run, tmp_path: Path) -> None:
 def test_a_record_tells_which_network_of_a_space_it_is_of() -> None:
     for model, told in (
         ("space:patterns:standard,16,1,3+grouped,32,1,3+depthwise_separable,64,1,3", None),
-        ("zoo:squeezenet1_1", "squeezenet1_1"),
+        ("zoo:squeezenet1_1", "torchvision:squeezenet1_1"),
     ):
         found = Prediction(parse_model(model), OPENVINO, 1, "0" * 12, 1e-3, 9e-4, 2e-3, in_range=True)
         assert found.record()["model"] == (told or model)

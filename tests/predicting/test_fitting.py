@@ -298,11 +298,9 @@ def test_what_must_not_be_learned_from_calibrates_nothing_either(monkeypatch: py
     training = training_set(families=4, members=3, noise=0.05)
     calibrated: list[set[float]] = []
 
-    def told(
-        sums: Sequence[Sum], latencies_s: Sequence[float], groups: Sequence[int] | None = None
-    ) -> NetworkModel:
+    def told(sums: Sequence[Sum], latencies_s: Sequence[float], *more: Sequence[int]) -> NetworkModel:
         calibrated.append(set(latencies_s))
-        return fit_network_model(sums, latencies_s, groups)
+        return fit_network_model(sums, latencies_s, *more)
 
     monkeypatch.setattr(fitting, "fit_network_model", told)
     fit_predictor(
@@ -359,6 +357,22 @@ def test_ninety_percent_of_further_networks_lie_within_their_intervals() -> None
             for low, high in [model.interval_s(s)]
         ]
     assert 0.86 <= np.mean(held) <= 0.94
+
+
+def test_a_family_that_is_predicted_badly_widens_intervals_once_however_large_it_is() -> None:
+    rng = np.random.default_rng(5)
+    sums = [Sum(t, 0.0, 50, 0.02, 0.0) for t in rng.uniform(1e-3, 1e-2, 90)]
+    errors = np.where(np.arange(90) < 60, 0.02, 0.2) * rng.standard_normal(90)
+    latencies = [s.time_s * math.exp(e) for s, e in zip(sums, errors, strict=True)]
+
+    def width(families: list[str] | None) -> float:
+        low, high = fit_network_model(sums, latencies, families=families).interval_s(sums[0])
+        return math.log(high / low) / 2
+
+    alone = [str(place) for place in range(90)]
+    # A third of the networks, and one of 61 families: 1.64 deviations of 0.02 and a little more.
+    assert width([*alone[:60], *["one design"] * 30]) < 0.1 < width(alone)
+    assert width(alone) == width(None)
 
 
 def _shaped(count: int, seed: int, effect: float) -> tuple[list[Sum], list[float]]:
