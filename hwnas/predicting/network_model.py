@@ -133,8 +133,9 @@ def fit_network_model(
     What networks of one shape have in common is learned from their errors, where that brings those of other
     groups closer to what was measured.
 
-    The quantile is conformal: of the scores of ``n`` networks the one of rank ``(n + 1) * confidence``. Of
-    fewer than nine it is the largest, which a further network keeps below in ``n`` of ``n + 1`` cases only.
+    The quantile is conformal: of the scores of ``n`` networks the one of rank ``(n + 1) * confidence``, votes
+    of `families` counting in place of networks. Of fewer than nine it is the largest, which a further network
+    keeps below in ``n`` of ``n + 1`` cases only.
     Source: Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, Distribution-free predictive inference for
     regression, Journal of the American Statistical Association 113, 2018, sections 2.2 and 5.2.
 
@@ -145,9 +146,9 @@ def fit_network_model(
             do.
         families: Of each: for the quantile every family has one vote, shared by its networks, since a network
             that is asked for is of another family, and a large one says no more of that than a small one. None
-            where each network is one by itself. Source: Dunn, Wasserman and Ramdas, Distribution-free
-            prediction sets for two-layer hierarchical models, Journal of the American Statistical Association
-            118, 2023, section 3.1 (pooling).
+            where each network is one by itself. Source of pooling by group: Dunn, Wasserman and Ramdas,
+            Distribution-free prediction sets for two-layer hierarchical models, Journal of the American
+            Statistical Association 118, 2023.
 
     Raises:
         UsageError: No network's kernels take time.
@@ -172,8 +173,10 @@ def fit_network_model(
 
 
 def _shared_votes(families: Sequence[str]) -> np.ndarray:
-    """One vote a family, shared by its networks; shape ``(n,)``."""
+    """One vote a family, shared by its networks, or one a network where all are of one; shape ``(n,)``."""
     members = Counter(families)
+    if len(members) == 1:
+        return np.ones(len(families))
     return np.array([1.0 / members[family] for family in families])
 
 
